@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.h - HTTPS, server and client, as thin edges (libmicrohttpd; libcurl with OpenSSL).
+ *
+ * The server hands a whole, bounded request to one handler and sends what it fills in; no routing, no policy. The
+ * handler runs on a pool thread and must be thread-safe. Path and query stay percent-encoded: who routes decodes each
+ * segment once (http_path_segment).
+ */
+#ifndef MCX_NET_HTTP_H
+#define MCX_NET_HTTP_H
+
+#include "sec/base/bytes.h"
+
+enum { HTTP_MAX_SANS = 8, HTTP_MAX_HEADERS = 12 };
+
+/* What the verified client certificate says; present == 0 if the client showed none (or none that verifies). */
+struct http_client_cert {
+	int present;
+	char subject[256]; /* RFC 4514 text, for the audit record */
+	char common_name[128];
+	char org_unit[64]; /* role of an admin certificate */
+	size_t n_sans;
+	struct {
+		int is_uri; /* else a DNS name */
+		char name[256];
+	} sans[HTTP_MAX_SANS];
+};
+
+struct http_request {
+	const char *method;
+	const char *path;  /* still encoded, begins with '/' */
+	const char *query; /* after '?', still encoded; "" if none */
+	struct octets body;
+	const char *peer; /* numeric address, for logs and limits */
+	const struct http_client_cert *cert;
+	void *conn; /* for http_request_header */
+};
+
+/* The header's value or NULL; name compared without case. *count (may be NULL) receives how often it stands there. */
+const char *http_request_header(const struct http_request *rq, const char *name, unsigned *count);
+
+struct http_response {
+	int status;
+	const char *content_type; /* static; NULL without body */
+	uint8_t *body;		  /* malloc'ed; the server frees it, after wiping when `secret` */
+	size_t body_len;
+	int secret;
+	size_t n_headers;
+	struct {
+		char name[32];
+		char value[1024];
+	} headers[HTTP_MAX_HEADERS];
+};
+
+/* Add a header; too many or too long is a programming error and ends in a 500. */
+void http_response_header(struct http_response *rs, const char *name, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Copy text into the body. */
+void http_response_text(struct http_response *rs, int status, const char *content_type, const char *text);
+/* Take over a malloc'ed body. */
+void http_response_take(struct http_response *rs, int status, const char *content_type, uint8_t *body, size_t len);
+
+typedef void http_handler(void *ctx, const struct http_request *rq, struct http_response *rs);
+
+struct http_server_options {
+	const char *address; /* numeric, e.g. "127.0.0.1" */
+	uint16_t port;	     /* 0: any free one */
+	const char *cert_file, *key_file;
+	const char *client_ca_file; /* NULL: client certificates are not asked for */
+	size_t max_body;	    /* larger: 413 without calling the handler */
+	unsigned threads;
+	unsigned max_connections, max_per_peer, idle_timeout_s;
+	http_handler *handler;
+	void *ctx;
+};
+
+struct http_server;
+
+/* NULL and a sentence in err on failure. */
+struct http_server *http_server_start(const struct http_server_options *o, char *err, size_t err_size);
+uint16_t http_server_port(const struct http_server *s);
+/* Stops accepting, lets running requests finish. */
+void http_server_stop(struct http_server *s);
+
+/* Decode one path segment or form value; plus_is_space for forms. MCSEC_E_ENCODING on bad %, NUL or control octets. */
+enum mcsec_err http_percent_decode(const char *in, size_t len, int plus_is_space, char *out, size_t out_size);
+/* Percent-encode everything but RFC 3986 unreserved characters. out_size >= 3 * strlen(in) + 1. */
+enum mcsec_err http_percent_encode(const char *in, char *out, size_t out_size);
+/* Value of the only `name` in a query or form body, decoded. 0 found, 1 absent, -1 repeated, malformed or too long. */
+int http_form_value(const char *form, size_t form_len, const char *name, char *out, size_t out_size);
+
+/* ---- client ------------------------------------------------------------------------------------------------ */
+
+struct http_client_options {
+	const char *ca_file; /* trust anchors; the server's name is always checked */
+	const char *cert_file, *key_file; /* mutual TLS; NULL without */
+	const char *resolve;		  /* "host:port:address" pairs separated by ',', or NULL for the system's resolver */
+	size_t max_body;
+	unsigned timeout_ms;
+};
+
+struct http_call {
+	const char *method, *url;
+	const char *content_type; /* of the body; NULL without */
+	struct octets body;
+	const char *bearer; /* access token or NULL */
+	const char *cookie; /* NULL without */
+	const char *accept; /* NULL: anything */
+};
+
+struct http_answer {
+	int status; /* 0: no answer; `error` says why */
+	char content_type[128];
+	char location[4096];
+	char set_cookie[1024];
+	char www_authenticate[512];
+	unsigned retry_after_s;
+	uint8_t *body; /* NUL-terminated beyond body_len; freed (and wiped) by http_answer_free */
+	size_t body_len;
+	char error[256];
+};
+
+struct http_client;
+
+struct http_client *http_client_new(const struct http_client_options *o);
+void http_client_free(struct http_client *c);
+/* One request; redirects are never followed. Not thread-safe: one client object a thread. */
+void http_client_do(struct http_client *c, const struct http_call *call, struct http_answer *out);
+void http_answer_free(struct http_answer *a);
+
+#endif

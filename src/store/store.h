@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store.h - the one small interface to a daemon's database; SQLite behind it (WAL, synchronous=FULL, STRICT tables).
+ *
+ * A store is one connection: each thread has its own, or the caller serialises. Migrations are an ordered list of SQL
+ * scripts; the database remembers how many it has run. A statement is prepared once, bound, stepped and reset.
+ * Every failure is one of few verdicts, because the caller's answer depends on them: busy and full become 503.
+ */
+#ifndef MCX_STORE_H
+#define MCX_STORE_H
+
+#include "sec/base/bytes.h"
+
+enum store_err {
+	STORE_OK = 0,
+	STORE_ROW,	/* step: a row is there                         */
+	STORE_BUSY,	/* locked longer than the timeout               */
+	STORE_FULL,	/* disk or quota                                */
+	STORE_READONLY, /* file system is read-only                     */
+	STORE_CONFLICT, /* a constraint refused the change              */
+	STORE_BROKEN,	/* damaged, or not a database of ours           */
+};
+const char *store_err_name(enum store_err e);
+
+struct store;
+struct store_stmt;
+
+struct store_options {
+	const char *path; /* created with mode 0600; refused when wider */
+	const char *const *migrations;
+	size_t n_migrations;
+	unsigned busy_timeout_ms;
+};
+
+enum store_err store_open(struct store **out, const struct store_options *o, char *err, size_t err_size);
+void store_close(struct store *s);
+
+/* BEGIN IMMEDIATE; COMMIT is durable when it returns STORE_OK. Rollback never fails. */
+enum store_err store_begin(struct store *s);
+enum store_err store_commit(struct store *s);
+void store_rollback(struct store *s);
+
+/* Prepared once per SQL text and kept by the store; reset and unbound when given out. NULL: bad SQL (a bug), logged. */
+struct store_stmt *store_sql(struct store *s, const char *sql);
+/* Parameters are numbered from 1. Octets and text must live until the next store_sql of the same statement. */
+void store_bind_int(struct store_stmt *st, int at, int64_t v);
+void store_bind_text(struct store_stmt *st, int at, const char *v);
+void store_bind_blob(struct store_stmt *st, int at, struct octets v);
+void store_bind_null(struct store_stmt *st, int at);
+/* STORE_ROW while rows come, STORE_OK at the end, else the verdict. */
+enum store_err store_step(struct store_stmt *st);
+/* Columns are numbered from 0 and live until the next step or reset. */
+int64_t store_int(struct store_stmt *st, int col);
+const char *store_text(struct store_stmt *st, int col); /* "" for NULL */
+struct octets store_blob(struct store_stmt *st, int col);
+int store_is_null(struct store_stmt *st, int col);
+void store_reset(struct store_stmt *st);
+/* One statement without parameters or rows. */
+enum store_err store_run(struct store *s, const char *sql);
+
+#endif
