@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mcptt_info.h - application/vnd.3gpp.mcptt-info+xml (TS 24.379 F.1; sip.md 9.1, 9.2).
+ *
+ * Namespace urn:3gpp:ns:mcpttInfo:1.0, elements qualified, children of mcptt-Params in the order of the schema. A
+ * content element holds mcpttURI, mcpttString or mcpttBoolean, or is encrypted: then only that fact is reported here
+ * and the value is the XML protection's business. Unknown elements are ignored on reading.
+ */
+#ifndef MCX_DOC_MCPTT_INFO_H
+#define MCX_DOC_MCPTT_INFO_H
+
+#include "sec/base/bytes.h"
+
+enum { MCPTT_INFO_MAX = 64 * 1024, MCPTT_TOKEN_MAX = 8192, MCPTT_URI_MAX = 512 };
+
+enum mcptt_form { MCPTT_ABSENT = 0, MCPTT_PLAIN, MCPTT_ENCRYPTED };
+
+struct mcptt_uri {
+	enum mcptt_form form;
+	char value[MCPTT_URI_MAX];
+};
+
+struct mcptt_info {
+	struct {
+		enum mcptt_form form;
+		char value[MCPTT_TOKEN_MAX];
+	} access_token;
+	char session_type[32]; /* "" when absent, as for all plain text fields */
+	struct mcptt_uri request_uri, calling_user_id, called_party_id, calling_group_id;
+	struct mcptt_uri client_id; /* a string: urn:uuid:... */
+	char mc_org[128];
+	char release_reason[96];                  /* anyExt */
+	char request_type[64], response_type[64]; /* anyExt */
+	char private_call_kms_uri[MCPTT_URI_MAX]; /* anyExt PrivateCallKMSURI > PrivateCallKMSURI > uri-entry */
+};
+
+/*
+ * MCSEC_E_LENGTH document or a value too long; MCSEC_E_MALFORMED not well-formed, a DOCTYPE, another root or namespace;
+ * MCSEC_E_VALUE an element twice, or a content element without a value.
+ */
+enum mcsec_err mcptt_info_read(struct octets xml, struct mcptt_info *out);
+/* The fields that are there, in the order of the schema. Encrypted fields: MCSEC_E_UNSUPPORTED. */
+enum mcsec_err mcptt_info_write(struct writer *w, const struct mcptt_info *info);
+
+#endif
