@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon.c - the life of a daemon, from its arguments to its orderly end (daemon.h says the order and why).
+ */
+#include "app/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct arguments {
+	const char *config;
+	int ready_fd; /* -1: none */
+	int check_only;
+	int done, exit_code; /* --help, --version or a mistake */
+};
+
+static void raise_limit(int resource)
+{
+	struct rlimit l;
+	if (getrlimit((__rlimit_resource_t)resource, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit((__rlimit_resource_t)resource, &l);
+	}
+}
+
+void daemon_harden(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	raise_limit(RLIMIT_MEMLOCK); /* secret memory is locked */
+	raise_limit(RLIMIT_NOFILE);
+	umask(077);
+}
+
+static void print_help(const struct daemon_spec *spec)
+{
+	printf("Usage: %s --config FILE [--ready-fd N] [--check]\n\n%s\n\n"
+	       "  --config FILE   configuration file (keys below)\n"
+	       "  --ready-fd N    write one line of JSON to descriptor N when listening\n"
+	       "  --check         read the configuration, say what is wrong with it, and end\n"
+	       "  --help, --version\n\nKeys of the configuration file (default):\n",
+	       spec->name, spec->purpose);
+	for (size_t i = 0; i < spec->n_options; i++) {
+		const struct config_option *o = &spec->options[i];
+		const char *def = o->def ? o->def : o->kind == CONFIG_LIST ? "{}" : "required";
+		printf("  %-22s %s\n", o->key, def[0] ? def : "\"\"");
+	}
+}
+
+static struct arguments read_arguments(int argc, char **argv, const struct daemon_spec *spec)
+{
+	static const struct option longs[] = {
+	    {"config", required_argument, NULL, 'c'}, {"ready-fd", required_argument, NULL, 'r'},
+	    {"check", no_argument, NULL, 'k'},        {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'v'},      {0},
+	};
+	struct arguments a = {.ready_fd = -1};
+	int c;
+	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+		if (c == 'c')
+			a.config = optarg;
+		else if (c == 'r')
+			a.ready_fd = atoi(optarg);
+		else if (c == 'k')
+			a.check_only = 1;
+		else if (c == 'h')
+			print_help(spec), a.done = 1;
+		else if (c == 'v')
+			printf("%s %s\n", spec->name, MCX_VERSION), a.done = 1;
+		else
+			a.done = 1, a.exit_code = DAEMON_USAGE;
+	}
+	if (!a.done && (!a.config || optind != argc)) {
+		fprintf(stderr, "%s: --config FILE is needed; --help says more\n", spec->name);
+		a.done = 1, a.exit_code = DAEMON_USAGE;
+	}
+	return a;
+}
+
+/* sd_notify(3) without its library: one datagram. */
+static void notify_systemd(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof to.sun_path)
+		return;
+	memcpy(to.sun_path, path, strlen(path));
+	if (path[0] == '@')
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len) < 0)
+		log_warn("daemon.notify-failed", log_text("error", strerror(errno)));
+	close(fd);
+}
+
+static void say_ready(const struct daemon_spec *spec, int fd, const char *members)
+{
+	if (fd >= 0) {
+		char line[1024];
+		int n = snprintf(line, sizeof line, "{\"name\":\"%s\",\"pid\":%ld%s%s}\n", spec->name, (long)getpid(),
+				 members[0] ? "," : "", members);
+		if (write(fd, line, (size_t)n) != n)
+			log_warn("daemon.ready-failed", log_text("error", strerror(errno)));
+		close(fd);
+	}
+	notify_systemd("READY=1");
+	log_info("daemon.ready", log_int("pid", getpid()));
+}
+
+static void wait_for_end(const struct daemon_spec *spec, void *ctx, const sigset_t *signals)
+{
+	for (;;) {
+		int got = 0;
+		if (sigwait(signals, &got) != 0)
+			continue;
+		if (got != SIGHUP) {
+			log_info("daemon.stopping", log_text("signal", sigabbrev_np(got)));
+			return;
+		}
+		if (spec->reload)
+			spec->reload(ctx);
+	}
+}
+
+static int run(const struct daemon_spec *spec, const struct arguments *a, const void *config)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+
+	char ready[768] = "", err[512] = "";
+	void *ctx = NULL;
+	if (spec->start(&ctx, config, ready, sizeof ready, err, sizeof err)) {
+		log_error("daemon.start-failed", log_text("error", err));
+		return DAEMON_FAILED;
+	}
+	say_ready(spec, a->ready_fd, ready);
+	wait_for_end(spec, ctx, &signals);
+	notify_systemd("STOPPING=1");
+	spec->stop(ctx);
+	log_info("daemon.stopped", log_int("pid", getpid()));
+	return DAEMON_OK;
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
+{
+	struct arguments a = read_arguments(argc, argv, spec);
+	if (a.done)
+		return a.exit_code;
+	daemon_harden();
+	const char *level = getenv("MCX_LOG");
+	int chosen = level ? log_level_of(level) : -1;
+	log_open(spec->name, chosen >= 0 ? (enum log_level)chosen : LOG_LEVEL_INFO);
+
+	char err[1024];
+	void *config = calloc(1, spec->config_size);
+	if (!config)
+		return DAEMON_FAILED;
+	int rc = DAEMON_OK;
+	if (config_load(a.config, spec->options, spec->n_options, config, err, sizeof err)) {
+		log_error("daemon.config-refused", log_text("error", err));
+		rc = DAEMON_CONFIG;
+	} else if (!a.check_only) {
+		rc = run(spec, &a, config);
+	}
+	free(config);
+	return rc;
+}

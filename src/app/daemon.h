@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon.h - what every daemon's main shares: arguments, configuration, hardening, signals, readiness, an orderly end.
+ *
+ *	mcx-NAME --config FILE [--ready-fd N] [--check] [--help] [--version]
+ *
+ * daemon_main hardens the process (no core dump, not traceable by its own user, umask 077), blocks the signals it
+ * waits for before any thread exists, loads the configuration, calls start, says that it is ready, waits for SIGTERM or
+ * SIGINT, and calls stop. It says "ready" twice when asked: one line of JSON on the descriptor of --ready-fd, and
+ * READY=1 to systemd's NOTIFY_SOCKET.
+ */
+#ifndef MCX_APP_DAEMON_H
+#define MCX_APP_DAEMON_H
+
+#include "app/config.h"
+#include "app/log.h"
+
+enum { DAEMON_OK = 0, DAEMON_FAILED = 1, DAEMON_USAGE = 2, DAEMON_CONFIG = 5 }; /* docs/exit-codes.md */
+
+struct daemon_spec {
+	const char *name;    /* "mcx-kms" */
+	const char *purpose; /* one sentence for --help */
+	const struct config_option *options;
+	size_t n_options;
+	size_t config_size; /* of the struct that the table fills */
+	/*
+	 * Listens and returns; the work is done by threads it made. 0, or -1 and a sentence in err.
+	 * ready receives the members of the ready line, e.g. "\"port\":8443,\"admin_port\":8444"; may stay "".
+	 */
+	int (*start)(void **ctx, const void *config, char *ready, size_t ready_size, char *err, size_t err_size);
+	void (*stop)(void *ctx);
+	void (*reload)(void *ctx); /* on SIGHUP; NULL: ignored */
+};
+
+int daemon_main(int argc, char **argv, const struct daemon_spec *spec);
+/* Only the hardening; for tools that handle keys. */
+void daemon_harden(void);
+
+#endif
