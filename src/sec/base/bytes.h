@@ -133,7 +133,9 @@ static inline size_t wr_len(const struct writer *w)
 
 static inline void wr_octets(struct writer *w, struct octets o)
 {
-	if (w->err || (size_t)(w->end - w->at) < o.len) {
+	if (w->err)
+		return;
+	if ((size_t)(w->end - w->at) < o.len) {
 		w->err = MCSEC_E_NO_SPACE;
 		return;
 	}
@@ -150,7 +152,9 @@ static inline void wr_text(struct writer *w, const char *text)
 /* Room for n octets that the caller fills; NULL (and the writer in error) if there is none. */
 static inline uint8_t *wr_reserve(struct writer *w, size_t n)
 {
-	if (w->err || (size_t)(w->end - w->at) < n) {
+	if (w->err)
+		return NULL;
+	if ((size_t)(w->end - w->at) < n) {
 		w->err = MCSEC_E_NO_SPACE;
 		return NULL;
 	}
