@@ -2,9 +2,11 @@
 /*
  * http.h - HTTPS, server and client, as thin edges (libmicrohttpd; libcurl with OpenSSL).
  *
- * The server hands a whole, bounded request to one handler and sends what it fills in; no routing, no policy. The
- * handler runs on a pool thread and must be thread-safe. Path and query stay percent-encoded: who routes decodes each
- * segment once (http_path_segment).
+ * The server hands a whole, bounded request to one handler and sends what it fills in; no routing, no policy. Sockets
+ * and TLS are served by an epoll loop, handlers run on worker threads of their own: a slow peer holds no worker, and a
+ * slow handler holds no socket loop. A handler must be thread-safe. One that would wait for something long defers its
+ * answer (http_defer) and gives the worker back. Path and query stay percent-encoded: who routes decodes each segment
+ * once (http_percent_decode).
  */
 #ifndef MCX_NET_HTTP_H
 #define MCX_NET_HTTP_H
@@ -33,7 +35,7 @@ struct http_request {
 	struct octets body;
 	const char *peer; /* numeric address, for logs and limits */
 	const struct http_client_cert *cert;
-	void *conn; /* for http_request_header */
+	void *conn; /* for http_request_header and http_defer */
 };
 
 /* The header's value or NULL; name compared without case. *count (may be NULL) receives how often it stands there. */
@@ -42,19 +44,20 @@ const char *http_request_header(const struct http_request *rq, const char *name,
 struct http_response {
 	int status;
 	const char *content_type; /* static; NULL without body */
-	uint8_t *body;		  /* malloc'ed; the server frees it, after wiping when `secret` */
+	uint8_t *body;            /* malloc'ed; the server frees it, after wiping when `secret` */
 	size_t body_len;
 	int secret;
+	int overflow; /* a header did not fit or was no header: the answer becomes 500 */
 	size_t n_headers;
 	struct {
 		char name[32];
-		char value[1024];
+		char value[4096];
 	} headers[HTTP_MAX_HEADERS];
 };
 
 /* Add a header; too many or too long is a programming error and ends in a 500. */
 void http_response_header(struct http_response *rs, const char *name, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* Copy text into the body. */
 void http_response_text(struct http_response *rs, int status, const char *content_type, const char *text);
 /* Take over a malloc'ed body. */
@@ -62,14 +65,25 @@ void http_response_take(struct http_response *rs, int status, const char *conten
 
 typedef void http_handler(void *ctx, const struct http_request *rq, struct http_response *rs);
 
+/*
+ * Called by a handler that answers later: what it leaves in `rs` is ignored, the request (all its octets) lives until
+ * http_finish. Each deferred answer must be finished exactly once, from any thread, before http_server_stop returns.
+ */
+struct http_deferred;
+struct http_deferred *http_defer(const struct http_request *rq);
+/* Takes over the response's body. */
+void http_finish(struct http_deferred *d, const struct http_response *rs);
+
 struct http_server_options {
-	const char *address; /* numeric, e.g. "127.0.0.1" */
-	uint16_t port;	     /* 0: any free one */
-	const char *cert_file, *key_file;
-	const char *client_ca_file; /* NULL: client certificates are not asked for */
-	size_t max_body;	    /* larger: 413 without calling the handler */
-	unsigned threads;
-	unsigned max_connections, max_per_peer, idle_timeout_s;
+	const char *address;              /* numeric, e.g. "127.0.0.1" */
+	uint16_t port;                    /* 0: any free one */
+	const char *cert_file, *key_file; /* PEM; read again when the files change. There is no plain HTTP */
+	const char *client_ca_file;       /* NULL: client certificates are not asked for */
+	const char *client_crl_file;      /* PEM, or NULL */
+	size_t max_body;                  /* larger: 413 without calling the handler */
+	unsigned threads;                 /* workers that run handlers */
+	/* 0: the default. Connections 1000, per peer address 64, idle 15 s, one whole request 30 s. */
+	unsigned max_connections, max_per_peer, idle_timeout_s, request_timeout_s;
 	http_handler *handler;
 	void *ctx;
 };
@@ -79,9 +93,14 @@ struct http_server;
 /* NULL and a sentence in err on failure. */
 struct http_server *http_server_start(const struct http_server_options *o, char *err, size_t err_size);
 uint16_t http_server_port(const struct http_server *s);
-/* Stops accepting, lets running requests finish. */
+/* Stops accepting, lets running requests finish (at most 10 s for peers that do not read), then frees. */
 void http_server_stop(struct http_server *s);
 
+/*
+ * The idx-th segment of a path, decoded: segment 0 of "/a/b%2Fc" is "a", 1 is "b/c". 0 found, 1 absent, -1 malformed or
+ * too long.
+ */
+int http_path_segment(const char *path, unsigned idx, char *out, size_t out_size);
 /* Decode one path segment or form value; plus_is_space for forms. MCSEC_E_ENCODING on bad %, NUL or control octets. */
 enum mcsec_err http_percent_decode(const char *in, size_t len, int plus_is_space, char *out, size_t out_size);
 /* Percent-encode everything but RFC 3986 unreserved characters. out_size >= 3 * strlen(in) + 1. */
@@ -92,9 +111,9 @@ int http_form_value(const char *form, size_t form_len, const char *name, char *o
 /* ---- client ------------------------------------------------------------------------------------------------ */
 
 struct http_client_options {
-	const char *ca_file; /* trust anchors; the server's name is always checked */
+	const char *ca_file;              /* trust anchors; the server's name is always checked */
 	const char *cert_file, *key_file; /* mutual TLS; NULL without */
-	const char *resolve;		  /* "host:port:address" pairs separated by ',', or NULL for the system's resolver */
+	const char *resolve; /* "host:port:address" pairs separated by ',', or NULL for the system's resolver */
 	size_t max_body;
 	unsigned timeout_ms;
 };
@@ -103,21 +122,23 @@ struct http_call {
 	const char *method, *url;
 	const char *content_type; /* of the body; NULL without */
 	struct octets body;
-	const char *bearer; /* access token or NULL */
-	const char *cookie; /* NULL without */
-	const char *accept; /* NULL: anything */
+	const char *bearer;        /* access token or NULL */
+	const char *authorization; /* whole value of another scheme, or NULL */
+	const char *cookie;        /* NULL without */
+	const char *accept;        /* NULL: anything */
 };
 
 struct http_answer {
 	int status; /* 0: no answer; `error` says why */
 	char content_type[128];
 	char location[4096];
-	char set_cookie[1024];
+	char set_cookie[1024]; /* the last one */
+	char date[64];
 	char www_authenticate[512];
 	unsigned retry_after_s;
-	uint8_t *body; /* NUL-terminated beyond body_len; freed (and wiped) by http_answer_free */
+	uint8_t *body; /* NULL or NUL-terminated beyond body_len; freed (and wiped) by http_answer_free */
 	size_t body_len;
-	char error[256];
+	char error[640];
 };
 
 struct http_client;
