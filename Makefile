@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# The commands people and CI rely on. `make` alone says what there is.
+BUILD ?= build
+ASAN  ?= build-asan
+DOMAIN ?= run
+NICE  := nice
+MCX    = $(BUILD)/src/tool/mcx
+
+.PHONY: help deps deps-test build run check bench soak docs clean
+help:
+	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
+	@echo '              (ONCE=1 make run ends after the verdict)'
+	@echo 'make check    install what the tests lack, build, run every test'
+	@echo 'make build    build into ./$(BUILD)/'
+	@echo 'make deps     install the Debian packages the build needs'
+	@echo 'make bench    side-by-side benchmarks against installed peers'
+	@echo 'make soak     the main job again and again (MINUTES=10), watching memory, descriptors and time'
+	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
+	@echo 'make clean    remove the build folders (never a domain)'
+
+deps:
+	@scripts/deps.sh build
+
+deps-test:
+	@scripts/deps.sh build test
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) >/dev/null
+
+$(ASAN)/build.ninja:
+	meson setup $(ASAN) -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+
+build: deps $(BUILD)/build.ninja
+	@$(NICE) ninja -C $(BUILD) --quiet
+
+run: build
+	@$(MCX) demo --dir $(DOMAIN) $(if $(filter-out 0,$(ONCE)),--once)
+
+# The sanitizers' build runs the unit tests again: a read past an end fails there, not in the field.
+check: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
+	@$(NICE) ninja -C $(BUILD) --quiet
+	@$(NICE) ninja -C $(ASAN) --quiet
+	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN)
+
+bench: deps-test $(BUILD)/build.ninja
+	@$(NICE) ninja -C $(BUILD) --quiet
+	@python3 scripts/bench.py --build $(BUILD)
+
+soak: build
+	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
+
+docs:
+	@python3 scripts/rows.py --write
+
+clean:
+	rm -rf $(BUILD) $(ASAN)

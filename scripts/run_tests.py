@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Run every test of a built tree and count every single one of them.
+
+    run_tests.py --build DIR [--sanitized DIR] [--suite NAME]...
+
+meson runs the test programs; each prints TAP, so one program is many tests. This script reads what they printed, shows
+each failure with its output, writes the list of what ran to DIR/ran.txt (`program:test<TAB>ok|skip|fail`), and checks
+docs/rows against that list. A program that ends early, prints no test, or exits non-zero without a failed test counts
+as one failure of its own. The last line is `N passed, N failed, N skipped`; the exit code is 0 only when tests ran and
+none failed.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+
+TAP_LINE = re.compile(r'^(ok|not ok)\b\s*(\d+)?\s*(?:-\s*)?(.*)$')
+PLAN = re.compile(r'^1\.\.(\d+)(?:\s*#\s*SKIP\b\s*(.*))?$', re.I)
+SKIP = re.compile(r'\s*#\s*(SKIP|TODO)\b\s*(.*)$', re.I)
+
+
+def parse_tap(text):
+    """[(verdict, name)] and the number the plan promised (None without a plan, 0 for a skipped program)."""
+    tests, plan, bail = [], None, False
+    for line in text.splitlines():
+        line = line.strip()
+        m = PLAN.match(line)
+        if m:
+            plan = (plan or 0) + int(m.group(1))
+            if m.group(2) is not None and int(m.group(1)) == 0:
+                tests.append(('skip', m.group(2) or 'the whole program'))
+                plan = None
+            continue
+        if line.startswith('Bail out!'):
+            bail = True
+        m = TAP_LINE.match(line)
+        if not m:
+            continue
+        word, _, name = m.groups()
+        skip = SKIP.search(name)
+        name = SKIP.sub('', name).strip()
+        # A TODO would be a failure that does not count: there is no such thing here.
+        if skip and skip.group(1).upper() == 'SKIP' and word == 'ok':
+            tests.append(('skip', name))
+        else:
+            tests.append(('ok' if word == 'ok' and not skip else 'fail', name))
+    return tests, plan, bail
+
+
+def judge(record):
+    """The tests of one program as [(verdict, name)], with what is wrong with the program itself added."""
+    out = record.get('stdout', '')
+    tests, plan, bail = parse_tap(out)
+    result = record['result']
+    if not tests and result == 'SKIP':
+        return [('skip', 'the whole program')]
+    if not tests:
+        return [('fail', 'printed no test (%s)' % result.lower())]
+    if plan is not None and plan != len(tests):
+        tests.append(('fail', 'promised %d tests, printed %d' % (plan, len(tests))))
+    elif bail or (result not in ('OK', 'SKIP') and not any(v == 'fail' for v, _ in tests)):
+        tests.append(('fail', 'ended badly: %s, exit %s' % (result.lower(), record.get('returncode'))))
+    return tests
+
+
+def run_meson(build, suites, label):
+    log = 'checked' + ('-' + label if label else '')
+    cmd = ['meson', 'test', '-C', build, '--no-rebuild', '--quiet', '--logbase', log]
+    for s in suites:
+        cmd += ['--suite', s]
+    path = os.path.join(build, 'meson-logs', log + '.json')
+    if os.path.exists(path):
+        os.unlink(path)
+    done = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if not os.path.exists(path):
+        print(done.stdout[-3000:])
+        return []
+    with open(path, encoding='utf-8', errors='replace') as f:
+        return [json.loads(line) for line in f if line.strip()]
+
+
+def collect(records, label):
+    """[(verdict, 'program:test', record)], failures shown as they are met."""
+    rows = []
+    for r in records:
+        program = r['name'].split(' / ')[-1]
+        tests = judge(r)
+        bad = [n for v, n in tests if v == 'fail']
+        if bad:
+            print('\n--- FAILED %s%s (exit %s, %.1f s)' % (label and label + ' ' or '', program, r.get('returncode'),
+                                                       r.get('duration', 0)))
+            for n in bad:
+                print('    not ok: ' + n)
+            tail = (r.get('stdout', '') + '\n' + (r.get('stderr') or '')).strip().splitlines()
+            print('\n'.join('    | ' + t for t in tail[-60:]))
+        prefix = label + '/' if label else ''
+        rows += [(v, '%s%s:%s' % (prefix, program, n), r) for v, n in tests]
+    return rows
+
+
+def main():
+    ap = argparse.ArgumentParser(description='run every test and count each')
+    ap.add_argument('--build', required=True)
+    ap.add_argument('--sanitized')
+    ap.add_argument('--suite', action='append', default=[])
+    a = ap.parse_args()
+
+    rows = collect(run_meson(a.build, a.suite, ''), '')
+    if a.sanitized:
+        rows += collect(run_meson(a.sanitized, ['unit', 'vector'], 'sanitized'), 'sanitized')
+
+    ran = os.path.join(a.build, 'ran.txt')
+    with open(ran, 'w', encoding='utf-8') as f:
+        for verdict, name, _ in sorted(rows, key=lambda r: r[1]):
+            f.write('%s\t%s\n' % (name, verdict))
+    if not a.suite:
+        here = os.path.dirname(os.path.abspath(__file__))
+        done = subprocess.run([sys.executable, os.path.join(here, 'rows.py'), '--check', ran], check=False,
+                              stdout=subprocess.PIPE, text=True)
+        tests, _, _ = parse_tap(done.stdout)
+        rows += [(v, 'rows:' + n, None) for v, n in tests] or [('fail', 'rows: said nothing', None)]
+        if done.returncode or any(v == 'fail' for v, _ in tests):
+            print(done.stdout)
+
+    count = {v: sum(1 for r in rows if r[0] == v) for v in ('ok', 'fail', 'skip')}
+    for verdict, name, _ in rows:
+        if verdict == 'skip':
+            print('skipped: ' + name)
+    print('%d passed, %d failed, %d skipped' % (count['ok'], count['fail'], count['skip']))
+    return 0 if count['ok'] and not count['fail'] else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
