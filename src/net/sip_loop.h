@@ -15,6 +15,7 @@ struct sip_loop;
 struct sip_timer;
 struct sip_watch;
 
+/* SIGPIPE is ignored in the process from here on: a peer may close a connection at any moment. */
 struct sip_loop *sip_loop_new(void);
 void sip_loop_free(struct sip_loop *l);
 

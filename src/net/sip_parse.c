@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sip_parse.c - between the library's message and ours, both ways.
+ *
+ * Incoming: every header becomes a text in the order received, the ones each procedure needs also a field. Bounds on
+ * contacts and headers are ours. Outgoing: values with CR, LF or NUL are refused, so that no field can become two.
+ */
+#include "net/sip_nta.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+static const char *uri_text(su_home_t *home, const url_t *u)
+{
+	const char *t = url_as_string(home, u);
+	return t ? t : "";
+}
+
+static void fill_source(struct sip_port *p, msg_t *msg, struct sip_source *s)
+{
+	su_sockaddr_t *su = msg_addr(msg);
+	if (su) {
+		inet_ntop(su->su_family, SU_ADDR(su), s->address, sizeof s->address);
+		s->port = ntohs(su->su_port);
+	}
+	tport_t *all = nta_agent_tports(p->agent);
+	tport_t *tp = tport_delivered_by(all, msg);
+	if (!tp)
+		return;
+	s->transport = tport_has_tls(tp) ? SIP_TLS : tport_is_reliable(tp) ? SIP_TCP : SIP_UDP;
+	const tp_name_t *local = tport_name(tport_parent(tp));
+	if (local && local->tpn_port)
+		s->local_port = (uint16_t)strtoul(local->tpn_port, NULL, 10);
+	const su_strlst_t *names = s->transport == SIP_TLS ? tport_delivered_from_subjects(all, msg) : NULL;
+	s->verified = names && tport_is_verified(tp);
+	for (usize_t i = 0; s->verified && i < su_strlst_len(names) && s->n_subjects < SIP_MAX_SUBJECTS; i++)
+		s->subjects[s->n_subjects++] = su_strdup(msg_home(msg), su_strlst_item(names, i));
+}
+
+static enum mcsec_err fill_contacts(su_home_t *home, const sip_t *sip, struct sip_message *out)
+{
+	for (const sip_contact_t *m = sip->sip_contact; m; m = m->m_next) {
+		if (m->m_url->url_type == url_any) {
+			out->contact_star = 1;
+			continue;
+		}
+		if (out->n_contacts == SIP_MAX_CONTACTS)
+			return MCSEC_E_LENGTH;
+		struct sip_contact *c = &out->contacts[out->n_contacts++];
+		c->uri = uri_text(home, m->m_url);
+		c->expires = -1;
+		char *params = su_strdup(home, "");
+		for (const msg_param_t *q = m->m_params; q && *q; q++) {
+			params = su_sprintf(home, "%s;%s", params ? params : "", *q);
+			if (su_casenmatch(*q, "expires=", 8))
+				c->expires = (int64_t)strtoull(*q + 8, NULL, 10);
+		}
+		c->params = params ? params : "";
+	}
+	return MCSEC_OK;
+}
+
+static enum mcsec_err fill_headers(su_home_t *home, const sip_t *sip, struct sip_message *out)
+{
+	const sip_header_t *h =
+	    (const sip_header_t *)(sip->sip_request ? (const void *)sip->sip_request : (const void *)sip->sip_status);
+	for (; h; h = (const sip_header_t *)h->sh_succ) {
+		const char *name = h->sh_class->hc_name, *value;
+		if (sip_is_unknown(h)) {
+			name = h->sh_unknown->un_name;
+			value = h->sh_unknown->un_value;
+		} else if (!name || !*name || h->sh_class->hc_len == 0) {
+			continue; /* start line, separator, payload, error */
+		} else {
+			value = sip_header_as_string(home, h);
+		}
+		if (!name || !value)
+			continue;
+		if (out->n_headers == SIP_MAX_HEADERS)
+			return MCSEC_E_LENGTH;
+		out->headers[out->n_headers++] = (struct sip_header){name, value};
+	}
+	return MCSEC_OK;
+}
+
+enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out)
+{
+	su_home_t *home = msg_home(msg);
+	*out = (struct sip_message){.expires = -1, .method = "", .from = "", .to = "", .call_id = ""};
+	if (sip->sip_request) {
+		out->method = sip->sip_request->rq_method_name;
+		out->uri = uri_text(home, sip->sip_request->rq_url);
+	} else if (sip->sip_status) {
+		out->status = sip->sip_status->st_status;
+		out->phrase = sip->sip_status->st_phrase;
+		out->method = sip->sip_cseq ? sip->sip_cseq->cs_method_name : "";
+	}
+	if (sip->sip_from) {
+		out->from = uri_text(home, sip->sip_from->a_url);
+		out->from_tag = sip->sip_from->a_tag;
+	}
+	if (sip->sip_to) {
+		out->to = uri_text(home, sip->sip_to->a_url);
+		out->to_tag = sip->sip_to->a_tag;
+	}
+	if (sip->sip_call_id)
+		out->call_id = sip->sip_call_id->i_id;
+	if (sip->sip_cseq)
+		out->cseq = sip->sip_cseq->cs_seq;
+	if (sip->sip_expires)
+		out->expires = (int64_t)sip->sip_expires->ex_delta;
+	if (sip->sip_content_type)
+		out->content_type = sip_header_as_string(home, (const sip_header_t *)sip->sip_content_type);
+	if (sip->sip_payload)
+		out->body = (struct octets){(const uint8_t *)sip->sip_payload->pl_data, sip->sip_payload->pl_len};
+	fill_source(p, msg, &out->source);
+	enum mcsec_err e = fill_contacts(home, sip, out);
+	return e ? e : fill_headers(home, sip, out);
+}
+
+static int clean(const char *text)
+{
+	return !text || !text[strcspn(text, "\r\n")];
+}
+
+int sip_out_valid(const struct sip_out *o)
+{
+	if (!o)
+		return 1;
+	for (size_t i = 0; i < o->n_headers; i++)
+		if (!o->headers[i].name || !o->headers[i].value || !clean(o->headers[i].name) ||
+		    strpbrk(o->headers[i].name, ": \t") || !clean(o->headers[i].value))
+			return 0;
+	return clean(o->contact) && clean(o->content_type);
+}
+
+const char *sip_out_headers(su_home_t *home, const struct sip_out *o)
+{
+	char *all = NULL;
+	for (size_t i = 0; o && i < o->n_headers; i++)
+		all = su_sprintf(home, "%s%s: %s\r\n", all ? all : "", o->headers[i].name, o->headers[i].value);
+	return all;
+}
+
+sip_payload_t *sip_out_payload(su_home_t *home, const struct sip_out *o)
+{
+	return o && o->body.len ? sip_payload_create(home, o->body.p, (isize_t)o->body.len) : NULL;
+}
+
+int sip_uri_equal(const char *a, const char *b)
+{
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	url_t *ua = url_hdup(home, (const url_t *)a), *ub = url_hdup(home, (const url_t *)b);
+	int equal = ua && ub && url_cmp(ua, ub) == 0;
+	su_home_deinit(home);
+	return equal;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sip_port.c - the agent with its listeners, and the server side of transactions.
+ *
+ * A server transaction object lives from the request's arrival to our final response; one of an INVITE answered 2xx
+ * stays until the ACK or its time-out, because the library repeats the 2xx as long as its own object lives. Default of
+ * the library is no TLS verification at all: each listener is given the policy explicitly.
+ */
+#include "net/sip_nta.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+static void silent(void *stream, char const *fmt, va_list ap)
+{
+	(void)stream, (void)fmt, (void)ap;
+}
+
+static void once(void)
+{
+	static int done;
+	if (done++)
+		return;
+	su_log_redirect(NULL, silent, NULL);
+	/* Without this, P-Asserted-Identity and its kin are unknown headers. Before the first agent. */
+	sip_update_default_mclass(sip_extend_mclass(NULL));
+}
+
+/* ---- server transactions ---- */
+
+static void tx_free(struct sip_server_tx *tx)
+{
+	*tx->back = tx->next;
+	if (tx->next)
+		tx->next->back = tx->back;
+	nta_incoming_bind(tx->irq, NULL, NULL);
+	nta_incoming_destroy(tx->irq);
+	msg_destroy(tx->msg);
+	sip_flow_unref(tx->flow);
+	free(tx);
+}
+
+static int ack_or_cancel(struct sip_server_tx *tx, nta_incoming_t *irq, const sip_t *sip)
+{
+	(void)irq;
+	if (!tx)
+		return 0;
+	if (sip && sip->sip_request && sip->sip_request->rq_method == sip_method_cancel) {
+		if (!tx->final && tx->on_cancel)
+			tx->on_cancel(tx->cancel_ctx, tx);
+		return 0;
+	}
+	struct sip_dialog *d = tx->dialog;
+	int acked = sip && sip->sip_request && sip->sip_request->rq_method == sip_method_ack;
+	if (!tx->final)
+		return 0;
+	tx_free(tx);
+	if (d)
+		sip_dialog_acked(d, acked);
+	return 0;
+}
+
+static struct sip_flow *flow_of_delivery(struct sip_port *p, msg_t *msg)
+{
+	tport_t *tp = tport_delivered_by(nta_agent_tports(p->agent), msg);
+	if (!tp || !tport_is_secondary(tp) || !tport_is_reliable(tp))
+		return NULL;
+	struct sip_flow *f = malloc(sizeof *f);
+	if (f)
+		*f = (struct sip_flow){1, tport_ref(tp)};
+	return f;
+}
+
+void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip)
+{
+	struct sip_server_tx *tx = calloc(1, sizeof *tx);
+	msg_t *msg = nta_incoming_getrequest(irq);
+	if (!tx || !msg) {
+		nta_incoming_treply(irq, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
+		nta_incoming_destroy(irq);
+		if (msg)
+			msg_destroy(msg);
+		free(tx);
+		return;
+	}
+	*tx = (struct sip_server_tx){.port = p, .irq = irq, .msg = msg, .dialog = d, .next = p->server_txs};
+	tx->back = &p->server_txs;
+	if (tx->next)
+		tx->next->back = &tx->next;
+	p->server_txs = tx;
+	tx->flow = flow_of_delivery(p, msg);
+	nta_incoming_bind(irq, ack_or_cancel, tx);
+	enum mcsec_err e = sip_parse(p, msg, sip, &tx->rq);
+	if (e || !sip->sip_from || !sip->sip_to || !sip->sip_call_id || !sip->sip_cseq) {
+		(void)sip_reply(tx, 400, NULL, NULL);
+		return;
+	}
+	if (d)
+		d->ev.on_request(d->ctx, tx, &tx->rq);
+	else
+		p->on_request(p->ctx, tx, &tx->rq);
+}
+
+static int outside_request(void *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+{
+	(void)leg;
+	struct sip_port *p = magic;
+	sip_method_t method = sip->sip_request->rq_method;
+	if (method == sip_method_ack)
+		return 0;
+	/* In a dialog we do not know, or CANCEL of nothing: RFC 3261 12.2.2, 9.2. */
+	if (method == sip_method_cancel || (sip->sip_to && sip->sip_to->a_tag))
+		return 481;
+	sip_request_arrived(p, NULL, irq, sip);
+	return 0;
+}
+
+const struct sip_message *sip_tx_request(const struct sip_server_tx *tx)
+{
+	return &tx->rq;
+}
+
+void sip_tx_on_cancel(struct sip_server_tx *tx, void (*fn)(void *, struct sip_server_tx *), void *ctx)
+{
+	tx->on_cancel = fn;
+	tx->cancel_ctx = ctx;
+}
+
+enum mcsec_err sip_reply(struct sip_server_tx *tx, int status, const char *phrase, const struct sip_out *with)
+{
+	if (status < 101 || status > 699 || tx->final)
+		return MCSEC_E_ARGUMENT;
+	if (!sip_out_valid(with))
+		return MCSEC_E_VALUE;
+	static const struct sip_out nothing;
+	with = with ? with : &nothing;
+	int invite = nta_incoming_method(tx->irq) == sip_method_invite;
+	const char *contact = with->contact;
+	if (!contact && invite && status < 300)
+		contact = tx->port->contact[tx->rq.source.transport];
+	su_home_t home[1] = {SU_HOME_INIT(home)};
+	const char *extra = sip_out_headers(home, with);
+	sip_payload_t *body = sip_out_payload(home, with);
+	nta_incoming_treply(tx->irq, status, phrase ? phrase : sip_status_phrase(status),
+			    TAG_IF(contact && *contact, SIPTAG_CONTACT_STR(contact)),
+			    TAG_IF(body && with->content_type, SIPTAG_CONTENT_TYPE_STR(with->content_type)),
+			    TAG_IF(extra, SIPTAG_HEADER_STR(extra)), TAG_IF(body, SIPTAG_PAYLOAD(body)), TAG_END());
+	su_home_deinit(home);
+	if (status < 200)
+		return MCSEC_OK;
+	tx->final = 1;
+	if (!(invite && status < 300))
+		tx_free(tx);
+	return MCSEC_OK;
+}
+
+/* ---- flows ---- */
+
+struct sip_flow *sip_flow_of(const struct sip_server_tx *tx)
+{
+	return sip_flow_ref(tx->flow);
+}
+
+struct sip_flow *sip_flow_ref(struct sip_flow *f)
+{
+	if (f)
+		f->refs++;
+	return f;
+}
+
+void sip_flow_unref(struct sip_flow *f)
+{
+	if (!f || --f->refs)
+		return;
+	tport_unref(f->tp);
+	free(f);
+}
+
+int sip_flow_alive(const struct sip_flow *f)
+{
+	return f && tport_is_clear_to_send(f->tp);
+}
+
+int sip_flow_same(const struct sip_flow *a, const struct sip_flow *b)
+{
+	return a && b && a->tp == b->tp;
+}
+
+/* ---- the port ---- */
+
+const char *sip_own_contact(const struct sip_port *p, const struct sip_flow *f, const char *uri)
+{
+	enum sip_transport t = p->transport[0];
+	if (f)
+		t = tport_has_tls(f->tp) ? SIP_TLS : SIP_TCP;
+	else if (uri && su_strcasestr(uri, "transport=tls"))
+		t = SIP_TLS;
+	else if (uri && su_strcasestr(uri, "transport=tcp"))
+		t = SIP_TCP;
+	return *p->contact[t] ? p->contact[t] : p->contact[p->transport[0]];
+}
+
+static int listen_on(struct sip_port *p, const struct sip_port_options *o, size_t i)
+{
+	const struct sip_listen *l = &o->listen[i];
+	char url[128], host[64];
+	/* `sip:...;transport=tls` does not bind; `sips:` does. */
+	snprintf(host, sizeof host, strchr(l->address, ':') ? "[%s]" : "%s", l->address);
+	char number[8] = "*";
+	if (l->port)
+		snprintf(number, sizeof number, "%u", l->port);
+	if (l->transport == SIP_TLS)
+		snprintf(url, sizeof url, "sips:%s:%s", host, number);
+	else
+		snprintf(url, sizeof url, "sip:%s:%s;transport=%s", host, number, sip_transport_name(l->transport));
+	return nta_agent_add_tport(
+	    p->agent, (const url_string_t *)url, TAG_IF(l->transport == SIP_TLS, TPTAG_CERTIFICATE(o->tls_dir)),
+	    TAG_IF(l->transport == SIP_TLS, TPTAG_TLS_VERIFY_POLICY(TPTLS_VERIFY_IN | TPTLS_VERIFY_SUBJECTS_OUT)),
+	    TAG_END());
+}
+
+/* The port a listener got. Primaries are in the order they were added. */
+static void learn_numbers(struct sip_port *p)
+{
+	size_t i = 0;
+	for (tport_t *tp = tport_primaries(nta_agent_tports(p->agent)); tp && i < p->n_listen;
+	     tp = tport_next(tp), i++) {
+		const tp_name_t *n = tport_name(tp);
+		p->number[i] = (uint16_t)strtoul(n->tpn_port, NULL, 10);
+		enum sip_transport t = p->transport[i];
+		if (!*p->contact[t])
+			snprintf(p->contact[t], sizeof p->contact[t], "<sip:%s:%u;transport=%s>", p->host, p->number[i],
+				 sip_transport_name(t));
+	}
+}
+
+struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options *o, char *err, size_t err_size)
+{
+	once();
+	struct sip_port *p = calloc(1, sizeof *p);
+	if (!p || o->n_listen == 0 || o->n_listen > SIP_MAX_LISTEN) {
+		snprintf(err, err_size, "no memory, or no listener");
+		free(p);
+		return NULL;
+	}
+	*p = (struct sip_port){.loop = l, .on_request = o->on_request, .ctx = o->ctx, .n_listen = o->n_listen};
+	p->connect_ms = o->connect_ms ? o->connect_ms : 8000;
+	snprintf(p->host, sizeof p->host, "%s", o->host ? o->host : o->listen[0].address);
+	p->agent = nta_agent_create(sip_loop_root(l), (url_string_t *)-1, NULL, NULL, NTATAG_UA(1), NTATAG_PASS_100(1),
+				    NTATAG_MAXSIZE(SIP_MAX_MESSAGE), NTATAG_MERGE_482(1), NTATAG_USE_TIMESTAMP(0),
+				    NTATAG_CANCEL_487(0), NTATAG_TCP_RPORT(1),
+				    TAG_IF(o->resolv_conf, SRESTAG_RESOLV_CONF(o->resolv_conf)), TAG_END());
+	for (size_t i = 0; p->agent && i < o->n_listen; i++) {
+		p->transport[i] = o->listen[i].transport;
+		if (listen_on(p, o, i) != 0) {
+			snprintf(err, err_size, "cannot listen on %s %s port %u: %s",
+				 sip_transport_name(o->listen[i].transport), o->listen[i].address, o->listen[i].port,
+				 strerror(errno));
+			sip_port_free(p);
+			return NULL;
+		}
+	}
+	p->outside = p->agent ? nta_leg_tcreate(p->agent, outside_request, p, NTATAG_NO_DIALOG(1), TAG_END()) : NULL;
+	if (!p->outside) {
+		snprintf(err, err_size, "the SIP agent cannot be made");
+		sip_port_free(p);
+		return NULL;
+	}
+	learn_numbers(p);
+	return p;
+}
+
+void sip_port_free(struct sip_port *p)
+{
+	if (!p)
+		return;
+	while (p->server_txs)
+		tx_free(p->server_txs);
+	while (p->client_txs)
+		sip_client_drop(p->client_txs);
+	while (p->dialogs)
+		sip_dialog_free(p->dialogs);
+	if (p->outside)
+		nta_leg_destroy(p->outside);
+	if (p->agent)
+		nta_agent_destroy(p->agent);
+	free(p);
+}
+
+struct sip_loop *sip_port_loop(const struct sip_port *p)
+{
+	return p->loop;
+}
+
+uint16_t sip_port_number(const struct sip_port *p, size_t i)
+{
+	return i < p->n_listen ? p->number[i] : 0;
+}
