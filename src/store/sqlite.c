@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -234,18 +235,33 @@ static enum store_err check_ours(struct store *s)
 
 /* ---- open and close ------------------------------------------------------------------------------------------ */
 
+/* The change of a fresh file to WAL meets BUSY at once, without SQLite's own waiting, when another one is at it. */
+static enum store_err use_wal(struct store *s, unsigned timeout_ms)
+{
+	enum { STEP_MS = 5 };
+	enum store_err e = store_run(s, "PRAGMA journal_mode=WAL");
+	for (unsigned waited = 0; e == STORE_BUSY && waited < timeout_ms; waited += STEP_MS) {
+		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000}, NULL);
+		e = store_run(s, "PRAGMA journal_mode=WAL");
+	}
+	return e;
+}
+
 static enum store_err set_up(struct store *s, const struct store_options *o)
 {
 	static const char *const always =
 	    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY;";
-	static const char *const writing = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
-	sqlite3_busy_timeout(s->db, (int)(o->busy_timeout_ms ? o->busy_timeout_ms : BUSY_TIMEOUT_MS));
+	static const char *const writing = "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;";
+	unsigned timeout_ms = o->busy_timeout_ms ? o->busy_timeout_ms : BUSY_TIMEOUT_MS;
+	sqlite3_busy_timeout(s->db, (int)timeout_ms);
 	enum store_err e = store_run(s, always);
 	if (e)
 		return e;
 	if (o->read_only)
 		return check_ours(s);
-	e = store_run(s, writing);
+	e = use_wal(s, timeout_ms);
+	if (!e)
+		e = store_run(s, writing);
 	return e ? e : migrate(s, o);
 }
 
