@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kms_client.h - the client side of the KMS interface: init, keyprov and cert over HTTPS (kms.md 4, 5, 8).
+ *
+ * Used by user clients with a bearer token and by servers with a TLS client certificate (token NULL). Every answer is
+ * read, checked by kms.md 8.4 and 8.5 and only then handed out; what fails is never partly used, and the next request
+ * reports it as ClientError. No retries here: the outcome says what the caller shall do (8.2).
+ * Blocking; one object a thread.
+ */
+#ifndef MCX_NET_KMS_CLIENT_H
+#define MCX_NET_KMS_CLIENT_H
+
+#include "mcx/doc/kms_doc.h"
+
+struct kms_client_options {
+	const char *base_url; /* "https://kms.example.org:8443"; the interface's root path is added */
+	const char *kms_uri;  /* KmsUri of the configured home KMS, octet for octet */
+	const char *ca_file;
+	const char *cert_file, *key_file;  /* mutual TLS; NULL without */
+	const char *resolve;               /* as http_client_options */
+	const char *client_id, *device_id; /* NULL without */
+	unsigned timeout_ms;               /* 0: 30 s */
+};
+
+enum kms_outcome {
+	KMS_DONE,
+	KMS_UNREACHABLE, /* no answer: connection, TLS, time: another address, back-off        */
+	KMS_LATER,       /* 429, 5xx: wait retry_after_s, else back-off                         */
+	KMS_TOKEN,       /* 401: refresh the token once, try once                               */
+	KMS_REFUSED,     /* 403: stop and report; nothing changes before a new token            */
+	KMS_NOT_THERE,   /* 404: no such certificate                                            */
+	KMS_REJECTED,    /* 400, 409 and other 4xx: no retry                                    */
+	KMS_BAD_ANSWER,  /* 200, but the document or the keys in it do not pass the checks      */
+};
+const char *kms_outcome_name(enum kms_outcome o);
+
+struct kms_result {
+	enum kms_outcome outcome;
+	int status; /* HTTP, 0 without an answer */
+	unsigned retry_after_s;
+	int64_t error_code; /* KmsError/ErrorCode, 0 without */
+	char detail[256];   /* for the log and the person: no key, no token */
+};
+
+/* A security domain: its certificate as received and the KMS made of it. */
+struct kms_domain {
+	struct kms_certificate cert;
+	struct mcsec_kms *kms;
+};
+void kms_domain_free(struct kms_domain *d);
+
+/* A checked key set: the document's values (for sealed storage) and the keys ready for use. */
+struct kms_keys {
+	struct kms_key_set set;
+	struct mcsec_keyset *keyset;
+};
+void kms_keys_free(struct kms_keys *k, size_t n); /* the entries, not the array */
+
+struct kms_client;
+
+struct kms_client *kms_client_new(const struct kms_client_options *o);
+void kms_client_free(struct kms_client *c);
+
+/*
+ * user_uri: who asks (KmsRequest/UserUri). now: Unix seconds. Each returns r->outcome == KMS_DONE; only then is the
+ * output filled in, and the caller frees it.
+ */
+int kms_client_init(struct kms_client *c, const char *token, const char *user_uri, int64_t now, struct kms_domain *home,
+		    struct kms_result *r);
+/*
+ * for_uri NULL: all identities of the token. at: Unix seconds of the wanted period, KMS_NO_TIME: the current one (and
+ * the next, when its window is open); needs for_uri. mine[0..n_mine) are the identities we accept key sets for.
+ * *n: in the room of out[], out the number of sets.
+ */
+int kms_client_keyprov(struct kms_client *c, const char *token, const char *user_uri, const char *for_uri, int64_t at,
+		       int64_t now, const struct kms_domain *home, const char *const *mine, size_t n_mine,
+		       struct kms_keys *out, size_t *n, struct kms_result *r);
+/* Certificate of another domain, from our home KMS. */
+int kms_client_cert(struct kms_client *c, const char *token, const char *user_uri, const char *kms_uri, int64_t now,
+		    struct kms_domain *external, struct kms_result *r);
+
+#endif
