@@ -64,6 +64,15 @@ MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_sakke_encapsulate(const struct m
 								  const uint8_t ssv[MCSEC_SSV_LEN],
 								  uint8_t sed[MCSEC_SED_LEN]);
 
+/*
+ * Draw a fresh SSV (PCK, CSK ...) and encapsulate it. With avoid_short_gr it is drawn again while g^r begins with a
+ * zero octet (1 in 154): some peers cannot read those. On error ssv is wiped.
+ */
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_sakke_encapsulate_fresh(const struct mcsec_identity *receiver,
+									const struct mcsec_rng *rng, int avoid_short_gr,
+									uint8_t ssv[MCSEC_SSV_LEN],
+									uint8_t sed[MCSEC_SED_LEN]);
+
 struct mcsec_encap_job {
 	const uint8_t *id; /* receiver's identity */
 	size_t id_len;
@@ -76,9 +85,8 @@ struct mcsec_encap_job {
  * Many receivers of one KMS at once, on up to `threads` threads (0 and 1: the caller's only).
  * MCSEC_OK if every job succeeded, else the first error; each job's own `err` is always set.
  */
-MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_sakke_encapsulate_batch(struct mcsec_kms *kms,
-									struct mcsec_encap_job *jobs, size_t n,
-									unsigned threads);
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err
+mcsec_sakke_encapsulate_batch(struct mcsec_kms *kms, struct mcsec_encap_job *jobs, size_t n, unsigned threads);
 
 /* ---- Our own key set for one identity (secret) ------------------------------------------------------------- */
 
@@ -88,11 +96,9 @@ struct mcsec_keyset;
  * Import with every check of crypto.md 4 (RFC 6507 5.1.2, RFC 6508 6.1.2). MCSEC_E_KEY_SET if the set is not the one
  * this KMS issued to this identity. The caller wipes its own copies of ssk and rsk.
  */
-MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms,
-							   const uint8_t *id, size_t id_len,
-							   const uint8_t ssk[MCSEC_SSK_LEN],
-							   const uint8_t pvt[MCSEC_PVT_LEN],
-							   const uint8_t rsk[MCSEC_RSK_LEN]);
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err
+mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
+		 const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN], const uint8_t rsk[MCSEC_RSK_LEN]);
 MCSEC_API void mcsec_keyset_free(struct mcsec_keyset *keys); /* wipes */
 
 /* RFC 6507 5.2.1. The nonce j is derived from SSK, message and fresh random octets. Constant time in SSK and j. */
@@ -107,6 +113,13 @@ MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_eccsi_sign(const struct mcsec_ke
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const uint8_t *sed,
 								  size_t sed_len, uint8_t ssv[MCSEC_SSV_LEN]);
 
+/* Deviations of peers that opened all the same (crypto.md 3.6), counted since the process began. */
+struct mcsec_sakke_peers {
+	uint64_t short_h;    /* 272 octets: H had lost its leading zero octet            */
+	uint64_t stripped_w; /* the mask was hashed from w without its leading zero octets */
+};
+MCSEC_API void mcsec_sakke_peers_seen(struct mcsec_sakke_peers *out);
+
 /* ---- The KMS side: master secrets and issuing ---------------------------------------------------------------- */
 
 struct mcsec_master;
@@ -114,9 +127,8 @@ struct mcsec_master;
 /* Fresh KSAK in [1, n-1] and z_T in [2, q-1]. */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_master_generate(struct mcsec_master **out, const struct mcsec_rng *rng);
 /* From octets at rest. MCSEC_E_SCALAR when out of range. The caller wipes its copies. */
-MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_master_load(struct mcsec_master **out,
-							    const uint8_t ksak[MCSEC_KSAK_LEN],
-							    const uint8_t z_t[MCSEC_ZT_LEN]);
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err
+mcsec_master_load(struct mcsec_master **out, const uint8_t ksak[MCSEC_KSAK_LEN], const uint8_t z_t[MCSEC_ZT_LEN]);
 MCSEC_API void mcsec_master_free(struct mcsec_master *master); /* wipes */
 
 /* The secrets, for sealing at rest only. Both buffers must be secret memory. */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - the objects behind mcsec/ibc.h and the steps they are made of, for this folder and its tests.
+ *
+ * Tests inject the nonces j and v and the hash HS here; the public interface has no such door.
+ */
+#ifndef MCSEC_IBC_ENGINE_H
+#define MCSEC_IBC_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "mcsec/ibc.h"
+#include "sec/base/bytes.h"
+#include "sec/ibc/curve.h"
+#include "sec/ibc/p256.h"
+#include "sec/ibc/pairing.h"
+
+/* An identity as the algorithms use it: its octets, and as an integer mod q (RFC 6508's b), in Montgomery form. */
+struct ident {
+	uint8_t octets[MCSEC_ID_MAX];
+	size_t len;
+	struct num b;
+};
+
+struct mcsec_kms {
+	atomic_uint refs;
+	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
+	struct p256_affine kpak_point;
+	struct point z;
+	struct comb z_comb;
+};
+
+struct mcsec_identity {
+	struct mcsec_kms *kms;
+	struct ident id;
+};
+
+/* Secret memory. */
+struct mcsec_keyset {
+	struct mcsec_kms *kms;
+	struct ident id;
+	struct n256 ssk;
+	uint8_t ssk_octets[MCSEC_SSK_LEN], pvt[MCSEC_PVT_LEN], hs[MCSEC_HS_LEN];
+	struct line *lines; /* of the RSK; secret memory of its own */
+};
+
+/* Secret memory. */
+struct mcsec_master {
+	struct n256 ksak;
+	struct num z; /* Montgomery form mod q */
+	uint8_t ksak_octets[MCSEC_KSAK_LEN], z_octets[MCSEC_ZT_LEN], hedge_key[32];
+	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
+	struct p256_point kpak_point;
+};
+
+enum mcsec_err ident_set(struct ident *id, const uint8_t *octets, size_t len);
+/* Overwrite the part of the stack that the arithmetic below the caller has used. */
+void burn_stack(void);
+
+/* ---- ECCSI (RFC 6507) ---- */
+
+/* HS = hash(G | KPAK | ID | PVT). */
+void eccsi_hs(uint8_t hs[MCSEC_HS_LEN], const uint8_t kpak[MCSEC_KPAK_LEN], struct octets id,
+	      const uint8_t pvt[MCSEC_PVT_LEN]);
+/* 5.1.2 for an SSK in [1, n - 1]; the equation [SSK]G = KPAK + [HS]PVT. MCSEC_E_KEY_SET. */
+enum mcsec_err eccsi_check_pair(const struct p256_point *kpak, const struct n256 *ssk, const uint8_t pvt[MCSEC_PVT_LEN],
+				const uint8_t hs[MCSEC_HS_LEN]);
+/* 5.2.1 with the given j in [1, n - 1]. MCSEC_E_SCALAR: d or r is zero, take another j. */
+enum mcsec_err eccsi_sign_with(const struct mcsec_keyset *keys, const struct n256 *j, struct octets msg,
+			       uint8_t sig[MCSEC_SIG_LEN]);
+/* 5.2.2 with the given HS. */
+enum mcsec_err eccsi_verify_with(const struct p256_affine *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+				 const uint8_t sig[MCSEC_SIG_LEN]);
+/* 5.1.1 with the given v in [1, n - 1]: ssk, pvt and hs of *out. MCSEC_E_SCALAR: take another v. */
+enum mcsec_err eccsi_pair_with(const struct mcsec_master *master, const struct n256 *v, struct octets id,
+			       struct mcsec_issued *out);
+
+/* ---- SAKKE (RFC 6508) ---- */
+
+enum { COMB_WIDTH = 6 };
+
+/* The tables of P and g, made at first use and kept. MCSEC_E_MEMORY. */
+struct sakke_tables {
+	struct comb p, g;
+};
+enum mcsec_err sakke_tables(const struct sakke_tables **out);
+
+/* [k]P for each of n plain scalars k below q. MCSEC_E_VALUE if one is infinity. */
+enum mcsec_err sakke_mul_p(struct point *r, const struct num *k, size_t n);
+/* t of g^k for each of n plain scalars k below q. */
+enum mcsec_err sakke_pow_g(struct num *t, const struct num *k, size_t n);
+/* [k]([b]P + Z) for each of n receivers b[i] and plain scalars k below q. */
+enum mcsec_err sakke_mul_receiver(struct point *r, const struct mcsec_kms *kms, const struct num *const *b,
+				  const struct num *k, size_t n);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keys.c - the objects of mcsec/ibc.h that hold keys: a KMS as its certificate shows it, a peer's identity, and our
+ * own key set, each checked when it is made (RFC 6507 5.1.2, RFC 6508 6.1.2; RFC 6507 and 6508 security sections).
+ */
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "sec/ibc/engine.h"
+
+__attribute__((noinline)) void burn_stack(void)
+{
+	uint8_t below[16384];
+	mcsec_wipe(below, sizeof below);
+}
+
+/* b = the identity's octets as an integer, mod q: Horner's rule with 128 octets a step. Public. */
+enum mcsec_err ident_set(struct ident *id, const uint8_t *octets, size_t len)
+{
+	uint8_t chunk[NUM_OCTETS];
+	struct num x;
+	if (len < 1 || len > MCSEC_ID_MAX)
+		return MCSEC_E_LENGTH;
+	*id = (struct ident){.len = len};
+	memcpy(id->octets, octets, len);
+	size_t first = (len - 1) % NUM_OCTETS + 1;
+	for (size_t at = 0, n = first; at < len; at += n, n = NUM_OCTETS) {
+		memset(chunk, 0, sizeof chunk);
+		memcpy(chunk + NUM_OCTETS - n, octets + at, n);
+		num_load(&x, chunk);
+		num_enter(&x, &x, &FQ);               /* takes any 1024-bit integer */
+		num_mul(&id->b, &id->b, &FQ.rr, &FQ); /* b * R */
+		num_add(&id->b, &id->b, &x, &FQ);
+	}
+	return MCSEC_OK;
+}
+
+/* ---- KMS ---- */
+
+enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KPAK_LEN],
+			     const uint8_t z_pub[MCSEC_ZPUB_LEN])
+{
+	*out = NULL;
+	struct mcsec_kms *k = aligned_alloc(64, (sizeof *k + 63) / 64 * 64);
+	if (!k)
+		return MCSEC_E_MEMORY;
+	memset(k, 0, sizeof *k);
+	atomic_init(&k->refs, 1);
+	memcpy(k->kpak, kpak, MCSEC_KPAK_LEN);
+	memcpy(k->z_pub, z_pub, MCSEC_ZPUB_LEN);
+	enum mcsec_err err = MCSEC_E_POINT;
+	if (!p256_load(&k->kpak_point, kpak) && !point_load(&k->z, z_pub) && point_has_order_q(&k->z))
+		err = comb_of_point(&k->z_comb, &k->z, COMB_WIDTH);
+	if (err)
+		mcsec_kms_free(k);
+	else
+		*out = k;
+	return err;
+}
+
+struct mcsec_kms *mcsec_kms_ref(struct mcsec_kms *kms)
+{
+	atomic_fetch_add_explicit(&kms->refs, 1, memory_order_relaxed);
+	return kms;
+}
+
+void mcsec_kms_free(struct mcsec_kms *kms)
+{
+	if (!kms || atomic_fetch_sub_explicit(&kms->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	comb_free(&kms->z_comb);
+	free(kms);
+}
+
+/* ---- Identity ---- */
+
+enum mcsec_err mcsec_identity_new(struct mcsec_identity **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len)
+{
+	*out = NULL;
+	struct mcsec_identity *i = aligned_alloc(64, (sizeof *i + 63) / 64 * 64);
+	if (!i)
+		return MCSEC_E_MEMORY;
+	enum mcsec_err err = ident_set(&i->id, id, id_len);
+	if (err) {
+		free(i);
+		return err;
+	}
+	i->kms = mcsec_kms_ref(kms);
+	*out = i;
+	return MCSEC_OK;
+}
+
+void mcsec_identity_free(struct mcsec_identity *identity)
+{
+	if (!identity)
+		return;
+	mcsec_kms_free(identity->kms);
+	free(identity);
+}
+
+/* ---- Key set ---- */
+
+/* RFC 6508 6.1.2: K of order q, and <S, K> = g with S = [b]P + Z. Leaves the stored lines of K in keys. */
+static enum mcsec_err take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSEC_RSK_LEN])
+{
+	struct {
+		struct point k, s;
+		struct num t;
+	} *w = mcsec_secret_alloc(sizeof *w);
+	void *scratch = mcsec_secret_alloc(pairing_scratch_octets());
+	keys->lines = mcsec_secret_alloc(pairing_lines() * sizeof *keys->lines);
+	enum mcsec_err err = MCSEC_E_MEMORY;
+	if (w && scratch && keys->lines) {
+		const struct num *b = &keys->id.b;
+		struct num one = {{1}};
+		err = MCSEC_E_KEY_SET;
+		if (!point_load(&w->k, rsk) && !pairing_prepare(keys->lines, &w->k, scratch)) {
+			err = sakke_mul_receiver(&w->s, keys->kms, &b, &one, 1);
+			if (!err && !(pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR)))
+				err = MCSEC_E_KEY_SET;
+		}
+	}
+	mcsec_secret_free(scratch);
+	mcsec_secret_free(w);
+	return err;
+}
+
+enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
+				const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN],
+				const uint8_t rsk[MCSEC_RSK_LEN])
+{
+	*out = NULL;
+	struct mcsec_keyset *k = mcsec_secret_alloc(sizeof *k);
+	if (!k)
+		return MCSEC_E_MEMORY;
+	k->kms = mcsec_kms_ref(kms);
+	enum mcsec_err err = ident_set(&k->id, id, id_len);
+	if (!err) {
+		memcpy(k->ssk_octets, ssk, MCSEC_SSK_LEN);
+		memcpy(k->pvt, pvt, MCSEC_PVT_LEN);
+		struct p256_point kpak;
+		p256_from(&kpak, &kms->kpak_point);
+		eccsi_hs(k->hs, kms->kpak, (struct octets){id, id_len}, pvt);
+		if (!scalar_load(&k->ssk, ssk))
+			err = MCSEC_E_KEY_SET;
+		else
+			err = eccsi_check_pair(&kpak, &k->ssk, pvt, k->hs);
+	}
+	if (!err)
+		err = take_rsk(k, rsk);
+	if (err)
+		mcsec_keyset_free(k);
+	else
+		*out = k;
+	burn_stack();
+	return err;
+}
+
+void mcsec_keyset_free(struct mcsec_keyset *keys)
+{
+	if (!keys)
+		return;
+	mcsec_kms_free(keys->kms);
+	mcsec_secret_free(keys->lines);
+	mcsec_secret_free(keys);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * p256.h - NIST P-256 for ECCSI (RFC 6507): the field, the scalars, [k]G for secret k, and sums for verification.
+ *
+ * Field elements and scalars are in Montgomery form with R = 2^256, 4 limbs of 64 bits, always reduced.
+ * Points are homogeneous (x/z, y/z; infinity is z = 0) under the complete addition of Renes, Costello and Batina
+ * (2016, algorithm 4, a = -3): no exceptional case exists, so none can leak or fail.
+ */
+#ifndef MCSEC_IBC_P256_H
+#define MCSEC_IBC_P256_H
+
+#include "mcsec/err.h"
+#include "sec/ibc/mont.h"
+
+enum { P256_POINT_OCTETS = 65 };
+
+struct n256 {
+	uint64_t v[4];
+};
+
+/* ---- Scalars modulo the order n ---- */
+
+void scalar_add(struct n256 *r, const struct n256 *a, const struct n256 *b);
+void scalar_sub(struct n256 *r, const struct n256 *a, const struct n256 *b);
+void scalar_mul(struct n256 *r, const struct n256 *a, const struct n256 *b);
+void scalar_inv(struct n256 *r, const struct n256 *a);
+mask_t scalar_is_zero(const struct n256 *a);
+/* 32 octets modulo n; the mask tells whether they were in [1, n - 1] as they stood. */
+mask_t scalar_load(struct n256 *r, const uint8_t in[32]);
+void scalar_store(uint8_t out[32], const struct n256 *a);
+/* 1 + (512-bit integer mod (n - 1)): uniform in [1, n - 1] up to 2^-256. */
+void scalar_from_hash(struct n256 *r, const uint8_t hash[64]);
+
+/* ---- Points ---- */
+
+struct p256_point {
+	struct n256 x, y, z;
+};
+
+struct p256_affine {
+	struct n256 x, y;
+};
+
+/* 04 | x | y; coordinates below p, on the curve. MCSEC_E_POINT. */
+enum mcsec_err p256_load(struct p256_affine *r, const uint8_t in[P256_POINT_OCTETS]);
+void p256_store(uint8_t out[P256_POINT_OCTETS], const struct p256_affine *a);
+void p256_from(struct p256_point *r, const struct p256_affine *a);
+void p256_add(struct p256_point *r, const struct p256_point *a, const struct p256_point *b);
+/* No if a is infinity. Constant time. */
+mask_t p256_to_affine(struct p256_affine *r, const struct p256_point *a);
+/* Whether two points are the same. */
+mask_t p256_equal(const struct p256_point *a, const struct p256_point *b);
+/* Octets of x: 32, big-endian. */
+void p256_store_x(uint8_t out[32], const struct p256_affine *a);
+
+/* [k]G, constant time in k. */
+void p256_mul_g(struct p256_point *r, const struct n256 *k);
+/* [k]a. Public data only: variable time. */
+void p256_mul_public(struct p256_point *r, const struct n256 *k, const struct p256_point *a);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sakke.c - SAKKE (RFC 6508) with parameter set 1: encapsulation, decapsulation, the check of an RSK.
+ *
+ * R = [r]([b]P + Z) is computed as [r b mod q]P + [r]Z: P is fixed for ever and Z for a KMS, so both come from combs
+ * and no doubling is left. Everything is done for n receivers at once; n = 1 is the single form.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "mcsec/secret.h"
+#include "sec/ibc/engine.h"
+#include "sec/ibc/hash.h"
+
+static struct sakke_tables tables;
+static enum mcsec_err tables_err;
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+static atomic_uint_fast64_t count_short_h, count_stripped;
+
+static void tables_init(void)
+{
+	tables_err = comb_of_point(&tables.p, &GENERATOR, COMB_WIDTH);
+	if (!tables_err)
+		tables_err = comb_of_g(&tables.g, COMB_WIDTH);
+}
+
+enum mcsec_err sakke_tables(const struct sakke_tables **out)
+{
+	pthread_once(&tables_once, tables_init);
+	*out = &tables;
+	return tables_err;
+}
+
+void mcsec_sakke_peers_seen(struct mcsec_sakke_peers *out)
+{
+	out->short_h = atomic_load(&count_short_h);
+	out->stripped_w = atomic_load(&count_stripped);
+}
+
+/* One fixed point times one scalar each. */
+struct term {
+	const struct comb *comb;
+	const struct num *k; /* n plain scalars below q */
+};
+
+/* r[i] = sum over terms of [k[i]]B. Scalars are secret; an exception of the fast sum occurs for made-up input only. */
+static enum mcsec_err combine(struct point *r, const struct term *terms, size_t n_terms, size_t n)
+{
+	size_t each = n_terms * terms[0].comb->windows;
+	struct point *pts = mcsec_secret_alloc(n * each * (sizeof(struct point) + sizeof(struct num)));
+	if (!pts)
+		return MCSEC_E_MEMORY;
+	struct num *scratch = (struct num *)(pts + n * each);
+	struct digits d;
+	enum mcsec_err err = MCSEC_OK;
+	for (int complete = 0; complete < 2; complete++) {
+		for (size_t i = 0; i < n; i++) {
+			struct point *at = pts + i * each;
+			for (size_t t = 0; t < n_terms; t++) {
+				const struct comb *c = terms[t].comb;
+				digits_of(&d, &terms[t].k[i], c->w);
+				for (unsigned j = 0; j < c->windows; j++)
+					comb_pick_point(at++, c, j, &d);
+			}
+		}
+		if (!complete && point_sum(pts, each, n, scratch)) {
+			for (size_t i = 0; i < n; i++)
+				r[i] = pts[i * each];
+			break;
+		}
+		for (size_t i = 0; complete && i < n; i++)
+			if (!point_sum_complete(&r[i], pts + i * each, each))
+				err = MCSEC_E_VALUE;
+	}
+	mcsec_wipe(&d, sizeof d);
+	mcsec_secret_free(pts);
+	return err;
+}
+
+enum mcsec_err sakke_mul_p(struct point *r, const struct num *k, size_t n)
+{
+	const struct sakke_tables *tab;
+	enum mcsec_err err = sakke_tables(&tab);
+	if (err)
+		return err;
+	return combine(r, &(struct term){&tab->p, k}, 1, n);
+}
+
+enum mcsec_err sakke_mul_receiver(struct point *r, const struct mcsec_kms *kms, const struct num *const *b,
+				  const struct num *k, size_t n)
+{
+	const struct sakke_tables *tab;
+	enum mcsec_err err = sakke_tables(&tab);
+	if (err)
+		return err;
+	struct num *kb = mcsec_secret_alloc(n * sizeof *kb);
+	if (!kb)
+		return MCSEC_E_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		num_mul(&kb[i], &k[i], b[i], &FQ); /* plain times Montgomery is plain */
+	const struct term terms[] = {{&tab->p, kb}, {&kms->z_comb, k}};
+	err = combine(r, terms, 2, n);
+	mcsec_secret_free(kb);
+	return err;
+}
+
+enum mcsec_err sakke_pow_g(struct num *t, const struct num *k, size_t n)
+{
+	const struct sakke_tables *tab;
+	enum mcsec_err err = sakke_tables(&tab);
+	if (err)
+		return err;
+	struct num *inv = mcsec_secret_alloc(2 * n * sizeof *inv);
+	if (!inv)
+		return MCSEC_E_MEMORY;
+	struct digits d;
+	struct num pick;
+	for (size_t i = 0; i < n; i++) {
+		struct fp2 v;
+		digits_of(&d, &k[i], tab->g.w);
+		v.a = FP.one;
+		comb_pick_t(&v.b, &tab->g, 0, &d);
+		for (unsigned j = 1; j < tab->g.windows; j++) {
+			comb_pick_t(&pick, &tab->g, j, &d);
+			fp2_mul_t(&v, &v, &pick);
+		}
+		inv[i] = v.a;
+		t[i] = v.b;
+		mcsec_wipe(&v, sizeof v);
+	}
+	/* a = 0 would be the class of i, of order 2, which no power of g reaches */
+	if (!fp_inv_many(inv, inv + n, n))
+		err = MCSEC_E_CRYPTO;
+	for (size_t i = 0; i < n; i++)
+		fp_mul(&t[i], &t[i], &inv[i]);
+	mcsec_wipe(&d, sizeof d);
+	mcsec_wipe(&pick, sizeof pick);
+	mcsec_secret_free(inv);
+	return err;
+}
+
+/* ---- Encapsulation (6.2.1) -------------------------------------------------------------------------------------- */
+
+struct secrets {
+	struct num r, gr;
+	struct point R;
+	uint8_t octets[NUM_OCTETS], mask[MCSEC_SSV_LEN];
+};
+
+/* *short_gr: whether g^r begins with a zero octet. */
+static enum mcsec_err encapsulate(const struct mcsec_identity *to, const uint8_t ssv[MCSEC_SSV_LEN],
+				  uint8_t sed[MCSEC_SED_LEN], int *short_gr)
+{
+	struct secrets *s = mcsec_secret_alloc(sizeof *s);
+	if (!s)
+		return MCSEC_E_MEMORY;
+	const struct num *b = &to->id.b;
+	/* 1, 2: r = HashToIntegerRange(SSV | b, q) */
+	hash_to_range_q(&s->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){to->id.octets, to->id.len});
+	/* 3: R = [r]([b]P + Z) */
+	enum mcsec_err err = sakke_mul_receiver(&s->R, to->kms, &b, &s->r, 1);
+	/* 4: H = SSV xor HashToIntegerRange(g^r, 2^n) */
+	if (!err)
+		err = sakke_pow_g(&s->gr, &s->r, 1);
+	if (!err) {
+		fp_store(s->octets, &s->gr);
+		*short_gr = s->octets[0] == 0;
+		hash_to_range_128(s->mask, OCTETS(s->octets));
+		/* 5: SED = R | H */
+		point_store(sed, &s->R);
+		for (size_t i = 0; i < MCSEC_SSV_LEN; i++)
+			sed[POINT_OCTETS + i] = ssv[i] ^ s->mask[i];
+	}
+	mcsec_secret_free(s);
+	burn_stack();
+	return err;
+}
+
+enum mcsec_err mcsec_sakke_encapsulate(const struct mcsec_identity *receiver, const uint8_t ssv[MCSEC_SSV_LEN],
+				       uint8_t sed[MCSEC_SED_LEN])
+{
+	int short_gr;
+	return encapsulate(receiver, ssv, sed, &short_gr);
+}
+
+enum mcsec_err mcsec_sakke_encapsulate_fresh(const struct mcsec_identity *receiver, const struct mcsec_rng *rng,
+					     int avoid_short_gr, uint8_t ssv[MCSEC_SSV_LEN], uint8_t sed[MCSEC_SED_LEN])
+{
+	enum mcsec_err err;
+	int short_gr = 0;
+	do {
+		err = rng->fill(rng->ctx, ssv, MCSEC_SSV_LEN);
+		if (!err)
+			err = encapsulate(receiver, ssv, sed, &short_gr);
+	} while (!err && avoid_short_gr && short_gr);
+	if (err)
+		mcsec_wipe(ssv, MCSEC_SSV_LEN);
+	return err;
+}
+
+/* ---- Decapsulation (6.2.2) -------------------------------------------------------------------------------------- */
+
+struct opening {
+	struct point R, test;
+	struct num w, r;
+	uint8_t w_octets[NUM_OCTETS], h[MCSEC_SSV_LEN], mask[MCSEC_SSV_LEN];
+};
+
+/* Steps 3 to 5 for the mask in o: SSV, r, TEST. */
+static enum mcsec_err try_mask(struct opening *o, const struct mcsec_keyset *keys, uint8_t ssv[MCSEC_SSV_LEN])
+{
+	const struct num *b = &keys->id.b;
+	for (size_t i = 0; i < MCSEC_SSV_LEN; i++)
+		ssv[i] = o->h[i] ^ o->mask[i];
+	hash_to_range_q(&o->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){keys->id.octets, keys->id.len});
+	enum mcsec_err err = sakke_mul_receiver(&o->test, keys->kms, &b, &o->r, 1);
+	if (err)
+		return err == MCSEC_E_MEMORY ? err : MCSEC_E_DECRYPT;
+	return point_equal(&o->test, &o->R) ? MCSEC_OK : MCSEC_E_DECRYPT;
+}
+
+enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const uint8_t *sed, size_t sed_len,
+				       uint8_t ssv[MCSEC_SSV_LEN])
+{
+	memset(ssv, 0, MCSEC_SSV_LEN);
+	/* 1: length, R on the curve with coordinates below p; its order is proven by TEST */
+	if (sed_len != MCSEC_SED_LEN && sed_len != MCSEC_SED_LEN - 1)
+		return MCSEC_E_DECRYPT;
+	struct opening *o = mcsec_secret_alloc(sizeof *o);
+	if (!o)
+		return MCSEC_E_MEMORY;
+	enum mcsec_err err = MCSEC_E_DECRYPT;
+	if (point_load(&o->R, sed))
+		goto out;
+	/* a peer that strips a leading zero octet of H sends 272 octets */
+	size_t h_len = sed_len - POINT_OCTETS;
+	memcpy(o->h + MCSEC_SSV_LEN - h_len, sed + POINT_OCTETS, h_len);
+	/* 2: w = <R, K>, as <K, R>; no element 1 + t i only for an R of wrong order, which TEST will refuse */
+	(void)pairing(&o->w, keys->lines, &o->R);
+	fp_store(o->w_octets, &o->w);
+	/* 3 to 6 */
+	hash_to_range_128(o->mask, OCTETS(o->w_octets));
+	err = try_mask(o, keys, ssv);
+	if (err == MCSEC_E_DECRYPT) {
+		/* on every failure, or the time would tell whether w begins with zeros */
+		hash_to_range_128_stripped(o->mask, o->w_octets);
+		err = try_mask(o, keys, ssv);
+		if (!err)
+			atomic_fetch_add(&count_stripped, 1);
+	}
+	if (!err && h_len < MCSEC_SSV_LEN)
+		atomic_fetch_add(&count_short_h, 1);
+out:
+	if (err)
+		mcsec_wipe(ssv, MCSEC_SSV_LEN);
+	mcsec_secret_free(o);
+	burn_stack();
+	return err;
+}
