@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * commands.h - the list of commands, in the order `mcx --help` shows them: to add one, write cmd_NAME.c, name it in
+ * meson.build, and add its line here.
+ */
+#ifndef MCX_TOOL_COMMANDS_H
+#define MCX_TOOL_COMMANDS_H
+
+#include "tool/tool.h"
+
+int cmd_up(const struct tool_command *c, int argc, char **argv);
+int cmd_down(const struct tool_command *c, int argc, char **argv);
+
+#define TOOL_COMMANDS                                                                                                  \
+	{"up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up},     \
+	    {"down", "stop a domain; its data stays", "DIR [--json]", cmd_down},
+
+#endif
