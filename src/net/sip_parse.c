@@ -150,7 +150,7 @@ sip_payload_t *sip_out_payload(su_home_t *home, const struct sip_out *o)
 int sip_uri_equal(const char *a, const char *b)
 {
 	su_home_t home[1] = {SU_HOME_INIT(home)};
-	url_t *ua = url_hdup(home, (const url_t *)a), *ub = url_hdup(home, (const url_t *)b);
+	url_t *ua = url_make(home, a), *ub = url_make(home, b);
 	int equal = ua && ub && url_cmp(ua, ub) == 0;
 	su_home_deinit(home);
 	return equal;

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The RTP relay over loopback: what crosses, what a stranger cannot do, what closing means; and the worker pool. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit/test.h"
+
+#include "net/relay.h"
+#include "net/sip_loop.h"
+#include "net/worker.h"
+
+struct sock {
+	int fd;
+	uint16_t port;
+};
+
+static struct sock sock_open(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	struct sock s = {socket(AF_INET, SOCK_DGRAM, 0), 0};
+	assert_int_equal(bind(s.fd, (struct sockaddr *)&a, sizeof a), 0);
+	getsockname(s.fd, (struct sockaddr *)&a, &len);
+	s.port = ntohs(a.sin_port);
+	return s;
+}
+
+static void sock_send(struct sock s, uint16_t port, const char *text)
+{
+	struct sockaddr_in a = {
+	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	assert_int_equal(sendto(s.fd, text, strlen(text), 0, (struct sockaddr *)&a, sizeof a), strlen(text));
+}
+
+/* What arrives within 300 ms, "" if nothing does; from which port. */
+static const char *sock_get(struct sock s, uint16_t *from)
+{
+	static char buf[64];
+	struct sockaddr_in a;
+	socklen_t len = sizeof a;
+	buf[0] = 0;
+	struct pollfd p = {s.fd, POLLIN, 0};
+	if (poll(&p, 1, 300) == 1) {
+		ssize_t n = recvfrom(s.fd, buf, sizeof buf - 1, 0, (struct sockaddr *)&a, &len);
+		buf[n > 0 ? n : 0] = 0;
+		if (from)
+			*from = ntohs(a.sin_port);
+	}
+	return buf;
+}
+
+static struct relay *relay;
+static struct sock alice, bob, eve;
+
+static int set_up(void **state)
+{
+	(void)state;
+	relay = relay_new(&(struct relay_options){"127.0.0.1", 34000, 34999});
+	assert_non_null(relay);
+	alice = sock_open();
+	bob = sock_open();
+	eve = sock_open();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	relay_free(relay);
+	close(alice.fd);
+	close(bob.fd);
+	close(eve.fd);
+	return 0;
+}
+
+static void packets_cross_unchanged_both_ways_from_the_port_the_end_was_told(void **state)
+{
+	(void)state;
+	struct relay_session *s = relay_open(relay, 1);
+	assert_non_null(s);
+	uint16_t pa = relay_port(s, 0, 0), pb = relay_port(s, 0, 1), from = 0;
+	assert_true(pa != pb && pa % 2 == 0 && pb % 2 == 0);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", alice.port), MCSEC_OK);
+	assert_int_equal(relay_set_remote(s, 0, 1, "127.0.0.1", bob.port), MCSEC_OK);
+	sock_send(alice, pa, "speech");
+	assert_string_equal(sock_get(bob, &from), "speech");
+	assert_int_equal(from, pb);
+	sock_send(bob, pb, "answer");
+	assert_string_equal(sock_get(alice, &from), "answer");
+	assert_int_equal(from, pa);
+	assert_true(relay_silent_ms(s) < 1000);
+	relay_close(s);
+}
+
+static void nothing_is_forwarded_before_both_ends_are_known(void **state)
+{
+	(void)state;
+	struct relay_session *s = relay_open(relay, 1);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", alice.port), MCSEC_OK);
+	sock_send(alice, relay_port(s, 0, 0), "early");
+	assert_string_equal(sock_get(bob, NULL), "");
+	struct relay_stats st;
+	relay_stats(relay, &st);
+	assert_true(st.dropped_unready >= 1);
+	relay_close(s);
+}
+
+static void a_stranger_neither_gets_in_nor_redirects_the_stream(void **state)
+{
+	(void)state;
+	struct relay_session *s = relay_open(relay, 1);
+	relay_set_remote(s, 0, 0, "127.0.0.1", alice.port);
+	relay_set_remote(s, 0, 1, "127.0.0.1", bob.port);
+	sock_send(eve, relay_port(s, 0, 0), "forged");
+	assert_string_equal(sock_get(bob, NULL), "");
+	sock_send(bob, relay_port(s, 0, 1), "for alice");
+	assert_string_equal(sock_get(eve, NULL), "");
+	assert_string_equal(sock_get(alice, NULL), "for alice");
+	/* Not even an end may speak at the other end's port. */
+	sock_send(bob, relay_port(s, 0, 0), "wrong side");
+	assert_string_equal(sock_get(bob, NULL), "");
+	assert_string_equal(sock_get(alice, NULL), "");
+	relay_close(s);
+}
+
+static void a_closed_session_forwards_nothing_and_its_ports_come_back(void **state)
+{
+	(void)state;
+	struct relay *tiny = relay_new(&(struct relay_options){"127.0.0.1", 35000, 35003});
+	struct relay_session *s = relay_open(tiny, 1);
+	assert_non_null(s);
+	assert_null(relay_open(tiny, 1));
+	uint16_t pa = relay_port(s, 0, 0);
+	relay_set_remote(s, 0, 0, "127.0.0.1", alice.port);
+	relay_set_remote(s, 0, 1, "127.0.0.1", bob.port);
+	relay_close(s);
+	sock_send(alice, pa, "late");
+	assert_string_equal(sock_get(bob, NULL), "");
+	s = relay_open(tiny, 1);
+	assert_non_null(s);
+	struct relay_stats st;
+	relay_stats(tiny, &st);
+	assert_int_equal(st.sessions, 1);
+	relay_free(tiny); /* closes what is open */
+}
+
+static void a_remote_that_is_no_numeric_address_is_refused(void **state)
+{
+	(void)state;
+	struct relay_session *s = relay_open(relay, 1);
+	assert_int_equal(relay_set_remote(s, 0, 0, "bob.example", 4000), MCSEC_E_ENCODING);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", 0), MCSEC_E_ARGUMENT);
+	assert_int_equal(relay_set_remote(s, 1, 0, "127.0.0.1", 4000), MCSEC_E_ARGUMENT);
+	relay_close(s);
+	assert_null(relay_new(&(struct relay_options){"localhost", 34000, 34100}));
+	assert_null(relay_open(relay, 0));
+	assert_null(relay_open(relay, RELAY_MAX_STREAMS + 1));
+}
+
+/* ---- worker pool ---- */
+
+struct job {
+	_Atomic int *ran;
+	int *done;
+	int block_fd;
+};
+
+static void run(void *arg, void *state)
+{
+	struct job *j = arg;
+	char c;
+	(void)state;
+	if (j->block_fd)
+		(void)!read(j->block_fd, &c, 1);
+	++*j->ran;
+}
+
+static void done(void *arg)
+{
+	++*((struct job *)arg)->done;
+}
+
+static int post(void *loop, void (*fn)(void *), void *arg)
+{
+	return sip_loop_post(loop, fn, arg);
+}
+
+static void a_full_queue_refuses_at_once_and_accepted_jobs_all_come_home(void **state)
+{
+	(void)state;
+	struct sip_loop *loop = sip_loop_new();
+	int pipefd[2], finished = 0;
+	_Atomic int ran = 0;
+	assert_int_equal(pipe(pipefd), 0);
+	struct worker_pool *w =
+	    worker_pool_new(&(struct worker_options){.threads = 1, .max_queue = 3, .post = post, .loop = loop});
+	struct job blocking = {&ran, &finished, pipefd[0]}, quick = {&ran, &finished, 0};
+	assert_int_equal(worker_submit(w, &(struct worker_job){run, done, &blocking}), 0);
+	while (worker_queued(w) > 0)
+		usleep(1000); /* the thread has taken it and blocks */
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(worker_submit(w, &(struct worker_job){run, done, &quick}), 0);
+	assert_int_equal(worker_submit(w, &(struct worker_job){run, done, &quick}), -1);
+	assert_int_equal(write(pipefd[1], "x", 1), 1);
+	worker_pool_free(w); /* waits for all */
+	assert_int_equal(ran, 4);
+	for (int i = 0; i < 50 && finished < 4; i++)
+		sip_loop_step(loop, 5);
+	assert_int_equal(finished, 4);
+	sip_loop_free(loop);
+	close(pipefd[0]);
+	close(pipefd[1]);
+}
+
+static void *begin(void *ctx)
+{
+	++*(_Atomic int *)ctx;
+	return ctx;
+}
+
+static void end(void *state)
+{
+	--*(_Atomic int *)state;
+}
+
+static void each_thread_has_a_state_of_its_own_begun_and_ended(void **state)
+{
+	(void)state;
+	struct sip_loop *loop = sip_loop_new();
+	_Atomic int n = 0;
+	struct worker_pool *w = worker_pool_new(&(struct worker_options){.threads = 3,
+									 .max_queue = 1,
+									 .post = post,
+									 .loop = loop,
+									 .thread_begin = begin,
+									 .thread_end = end,
+									 .ctx = &n});
+	for (int i = 0; i < 200 && n < 3; i++)
+		usleep(1000);
+	assert_int_equal(n, 3);
+	worker_pool_free(w);
+	assert_int_equal(n, 0);
+	assert_null(
+	    worker_pool_new(&(struct worker_options){.threads = 0, .max_queue = 1, .post = post, .loop = loop}));
+	sip_loop_free(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(packets_cross_unchanged_both_ways_from_the_port_the_end_was_told),
+	    cmocka_unit_test(nothing_is_forwarded_before_both_ends_are_known),
+	    cmocka_unit_test(a_stranger_neither_gets_in_nor_redirects_the_stream),
+	    cmocka_unit_test(a_closed_session_forwards_nothing_and_its_ports_come_back),
+	    cmocka_unit_test(a_remote_that_is_no_numeric_address_is_refused),
+	    cmocka_unit_test(a_full_queue_refuses_at_once_and_accepted_jobs_all_come_home),
+	    cmocka_unit_test(each_thread_has_a_state_of_its_own_begun_and_ended),
+	};
+	return cmocka_run_group_tests_name("relay", tests, set_up, tear_down);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small questions about SIP headers: URIs, feature tags in all their spellings, Warning codes (sip 1, 10). */
+#include "unit/test.h"
+
+#include "net/sip_message.h"
+
+#define ICSI "urn:urn-7:3gpp-service.ims.icsi.mcptt"
+
+static const char *uri(const char *value)
+{
+	static char out[64];
+	return sip_uri_of(value, out, sizeof out) == MCSEC_OK ? out : NULL;
+}
+
+static void the_uri_is_found_in_every_form_of_a_name_addr(void **state)
+{
+	(void)state;
+	assert_string_equal(uri("<sip:a@x.test>;tag=1"), "sip:a@x.test");
+	assert_string_equal(uri("\"A <b> \\\" c\" <sip:a@x.test;user=phone>;q=1"), "sip:a@x.test;user=phone");
+	assert_string_equal(uri("Alice <sip:a@x.test>"), "sip:a@x.test");
+	assert_string_equal(uri("  sip:a@x.test;tag=1"), "sip:a@x.test");
+	assert_null(uri("\"unbalanced <sip:a@x.test>"));
+	assert_null(uri("<sip:a@x.test"));
+	assert_null(uri("<>"));
+	assert_null(uri("alice"));
+	char small[8];
+	assert_int_equal(sip_uri_of("<sip:alice@example.org>", small, sizeof small), MCSEC_E_NO_SPACE);
+}
+
+static void a_feature_tag_is_found_with_or_without_plus_encoded_or_not(void **state)
+{
+	(void)state;
+	assert_true(sip_feature(";+g.3gpp.mcptt", "g.3gpp.mcptt", NULL));
+	assert_true(sip_feature(";q=0.5;+G.3gpp.MCPTT;expires=600", "g.3gpp.mcptt", NULL));
+	assert_false(sip_feature(";+g.3gpp.mcptt-x", "g.3gpp.mcptt", NULL));
+	assert_false(sip_feature(";x=\"+g.3gpp.mcptt\"", "g.3gpp.mcptt", NULL));
+	assert_true(
+	    sip_feature(";+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\"", "g.3gpp.icsi-ref", ICSI));
+	assert_true(sip_feature(";+g.3gpp.icsi-ref=\"urn%3aurn-7%3a3gpp-service.ims.icsi.mcvideo, " ICSI "\"",
+				"g.3gpp.icsi-ref", ICSI));
+	assert_false(
+	    sip_feature(";+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcpttx\"", "g.3gpp.icsi-ref", ICSI));
+	assert_false(
+	    sip_feature(";+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcpt\"", "g.3gpp.icsi-ref", ICSI));
+	assert_false(sip_feature("", "g.3gpp.mcptt", NULL));
+	assert_false(sip_feature(";+g.3gpp.icsi-ref=\"open", "g.3gpp.icsi-ref", ICSI));
+	assert_true(sip_feature("*;+g.3gpp.mcptt;require;explicit", "g.3gpp.mcptt", NULL));
+}
+
+static int warning(const char *v1, const char *v2)
+{
+	struct sip_message m = {.n_headers = v2 ? 2 : 1, .headers = {{"Warning", v1}, {"warning", v2}}};
+	return sip_warning_code(&m);
+}
+
+static void the_mcx_code_is_read_from_inside_the_quotes_of_a_399(void **state)
+{
+	(void)state;
+	assert_int_equal(warning("399 h \"136 authentication failed\"", NULL), 136);
+	assert_int_equal(warning("301 h \"136 not ours\"", NULL), 0);
+	assert_int_equal(warning("399 h \"1360 no\"", NULL), 0);
+	assert_int_equal(warning("399 h \"none\"", NULL), 0);
+	assert_int_equal(warning("301 h \"x\"", "399 h \"140 unable to decrypt XML content\""), 140);
+}
+
+static void uris_are_compared_as_uris(void **state)
+{
+	(void)state;
+	assert_true(sip_uri_equal("sip:alice@A.test", "sip:alice@a.test"));
+	assert_true(sip_uri_equal("sip:%61lice@a.test", "sip:alice@a.test"));
+	assert_false(sip_uri_equal("sip:Alice@a.test", "sip:alice@a.test"));
+	assert_false(sip_uri_equal("sip:alice@a.test", "sips:alice@a.test"));
+	assert_false(sip_uri_equal("sip:alice@a.test", "sip:bob@a.test"));
+	assert_false(sip_uri_equal("sip:alice@a.test", "sip:alice@a.test.evil"));
+	assert_false(sip_uri_equal("sip:alice@a.test", "sip:alice%00@a.test"));
+	assert_false(sip_uri_equal("", "sip:alice@a.test"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_uri_is_found_in_every_form_of_a_name_addr),
+	    cmocka_unit_test(a_feature_tag_is_found_with_or_without_plus_encoded_or_not),
+	    cmocka_unit_test(the_mcx_code_is_read_from_inside_the_quotes_of_a_399),
+	    cmocka_unit_test(uris_are_compared_as_uris),
+	};
+	return cmocka_run_group_tests_name("sip_message", tests, NULL, NULL);
+}
