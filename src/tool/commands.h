@@ -10,9 +10,13 @@
 
 int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
+int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
-#define TOOL_COMMANDS                                                                                                  \
-	{"up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up},     \
-	    {"down", "stop a domain; its data stays", "DIR [--json]", cmd_down},
+/* clang-format off */
+#define TOOL_COMMANDS \
+	{ "up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up }, \
+	{ "down", "stop a domain; its data stays", "DIR [--json]", cmd_down }, \
+	{ "memory", "look for octets (hex lines on standard input) in a process' memory; root", "PID", cmd_memory },
+/* clang-format on */
 
 #endif
