@@ -10,12 +10,15 @@
 
 int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
+int cmd_user(const struct tool_command *c, int argc, char **argv);
 int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
 /* clang-format off */
 #define TOOL_COMMANDS \
 	{ "up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up }, \
 	{ "down", "stop a domain; its data stays", "DIR [--json]", cmd_down }, \
+	{ "user", "users of a domain, at its identity, key and MC servers at once", \
+	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "memory", "look for octets (hex lines on standard input) in a process' memory; root", "PID", cmd_memory },
 /* clang-format on */
 
