@@ -24,7 +24,7 @@ ROOMS = {
     'src/sec/base': PUBLIC,
     'src/sec/ibc': PUBLIC + ['src/sec/base'],
     'src/sec/keys': PUBLIC + ['src/sec/base'],
-    'src/sec/mikey': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys'],
+    'src/sec/mikey': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys', 'src/sec/payload'],
     'src/sec/payload': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys'],
     'src/mcx/doc': SEC,
     'src/mcx/token': SEC,

@@ -26,6 +26,7 @@ enum mcsec_im_compat {
 	MCSEC_COMPAT_SHORT_SIGN = 1,    /* signed range without the two octets 20 81, tried second           */
 	MCSEC_COMPAT_ID_SCHEME_1 = 2,   /* SAKKE ID scheme 1 with a hashed UID inside (Rel-13)               */
 	MCSEC_COMPAT_LEGACY_PARAMS = 4, /* key parameters that are no protected payload are skipped        */
+	MCSEC_COMPAT_NUL_URI = 8,       /* a NUL behind a URI is taken off                                     */
 };
 
 /* A KMS whose certificate we hold. */
@@ -82,8 +83,6 @@ struct mcsec_cs {
 	struct mcsec_profile profile;
 };
 
-#define MCSEC_PARAMS_GROUPS 16 /* group IDs in one set of key parameters */
-
 enum mcsec_key_status {
 	MCSEC_STATUS_NOT_REVOKED = 1,
 	MCSEC_STATUS_GATEWAY = 2, /* the key is shared with a security gateway */
@@ -91,12 +90,12 @@ enum mcsec_key_status {
 
 /* Key parameters (E.6, GEN type 7). Times are Unix seconds as on the wire. */
 struct mcsec_key_params {
-	uint32_t status;     /* enum mcsec_key_status                                                         */
-	uint64_t activation; /* 0: the message's time                                                         */
-	uint64_t expiry;     /* 0: never                                                                      */
-	const char *text;    /* name of the key, UTF-8; NULL: none                                            */
-	const char *groups[MCSEC_PARAMS_GROUPS];
-	size_t n_groups; /* GMK, MKFC and MuSiK only                                                          */
+	uint32_t status;           /* enum mcsec_key_status                                                         */
+	uint64_t activation;       /* 0: the message's time                                                         */
+	uint64_t expiry;           /* 0: never                                                                      */
+	const char *text;          /* name of the key, UTF-8; NULL: none                                            */
+	const char *const *groups; /* group IDs: GMK, MKFC and MuSiK only, at most 255                        */
+	size_t n_groups;
 };
 
 #define MCSEC_SUITES_MAX   32
@@ -215,10 +214,12 @@ enum mcsec_im_note {
 	MCSEC_NOTE_SHORT_SIGN = 1,
 	MCSEC_NOTE_ID_SCHEME_1 = 2,
 	MCSEC_NOTE_LEGACY_PARAMS = 4,
+	MCSEC_NOTE_NUL_URI = 512,
 	MCSEC_NOTE_SED_272 = 8,
 	MCSEC_NOTE_V_BIT = 16,
 	MCSEC_NOTE_SRTP_ID_MAP = 32,
 	MCSEC_NOTE_TO_SELF = 64, /* our own message, opened by SAKKE-to-self         */
+	MCSEC_NOTE_SPI = 256,    /* an SPI is not the MKI that this key calls for     */
 	MCSEC_NOTE_AGAIN = 128,  /* a GMK message seen before: nothing new in it      */
 };
 
@@ -233,7 +234,7 @@ struct mcsec_im {
 	uint64_t ntp;  /* T as on the wire                                                                      */
 	uint64_t time; /* T, TIME seconds                                                                       */
 	const char *initiator; /* URI; NULL if hidden and none was expected                                     */
-	const char *responder; /* our own URI                                                                   */
+	const char *responder; /* our own URI; NULL in a hidden message of ours opened by SAKKE-to-self         */
 	const char *initiator_kms, *responder_kms;
 	uint8_t initiator_uid[MCSEC_UID_LEN], responder_uid[MCSEC_UID_LEN];
 	struct mcsec_profile profile; /* of the first crypto session, or the default of the kind                */
