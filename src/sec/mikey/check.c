@@ -332,7 +332,8 @@ enum mcsec_err job_check(struct mcsec_im_job *job, const struct mcsec_im_expect 
 		enum mcsec_err (*check)(struct mcsec_im_job *, const struct mcsec_im_expect *);
 		int once; /* not asked of the dialog's current message */
 	} steps[] = {
-	    {syntax, 0}, {tag, 0}, {responder, 0}, {time_window, 1}, {replay, 1}, {initiator, 0}, {initiator_kms, 0},
+	    {syntax, 0}, {tag, 0},       {responder, 0},     {time_window, 1},
+	    {replay, 1}, {initiator, 0}, {initiator_kms, 0}, {key_set, 0},
 	};
 	int current = is_current(job, expect);
 	enum mcsec_err err = MCSEC_OK;
