@@ -54,6 +54,11 @@ struct mcsec_master {
 };
 
 enum mcsec_err ident_set(struct ident *id, const uint8_t *octets, size_t len);
+/* The halves of mcsec_keyset_new, for keys with kms and id set. MCSEC_E_KEY_SET. */
+enum mcsec_err keyset_take_pair(struct mcsec_keyset *keys, const uint8_t ssk[MCSEC_SSK_LEN],
+				const uint8_t pvt[MCSEC_PVT_LEN]);
+/* RFC 6508 6.1.2: K of order q, and <S, K> = g with S = [b]P + Z. Leaves the stored lines of K in keys. */
+enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSEC_RSK_LEN]);
 /* Overwrite the part of the stack that the arithmetic below the caller has used. */
 void burn_stack(void);
 
@@ -75,7 +80,14 @@ enum mcsec_err eccsi_verify_with(const struct p256_affine *kpak, const uint8_t h
 enum mcsec_err eccsi_pair_with(const struct mcsec_master *master, const struct n256 *v, struct octets id,
 			       struct mcsec_issued *out);
 
+/* The same with a hedged v (master.c), not yet checked. */
+enum mcsec_err eccsi_make_pair(const struct mcsec_master *master, const struct mcsec_rng *rng, uint64_t counter,
+			       const struct ident *id, struct mcsec_issued *out);
+
 /* ---- SAKKE (RFC 6508) ---- */
+
+/* 6.1.1 with the checks of k and of the curve. MCSEC_E_SELF_TEST. */
+enum mcsec_err sakke_issue_rsk(const struct mcsec_master *master, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN]);
 
 enum { COMB_WIDTH = 6 };
 

@@ -100,8 +100,20 @@ void mcsec_identity_free(struct mcsec_identity *identity)
 
 /* ---- Key set ---- */
 
-/* RFC 6508 6.1.2: K of order q, and <S, K> = g with S = [b]P + Z. Leaves the stored lines of K in keys. */
-static enum mcsec_err take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSEC_RSK_LEN])
+enum mcsec_err keyset_take_pair(struct mcsec_keyset *keys, const uint8_t ssk[MCSEC_SSK_LEN],
+				const uint8_t pvt[MCSEC_PVT_LEN])
+{
+	struct p256_point kpak;
+	memcpy(keys->ssk_octets, ssk, MCSEC_SSK_LEN);
+	memcpy(keys->pvt, pvt, MCSEC_PVT_LEN);
+	eccsi_hs(keys->hs, keys->kms->kpak, (struct octets){keys->id.octets, keys->id.len}, pvt);
+	if (!scalar_load(&keys->ssk, ssk))
+		return MCSEC_E_KEY_SET;
+	p256_from(&kpak, &keys->kms->kpak_point);
+	return eccsi_check_pair(&kpak, &keys->ssk, pvt, keys->hs);
+}
+
+enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSEC_RSK_LEN])
 {
 	struct {
 		struct point k, s;
@@ -135,19 +147,10 @@ enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms
 		return MCSEC_E_MEMORY;
 	k->kms = mcsec_kms_ref(kms);
 	enum mcsec_err err = ident_set(&k->id, id, id_len);
-	if (!err) {
-		memcpy(k->ssk_octets, ssk, MCSEC_SSK_LEN);
-		memcpy(k->pvt, pvt, MCSEC_PVT_LEN);
-		struct p256_point kpak;
-		p256_from(&kpak, &kms->kpak_point);
-		eccsi_hs(k->hs, kms->kpak, (struct octets){id, id_len}, pvt);
-		if (!scalar_load(&k->ssk, ssk))
-			err = MCSEC_E_KEY_SET;
-		else
-			err = eccsi_check_pair(&kpak, &k->ssk, pvt, k->hs);
-	}
 	if (!err)
-		err = take_rsk(k, rsk);
+		err = keyset_take_pair(k, ssk, pvt);
+	if (!err)
+		err = keyset_take_rsk(k, rsk);
 	if (err)
 		mcsec_keyset_free(k);
 	else

@@ -119,13 +119,12 @@ void mcsec_master_public(const struct mcsec_master *master, uint8_t kpak[MCSEC_K
 
 /* ---- Issuing ---- */
 
-/* SSK, PVT and HS for id, with the check of the SSK equation. */
-static enum mcsec_err issue_pair(const struct mcsec_master *m, const struct mcsec_rng *rng, uint64_t counter,
-				 const struct ident *id, struct mcsec_issued *out)
+enum mcsec_err eccsi_make_pair(const struct mcsec_master *m, const struct mcsec_rng *rng, uint64_t counter,
+			       const struct ident *id, struct mcsec_issued *out)
 {
 	uint8_t fresh[32], hash[64], count[8];
 	struct octets id_octets = {id->octets, id->len};
-	struct n256 v, ssk;
+	struct n256 v;
 	enum mcsec_err err;
 	for (int i = 0; i < 8; i++)
 		count[i] = (uint8_t)(counter >> (56 - 8 * i));
@@ -138,16 +137,21 @@ static enum mcsec_err issue_pair(const struct mcsec_master *m, const struct mcse
 		scalar_from_hash(&v, hash);
 		err = eccsi_pair_with(m, &v, id_octets, out);
 	} while (err == MCSEC_E_SCALAR);
-	if (!err) {
-		mask_t ok = scalar_load(&ssk, out->ssk);
-		if (!ok || eccsi_check_pair(&m->kpak_point, &ssk, out->pvt, out->hs))
-			err = MCSEC_E_SELF_TEST;
-	}
 	mcsec_wipe(fresh, sizeof fresh);
 	mcsec_wipe(hash, sizeof hash);
 	mcsec_wipe(&v, sizeof v);
-	mcsec_wipe(&ssk, sizeof ssk);
 	return err;
+}
+
+/* The SSK equation over the octets that leave. */
+static enum mcsec_err check_pair(const struct mcsec_master *m, const struct mcsec_issued *out)
+{
+	struct n256 ssk;
+	mask_t ok = scalar_load(&ssk, out->ssk);
+	if (ok)
+		ok = eccsi_check_pair(&m->kpak_point, &ssk, out->pvt, out->hs) ? 0 : ok;
+	mcsec_wipe(&ssk, sizeof ssk);
+	return ok ? MCSEC_OK : MCSEC_E_SELF_TEST;
 }
 
 struct rsk_work {
@@ -155,7 +159,7 @@ struct rsk_work {
 	struct point rsk;
 };
 
-static enum mcsec_err issue_rsk(const struct mcsec_master *m, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN])
+enum mcsec_err sakke_issue_rsk(const struct mcsec_master *m, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN])
 {
 	struct rsk_work *w = mcsec_secret_alloc(sizeof *w);
 	if (!w)
@@ -182,9 +186,11 @@ enum mcsec_err mcsec_master_issue(const struct mcsec_master *master, const struc
 	struct ident ident;
 	enum mcsec_err err = ident_set(&ident, id, id_len);
 	if (!err)
-		err = issue_pair(master, rng, issue_counter, &ident, out);
+		err = eccsi_make_pair(master, rng, issue_counter, &ident, out);
 	if (!err)
-		err = issue_rsk(master, &ident, out->rsk);
+		err = check_pair(master, out);
+	if (!err)
+		err = sakke_issue_rsk(master, &ident, out->rsk);
 	if (err)
 		mcsec_wipe(out, sizeof *out);
 	burn_stack();

@@ -203,11 +203,35 @@ static void portable_sqr(struct num *r, const struct num *a, const struct modulu
 const struct mont_backend mont_portable = {"portable", portable_mul, portable_sqr, portable_mul_wide, portable_redc};
 const struct mont_backend *mont = &mont_portable;
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* mont_mulx.S */
+void mulx_mul(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
+void mulx_sqr(struct num *r, const struct num *a, const struct modulus *m);
+void mulx_mul_wide(struct wide *r, const struct num *a, const struct num *b);
+void mulx_redc(struct num *r, const struct wide *t, const struct modulus *m);
+
+static const struct mont_backend mont_mulx = {"mulx", mulx_mul, mulx_sqr, mulx_mul_wide, mulx_redc};
+
+__attribute__((constructor)) static void choose(void)
+{
+	unsigned a, b = 0, c, d;
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2) && (b & bit_ADX))
+		mont = &mont_mulx;
+}
+#endif
+
 int mont_force(const char *name)
 {
-	if (strcmp(name, "portable") != 0)
+	if (strcmp(name, mont_portable.name) == 0)
+		mont = &mont_portable;
+#if defined(__x86_64__)
+	else if (strcmp(name, mont_mulx.name) == 0)
+		mont = &mont_mulx;
+#endif
+	else
 		return 0;
-	mont = &mont_portable;
 	return 1;
 }
 
