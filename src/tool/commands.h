@@ -10,13 +10,22 @@
 
 int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
+int cmd_demo(const struct tool_command *c, int argc, char **argv);
 int cmd_user(const struct tool_command *c, int argc, char **argv);
 int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
 /* clang-format off */
+#ifdef MCX_WITH_UE
+#define TOOL_COMMANDS_UE \
+	{ "demo", "the main job: a domain, two users, one secured call, and a verdict", \
+	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo },
+#else
+#define TOOL_COMMANDS_UE
+#endif
 #define TOOL_COMMANDS \
 	{ "up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up }, \
 	{ "down", "stop a domain; its data stays", "DIR [--json]", cmd_down }, \
+	TOOL_COMMANDS_UE \
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "memory", "look for octets (hex lines on standard input) in a process' memory; root", "PID", cmd_memory },
