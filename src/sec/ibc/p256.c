@@ -213,7 +213,7 @@ void scalar_from_hash(struct n256 *r, const uint8_t hash[64])
 	struct n256 m = N.m, acc = {{0}};
 	m.v[0]--;
 	for (int i = 0; i < 512; i++) {
-		uint64_t bit = hash[i / 8] >> (7 - i % 8) & 1u, t[4], carry = acc.v[3] >> 63;
+		uint64_t bit = (unsigned)hash[i / 8] >> (7 - i % 8) & 1u, t[4], carry = acc.v[3] >> 63;
 		for (int k = 3; k > 0; k--)
 			t[k] = acc.v[k] << 1 | acc.v[k - 1] >> 63;
 		t[0] = acc.v[0] << 1 | bit;
