@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -76,15 +77,21 @@ static char **small_environment(void)
 	return env;
 }
 
+/* A program that changes its own user loses the parent-death signal with it: so it is changed before. */
+static void give_up_rights(void)
+{
+	enum { NOBODY = 65534 };
+	if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+			       setresuid(NOBODY, NOBODY, NOBODY) != 0))
+		_exit(127);
+}
+
 static void become(const struct process *p, int ready_fd, pid_t parent)
 {
 	enum { READY_AT = 3 };
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1); /* the supervisor died before the line above */
 	int null = open("/dev/null", O_RDONLY);
 	int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	if (null < 0 || log < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
@@ -93,6 +100,11 @@ static void become(const struct process *p, int ready_fd, pid_t parent)
 		_exit(127);
 	if (ready_fd == READY_AT)
 		fcntl(READY_AT, F_SETFD, 0);
+	if (p->unprivileged)
+		give_up_rights();
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(1); /* the supervisor died before the line above */
 	close_range(ready_fd >= 0 ? READY_AT + 1 : READY_AT, ~0U, 0);
 	execve(p->argv[0], p->argv, small_environment());
 	dprintf(2, "{\"event\":\"supervisor.exec-failed\",\"program\":\"%s\",\"errno\":%d}\n", p->argv[0], errno);

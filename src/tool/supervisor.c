@@ -93,8 +93,7 @@ static int add_name_server(struct supervisor *s, char *err, size_t err_size)
 	process_arg(p, "--srv-host=_sips._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sips);
 	process_arg(p, "--srv-host=_sip._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
 	process_arg(p, "--srv-host=_sip._udp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
-	if (geteuid() == 0)
-		process_arg(p, "--user=root"); /* it would hand itself to a user that cannot be asked to die with us */
+	p->unprivileged = 1;
 	p->port = d->dns;
 	domain_path(d, p->log, "dns/log");
 
