@@ -96,8 +96,9 @@ static void write_kms(FILE *f, const struct domain *d)
 		"address = \"127.0.0.1\"\nport = %u\nadmin_port = %u\n"
 		"tls = \"tls.pem\"\nclient_ca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
 		"database = \"db\"\npassphrase = \"passphrase\"\n"
-		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n",
-		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve);
+		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
+		"servers = { \"sip.%s=sip:mcptt@%s\" }\n",
+		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone);
 }
 
 static void write_server(FILE *f, const struct domain *d)

@@ -167,9 +167,11 @@ static int step_failed(struct demo *d, const struct demo_end *e, const char *wha
 static struct ue *open_client(struct demo *d, struct demo_end *e)
 {
 	char dir[PATH_MAX], ca[PATH_MAX], tls[PATH_MAX], resolv[PATH_MAX];
-	char idms[DOMAIN_TEXT], kms[DOMAIN_TEXT], psi[DOMAIN_TEXT], route[DOMAIN_TEXT], resolve[1024], err[400];
+	char idms[DOMAIN_TEXT], kms[DOMAIN_TEXT], kms_uri[DOMAIN_TEXT], psi[DOMAIN_TEXT], route[DOMAIN_TEXT],
+	    resolve[1024], err[400];
 	snprintf(idms, sizeof idms, "https://idms.%s:%u", d->d.zone, d->d.idms);
 	snprintf(kms, sizeof kms, "https://kms.%s:%u", d->d.zone, d->d.kms);
+	snprintf(kms_uri, sizeof kms_uri, "kms.%s", d->d.zone);
 	snprintf(psi, sizeof psi, "sip:mcptt@%s", d->d.zone);
 	snprintf(route, sizeof route, "sip:sip.%s:%u;transport=tls", d->d.zone, d->d.sips);
 	domain_resolve(&d->d, resolve, sizeof resolve);

@@ -14,6 +14,7 @@
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/admin_client.h"
+#include "ue/signin.h"
 
 /* ---- one call of an act ---- */
 
@@ -254,6 +255,24 @@ static enum user_err settle_password(const struct domain *d, struct user *u, cha
 
 /* ---- acts ---- */
 
+/* The client program that users of this domain sign in with; the same each time (identity.md 6, TS 24.482 6.2). */
+static enum user_err register_client(struct domain *d, char *err, size_t err_size)
+{
+	struct admin_client *c = admin_client_new(d, "officer", err, err_size);
+	struct admin_answer a;
+	if (!c)
+		return USER_FILE;
+	json_t *client =
+	    json_pack("{s:s, s:s, s:s, s:[s], s:[s, s], s:b, s:b}", "name", "mcx client", "type", "native",
+		      "token_endpoint_auth_method", "none", "redirect_uris", SIGNIN_REDIRECT_URI, "grant_types",
+		      "authorization_code", "refresh_token", "headless_login", 1, "require_pkce", 1);
+	int status = admin_call(c, ADMIN_AT_IDMS, "PUT", client, &a, "clients/%s", SIGNIN_CLIENT_ID);
+	snprintf(err, err_size, "%s", a.error);
+	admin_answer_free(&a);
+	admin_client_free(c);
+	return status >= 200 && status <= 299 ? USER_OK : status ? USER_REFUSED : USER_UNREACHABLE;
+}
+
 #define TAKE(steps) take_steps(d, u, steps, sizeof(steps) / sizeof *(steps), err, err_size)
 
 enum user_err user_add(struct domain *d, struct user *u, char *err, size_t err_size)
@@ -261,6 +280,8 @@ enum user_err user_add(struct domain *d, struct user *u, char *err, size_t err_s
 	if (domain_device(d, u->name, u->mcptt, err, err_size))
 		return USER_FILE;
 	enum user_err rc = settle_password(d, u, err, err_size);
+	if (rc == USER_OK)
+		rc = register_client(d, err, err_size);
 	if (rc == USER_OK)
 		rc = TAKE(add_steps);
 	mcsec_wipe(u->password, sizeof u->password);
