@@ -9,22 +9,29 @@
 #include "net/sip_nta.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
+
+#include "net/sip_tls_free.h"
 
 static void silent(void *stream, char const *fmt, va_list ap)
 {
 	(void)stream, (void)fmt, (void)ap;
 }
 
-static void once(void)
+static void prepare_library(void)
 {
-	static int done;
-	if (done++)
-		return;
 	su_log_redirect(NULL, silent, NULL);
 	/* Without this, P-Asserted-Identity and its kin are unknown headers. Before the first agent. */
 	sip_update_default_mclass(sip_extend_mclass(NULL));
+	(void)sip_tls_free_wanted(); /* links the remedy in */
+}
+
+static void once(void)
+{
+	static pthread_once_t done = PTHREAD_ONCE_INIT;
+	pthread_once(&done, prepare_library);
 }
 
 /* ---- server transactions ---- */
