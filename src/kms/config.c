@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.c - the table of the configuration file of mcx-kms, and the rules that tie keys to each other.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kms/config.h"
+
+#define AT(member) CONFIG_FIELD(struct kms_config, member)
+#define NO_RANGE   0, 0
+
+const struct config_option kms_options[] = {
+    {"uri", CONFIG_TEXT, AT(uri), NULL, NO_RANGE},
+    {"node", CONFIG_TEXT, AT(node), "kms-a-01", NO_RANGE},
+    {"operator", CONFIG_TEXT, AT(operator_), "", NO_RANGE},
+    {"address", CONFIG_TEXT, AT(address), "127.0.0.1", NO_RANGE},
+    {"port", CONFIG_INT, AT(port), "8443", 0, 65535},
+    {"admin_port", CONFIG_INT, AT(admin_port), "8444", 0, 65535},
+    {"tls", CONFIG_PATH, AT(tls), NULL, NO_RANGE},
+    {"tls_key", CONFIG_PATH, AT(tls_key), "", NO_RANGE},
+    {"client_ca", CONFIG_PATH, AT(client_ca), "", NO_RANGE},
+    {"admin_ca", CONFIG_PATH, AT(admin_ca), NULL, NO_RANGE},
+    {"database", CONFIG_PATH, AT(database), NULL, NO_RANGE},
+    {"passphrase", CONFIG_PATH, AT(passphrase), NULL, NO_RANGE},
+    {"issuer", CONFIG_TEXT, AT(issuer), NULL, NO_RANGE},
+    {"audience", CONFIG_TEXT, AT(audience), NULL, NO_RANGE},
+    {"realm", CONFIG_TEXT, AT(realm), "", NO_RANGE},
+    {"jwks", CONFIG_TEXT, AT(jwks), "", NO_RANGE},
+    {"jwks_file", CONFIG_PATH, AT(jwks_file), "", NO_RANGE},
+    {"ca", CONFIG_PATH, AT(ca), "", NO_RANGE},
+    {"resolve", CONFIG_TEXT, AT(resolve), "", NO_RANGE},
+    {"rel13_scopes", CONFIG_BOOL, AT(rel13_scopes), "false", NO_RANGE},
+    {"no_token_status", CONFIG_INT, AT(no_token_status), "403", 401, 403},
+    {"servers", CONFIG_LIST, AT(servers), NULL, NO_RANGE},
+    {"aliases", CONFIG_LIST, AT(aliases), NULL, NO_RANGE},
+    {"domains", CONFIG_LIST, AT(domains), NULL, NO_RANGE},
+    {"period", CONFIG_INT, AT(period), "2592000", 1, INT64_C(3153600000)},
+    {"offset", CONFIG_INT, AT(offset), "0", 0, INT64_C(3153600000)},
+    {"preprovision", CONFIG_INT, AT(preprovision), "604800", 0, INT64_C(3153600000)},
+    {"max_past", CONFIG_INT, AT(max_past), "1", 0, 1000},
+    {"max_future", CONFIG_INT, AT(max_future), "1", 0, 1000},
+    {"validity_days", CONFIG_INT, AT(validity_days), "1095", 1, 36500},
+    {"suites", CONFIG_TEXT, AT(suites), "", NO_RANGE},
+    {"suites_minimum", CONFIG_TEXT, AT(suites_minimum), "", NO_RANGE},
+    {"enrolment", CONFIG_TEXT, AT(enrolment), "token", NO_RANGE},
+    {"enforce_time", CONFIG_BOOL, AT(enforce_time), "false", NO_RANGE},
+    {"lenient_client_req_url", CONFIG_BOOL, AT(lenient_url), "true", NO_RANGE},
+    {"time_tolerance", CONFIG_INT, AT(time_tolerance), "30", 1, 86400},
+    {"limit_hour", CONFIG_INT, AT(limit_hour), "20", 0, 1000000},
+    {"limit_period", CONFIG_INT, AT(limit_period), "60", 0, 1000000},
+    {"limit_source", CONFIG_INT, AT(limit_source), "50", 0, 1000000},
+    {"threads", CONFIG_INT, AT(threads), "4", 1, 256},
+    {"busy_ms", CONFIG_INT, AT(busy_ms), "2000", 1, 60000},
+};
+const size_t kms_n_options = sizeof kms_options / sizeof *kms_options;
+
+static int refuse(char *err, size_t size, const char *sentence)
+{
+	snprintf(err, size, "%s", sentence);
+	return -1;
+}
+
+int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
+{
+	if (c->offset >= c->period)
+		return refuse(err, err_size, "offset must be below period");
+	if (strcmp(c->enrolment, "token") != 0 && strcmp(c->enrolment, "listed") != 0)
+		return refuse(err, err_size, "enrolment is \"token\" or \"listed\"");
+	if (c->no_token_status == 402)
+		return refuse(err, err_size, "no_token_status is 401 or 403");
+	for (size_t i = 0; i < c->servers.n; i++)
+		if (!strchr(c->servers.item[i], '=') || c->servers.item[i][0] == '=')
+			return refuse(err, err_size, "an entry of servers is \"name in the certificate=identity URI\"");
+	if (!c->tls_key[0])
+		memcpy(c->tls_key, c->tls, sizeof c->tls_key);
+	if (!c->ca[0])
+		memcpy(c->ca, c->client_ca, sizeof c->ca);
+	if (!c->realm[0])
+		memcpy(c->realm, c->uri, sizeof c->realm);
+	if (!c->jwks[0] && !c->jwks_file[0]) {
+		int n = snprintf(c->jwks, sizeof c->jwks, "%s/jwks", c->issuer);
+		if (n < 0 || (size_t)n >= sizeof c->jwks)
+			return refuse(err, err_size, "issuer is too long");
+	}
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h - what the operator sets (docs/man/mcx-kms.8); the table that reads it is in config.c.
+ */
+#ifndef MCX_KMS_CONFIG_H
+#define MCX_KMS_CONFIG_H
+
+#include "app/config.h"
+
+enum { KMS_PATH = 4096 };
+
+struct kms_config {
+	char uri[256];       /* KmsUri */
+	char node[64];       /* KmsId, and the node of the audit record */
+	char operator_[256]; /* Issuer */
+	char address[64];
+	int64_t port, admin_port;
+	char tls[KMS_PATH], tls_key[KMS_PATH]; /* PEM; the key may stand in the first */
+	char client_ca[KMS_PATH], admin_ca[KMS_PATH];
+	char database[KMS_PATH], passphrase[KMS_PATH];
+	char issuer[256], audience[256], realm[256];
+	char jwks[1024], jwks_file[KMS_PATH], ca[KMS_PATH], resolve[1024];
+	int rel13_scopes;
+	int64_t no_token_status;
+	struct config_list servers; /* "SAN=identity": what a server's certificate may fetch keys for */
+	struct config_list aliases; /* KmsUri values of requests that mean us */
+	struct config_list domains; /* KmsDomainList */
+	int64_t period, offset, preprovision, max_past, max_future, validity_days;
+	char suites[256], suites_minimum[8];
+	char enrolment[16]; /* "token" or "listed" */
+	int enforce_time, lenient_url;
+	int64_t time_tolerance;
+	int64_t limit_hour, limit_period, limit_source; /* 0: none */
+	int64_t threads, busy_ms;
+};
+
+extern const struct config_option kms_options[];
+extern const size_t kms_n_options;
+
+/* What a single value cannot say; 0, or -1 and a sentence. Also fills in what follows from other keys. */
+int kms_config_complete(struct kms_config *c, char *err, size_t err_size);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * context.c - opening and closing what mcx-kms works with: store, domain, seal, the identity server's keys.
+ *
+ * The domain is made once: at the first start with a passphrase file there. After that its certificate and its secrets
+ * never change by a restart; a configuration that contradicts the stored certificate is refused. Without the
+ * passphrase file the daemon starts sealed and says 503 until it is unsealed (kms.md 15A rows 8a, 9).
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include "app/log.h"
+#include "kms/context.h"
+#include "mcsec/secret.h"
+
+struct metric kms_metrics[KMS_METRICS] = {
+    [KMS_M_REQUESTS] = {"mcx_kms_requests_total", "Requests", NULL, METRIC_COUNTER, 0},
+    [KMS_M_ISSUED] = {"mcx_kms_issued_total", "Key sets issued", NULL, METRIC_COUNTER, 0},
+    [KMS_M_REFUSED_TOKEN] = {"mcx_kms_refused_total", "Requests refused", "why=\"token\"", METRIC_COUNTER, 0},
+    [KMS_M_REFUSED_REQUEST] = {"mcx_kms_refused_total", "Requests refused", "why=\"request\"", METRIC_COUNTER, 0},
+    [KMS_M_REFUSED_RATE] = {"mcx_kms_refused_total", "Requests refused", "why=\"rate\"", METRIC_COUNTER, 0},
+    [KMS_M_STORE] = {"mcx_kms_store_unavailable_total", "Requests answered 503 for the database", NULL, METRIC_COUNTER,
+		     0},
+    [KMS_M_CLIENT_ERRORS] = {"mcx_kms_client_errors_total", "Errors clients reported", NULL, METRIC_COUNTER, 0},
+    [KMS_M_SEALED] = {"mcx_kms_sealed", "1 while the master secrets are not loaded", NULL, METRIC_GAUGE, 0},
+};
+
+enum { REFUSALS_A_SECOND = 5, NUMBERS_AT_ONCE = 256, JWKS_TIMEOUT_MS = 3000, JWKS_MAX = 256 * 1024 };
+
+int64_t kms_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int64_t system_now(void)
+{
+	return kms_now_ns() / 1000000000;
+}
+
+enum audit_clock kms_clock(void)
+{
+	struct timex t = {0};
+	int state = adjtimex(&t);
+	return state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC) ? AUDIT_CLOCK_NTP : AUDIT_CLOCK_FREE;
+}
+
+enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out)
+{
+	enum store_err e = STORE_OK;
+	pthread_mutex_lock(&k->numbers.lock);
+	if (k->numbers.next == k->numbers.end) {
+		uint64_t first;
+		e = kms_db_take_numbers(db, NUMBERS_AT_ONCE, &first);
+		if (!e) {
+			k->numbers.next = first;
+			k->numbers.end = first + NUMBERS_AT_ONCE;
+		}
+	}
+	if (!e)
+		*out = k->numbers.next++;
+	pthread_mutex_unlock(&k->numbers.lock);
+	return e;
+}
+
+/* ---- the domain
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void describe(struct kms *k, struct kms_certificate *cert)
+{
+	const struct kms_config *c = k->config;
+	int64_t now = k->now();
+	*cert = (struct kms_certificate){
+	    .role = KMS_ROLE_ROOT,
+	    .valid_from = now,
+	    .valid_to = now + c->validity_days * 86400,
+	    .user_id_format = "2",
+	    .periods = {(uint64_t)c->period, (uint64_t)c->offset},
+	    .parameter_set = 1,
+	};
+	memcpy(cert->kms_uri, c->uri, sizeof cert->kms_uri);
+	snprintf(cert->cert_uri, sizeof cert->cert_uri, "cert1.%.240s", c->uri);
+	memcpy(cert->issuer, c->operator_, sizeof cert->issuer);
+	for (size_t i = 0; i < c->domains.n && i < KMS_MAX_DOMAINS; i++)
+		memcpy(cert->domains[cert->n_domains++], c->domains.item[i], KMS_URI_MAX);
+}
+
+static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
+{
+	describe(k, &k->domain.cert);
+	enum custody_err c = issuer_create(k->issuer, k->config->passphrase, k->config->uri,
+					   k->domain.cert.pub_auth_key, k->domain.cert.pub_enc_key, k->domain.sealed);
+	if (c) {
+		snprintf(err, err_size, "uninitialised, and no domain can be made: passphrase file %s: %s",
+			 k->config->passphrase, custody_err_name(c));
+		return -1;
+	}
+	k->domain.sealed_len = ISSUER_SEALED_LEN;
+	struct audit_record r = {.class_ = 'K',
+				 .type = "kms.master.create",
+				 .clock = kms_clock(),
+				 .actor = k->config->node,
+				 .kms_responder = k->config->uri};
+	audit_detail(&r, "cert-uri", k->domain.cert.cert_uri);
+	enum store_err e = kms_db_domain_create(db, &k->domain);
+	if (!e)
+		e = audit_append(db->audit, &r, kms_now_ns());
+	if (e)
+		snprintf(err, err_size, "the domain cannot be stored: %s", store_error_text(db->store));
+	return e ? -1 : 0;
+}
+
+static int check_domain(const struct kms *k, char *err, size_t err_size)
+{
+	const struct kms_certificate *have = &k->domain.cert;
+	const struct kms_config *want = k->config;
+	if (strcmp(have->kms_uri, want->uri) == 0 && have->periods.period == (uint64_t)want->period &&
+	    have->periods.offset == (uint64_t)want->offset)
+		return 0;
+	snprintf(err, err_size, "uri, period and offset belong to the domain for ever: it has %s, %llu, %llu",
+		 have->kms_uri, (unsigned long long)have->periods.period, (unsigned long long)have->periods.offset);
+	return -1;
+}
+
+enum custody_err kms_unseal(struct kms *k)
+{
+	enum custody_err c = issuer_unseal(k->issuer, k->config->passphrase, &k->domain.cert,
+					   (struct octets){k->domain.sealed, k->domain.sealed_len});
+	metric_set(&kms_metrics[KMS_M_SEALED], issuer_is_sealed(k->issuer));
+	return c;
+}
+
+static int unseal_at_start(struct kms *k, char *err, size_t err_size)
+{
+	enum custody_err c = kms_unseal(k);
+	if (!c)
+		return 0;
+	if (c == CUSTODY_ABSENT) {
+		log_warn("kms.sealed", log_text("passphrase", k->config->passphrase));
+		return 0;
+	}
+	snprintf(err, err_size, "passphrase file %s: %s", k->config->passphrase, custody_err_name(c));
+	return -1;
+}
+
+static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
+{
+	if (store_begin(db->store)) {
+		snprintf(err, err_size, "database: %s", store_error_text(db->store));
+		return -1;
+	}
+	struct audit_record r = {.class_ = 'T', .type = "audit.open", .clock = kms_clock(), .actor = k->config->node};
+	enum store_err e = kms_db_domain(db, &k->domain);
+	int made = e == STORE_OK;
+	if (made && create_domain(k, db, err, err_size))
+		return -1;
+	if (e == STORE_OK || e == STORE_ROW)
+		e = audit_append(db->audit, &r, kms_now_ns());
+	if (!e)
+		e = store_commit(db->store);
+	if (e) {
+		snprintf(err, err_size, "database: %s", store_error_text(db->store));
+		return -1;
+	}
+	if (check_domain(k, err, err_size))
+		return -1;
+	return made ? 0 : unseal_at_start(k, err, err_size);
+}
+
+/* ---- the identity server's keys
+ * --------------------------------------------------------------------------------------- */
+
+static struct token_keys *read_key_file(const char *path)
+{
+	static uint8_t text[JWKS_MAX];
+	FILE *f = fopen(path, "re");
+	size_t n = f ? fread(text, 1, sizeof text, f) : 0;
+	if (f)
+		fclose(f);
+	return n && n < sizeof text ? token_keys_parse((struct octets){text, n}) : NULL;
+}
+
+static int open_keys(struct kms *k, char *err, size_t err_size)
+{
+	const struct kms_config *c = k->config;
+	k->bearer = (struct bearer){.issuer = c->issuer,
+				    .audience = c->audience,
+				    .realm = c->realm,
+				    .no_token_status = (int)c->no_token_status,
+				    .accept_r13_scopes = c->rel13_scopes};
+	if (c->jwks_file[0]) {
+		k->file_keys = read_key_file(c->jwks_file);
+	} else {
+		struct jwks_cache_options o = {.url = c->jwks,
+					       .http = {.ca_file = c->ca,
+							.max_body = JWKS_MAX,
+							.resolve = c->resolve[0] ? c->resolve : NULL,
+							.timeout_ms = JWKS_TIMEOUT_MS}};
+		k->jwks = jwks_cache_new(&o);
+	}
+	if (k->file_keys || k->jwks)
+		return 0;
+	snprintf(err, err_size, "no keys of the identity server in %s", c->jwks_file[0] ? c->jwks_file : c->jwks);
+	return -1;
+}
+
+/* ---- all of it
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static int open_store(struct kms *k, char *err, size_t err_size)
+{
+	enum store_err e;
+	k->pool = kms_pool_new(k->config->database, k->config->node, (unsigned)k->config->busy_ms, err, err_size);
+	struct kms_db *db = k->pool ? kms_pool_take(k->pool, &e) : NULL;
+	if (!db)
+		return -1;
+	int rc = open_domain(k, db, err, err_size);
+	kms_pool_give(k->pool, db, STORE_OK);
+	return rc;
+}
+
+struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size)
+{
+	struct kms *k = calloc(1, sizeof *k);
+	if (k) {
+		k->config = config;
+		k->now = system_now;
+		pthread_mutex_init(&k->numbers.lock, NULL);
+		k->issuer = issuer_new();
+		k->sources = limit_new((unsigned)config->limit_source);
+		k->refusals = limit_new(REFUSALS_A_SECOND);
+	}
+	if (!k || !k->issuer || !k->sources || !k->refusals)
+		snprintf(err, err_size, "no memory");
+	else if (mcsec_ibc_self_test())
+		snprintf(err, err_size, "the self-test of the cryptography failed");
+	else if (!open_keys(k, err, err_size) && !open_store(k, err, err_size)) {
+		k->periods = (struct period_policy){.periods = k->domain.cert.periods,
+						    .preprovision = (uint64_t)config->preprovision,
+						    .max_past = (uint64_t)config->max_past,
+						    .max_future = (uint64_t)config->max_future};
+		return k;
+	}
+	kms_close(k);
+	return NULL;
+}
+
+void kms_close(struct kms *k)
+{
+	if (!k)
+		return;
+	kms_pool_free(k->pool);
+	jwks_cache_free(k->jwks);
+	token_keys_free(k->file_keys);
+	issuer_free(k->issuer);
+	limit_free(k->sources);
+	limit_free(k->refusals);
+	pthread_mutex_destroy(&k->numbers.lock);
+	mcsec_wipe(k, sizeof *k);
+	free(k);
+}

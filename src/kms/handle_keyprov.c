@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_keyprov.c - KMS KeyProvision (TS 33.180 D.2.4; kms.md 3.4, 4.2, 7.4).
+ *
+ * Order: whose keys and which periods; may they be had now (a look); issue outside any lock; then, in one transaction,
+ * look again, count, record each issue, commit. Only after the commit the answer leaves: no key set is ever handed out
+ * that is not in the audit record, and one that was recorded but lost on the way is simply asked for again.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/log.h"
+#include "kms/exchange.h"
+#include "mcsec/secret.h"
+#include "sec/base/text.h"
+
+enum { HOUR_S = 3600 };
+
+struct job {
+	struct exchange *x;
+	struct kms_db *db;
+	enum store_err e; /* last verdict of the store */
+	size_t n_users, n_periods;
+	const char *user[KMS_CALLER_MAX];
+	uint64_t period[2];
+	uint64_t current;         /* period */
+	struct kms_key_set *sets; /* user by user, period by period */
+	struct kms_key_secret *secrets;
+	size_t n_sets;
+};
+
+/* Each step returns 1, or 0 after it has answered. */
+static int refuse(struct job *j, enum kms_refusal what, const char *about)
+{
+	kms_refuse(j->x, what, about);
+	return 0;
+}
+
+static int store_failed(struct job *j)
+{
+	kms_refuse_store(j->x, j->e, j->db ? store_error_text(j->db->store) : "no connection");
+	return 0;
+}
+
+/* ---- whose keys, which periods
+ * ------------------------------------------------------------------------------------------ */
+
+static int choose_users(struct job *j)
+{
+	struct exchange *x = j->x;
+	if (x->n_args) {
+		j->user[j->n_users++] = x->arg;
+		return kms_caller_owns(&x->caller, x->arg) || refuse(j, KMS_R_NOT_PERMITTED, NULL);
+	}
+	for (size_t i = 0; i < x->caller.n; i++)
+		j->user[j->n_users++] = x->caller.identity[i];
+	return 1;
+}
+
+static int choose_periods(struct job *j)
+{
+	const struct period_policy *p = &j->x->kms->periods;
+	uint64_t now = (uint64_t)j->x->now + MCSEC_NTP_UNIX;
+	j->n_periods = period_plain(p, now, j->period);
+	j->current = j->period[0];
+	if (!j->n_periods)
+		return refuse(j, KMS_R_INTERNAL, NULL);
+	if (j->x->n_args < 2)
+		return 1;
+	j->n_periods = 1;
+	return !period_at(p, now, j->x->ntp, &j->period[0]) || refuse(j, KMS_R_PERIOD, NULL);
+}
+
+/* ---- may they be had
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* Counts of another hour or period begin anew. */
+static void settle(const struct job *j, struct kms_user *u)
+{
+	int64_t hour = j->x->now - j->x->now % HOUR_S;
+	if (u->hour != hour)
+		u->hour = hour, u->hour_count = 0;
+	if (u->in_period != (int64_t)j->current)
+		u->in_period = (int64_t)j->current, u->period_count = 0;
+}
+
+static int within_limits(const struct job *j, const struct kms_user *u)
+{
+	const struct kms_config *c = j->x->kms->config;
+	return (!c->limit_hour || u->hour_count < c->limit_hour) &&
+	       (!c->limit_period || u->period_count < c->limit_period);
+}
+
+static int admit(struct job *j, const char *uri, struct kms_user *u)
+{
+	j->e = kms_db_user(j->db, uri, u);
+	if (j->e)
+		return store_failed(j);
+	settle(j, u);
+	if (u->state == KMS_USER_SUSPENDED || u->state == KMS_USER_REVOKED)
+		return refuse(j, KMS_R_SUSPENDED, NULL);
+	if (u->state == KMS_USER_UNKNOWN && strcmp(j->x->kms->config->enrolment, "listed") == 0)
+		return refuse(j, KMS_R_NOT_ENROLLED, NULL);
+	return within_limits(j, u) || refuse(j, KMS_R_RATE, "per identity");
+}
+
+static int admit_all(struct job *j)
+{
+	struct kms_user u;
+	for (size_t i = 0; i < j->n_users; i++)
+		if (!admit(j, j->user[i], &u))
+			return 0;
+	return 1;
+}
+
+/* ---- issue
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static int issue_one(struct job *j, const char *uri, uint64_t period)
+{
+	struct kms *k = j->x->kms;
+	uint64_t number;
+	j->e = kms_next_number(k, j->db, &number);
+	if (j->e)
+		return store_failed(j);
+	struct kms_key_set *set = &j->sets[j->n_sets];
+	set->secret = &j->secrets[j->n_sets++];
+	enum mcsec_err e = issuer_issue(k->issuer, &k->domain.cert, number, uri, period, set);
+	if (e == MCSEC_E_NO_KEYS)
+		return refuse(j, KMS_R_SEALED, NULL);
+	if (e) {
+		log_error("kms.issue-failed", log_text("error", mcsec_err_name(e)), log_text("user", uri));
+		return refuse(j, KMS_R_INTERNAL, NULL);
+	}
+	return 1;
+}
+
+static int issue_all(struct job *j)
+{
+	size_t n = j->n_users * j->n_periods;
+	j->sets = calloc(n, sizeof *j->sets);
+	j->secrets = mcsec_secret_alloc(n * sizeof *j->secrets);
+	if (!j->sets || !j->secrets)
+		return refuse(j, KMS_R_INTERNAL, NULL);
+	for (size_t i = 0; i < j->n_users; i++)
+		for (size_t p = 0; p < j->n_periods; p++)
+			if (!issue_one(j, j->user[i], j->period[p]))
+				return 0;
+	return 1;
+}
+
+/* ---- record
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static int record_set(struct job *j, const struct kms_key_set *set)
+{
+	char uid[HEX_SIZE(MCSEC_UID_LEN)], period[24];
+	struct audit_record r = kms_record(j->x, AUDIT_OK);
+	hex_encode(OCTETS(set->uid), uid);
+	snprintf(period, sizeof period, "%llu", (unsigned long long)set->period_no);
+	r.target = set->user_uri;
+	audit_detail(&r, "uid", uid);
+	audit_detail(&r, "period", period);
+	audit_detail(&r, "cert-uri", set->cert_uri);
+	if (j->x->caller.client[0])
+		audit_detail(&r, "client", j->x->caller.client);
+	j->e = audit_append(j->db->audit, &r, kms_now_ns());
+	return !j->e || store_failed(j);
+}
+
+static int record_user(struct job *j, const char *uri)
+{
+	struct kms_user u;
+	int64_t highest = (int64_t)j->period[j->n_periods - 1];
+	if (!admit(j, uri, &u)) /* again: an officer may have suspended the user meanwhile */
+		return 0;
+	if (u.state == KMS_USER_UNKNOWN)
+		u.created = j->x->now;
+	u.state = KMS_USER_ACTIVE;
+	u.last_seen = j->x->now;
+	u.last_period = highest > u.last_period ? highest : u.last_period;
+	u.hour_count++;
+	u.period_count++;
+	j->e = kms_db_user_put(j->db, uri, &u);
+	return !j->e || store_failed(j);
+}
+
+static int record_in_transaction(struct job *j)
+{
+	for (size_t i = 0; i < j->n_users; i++)
+		if (!record_user(j, j->user[i]))
+			return 0;
+	for (size_t i = 0; i < j->n_sets; i++)
+		if (!record_set(j, &j->sets[i]))
+			return 0;
+	j->e = store_commit(j->db->store);
+	return !j->e || store_failed(j);
+}
+
+static int record_all(struct job *j)
+{
+	j->e = store_begin(j->db->store);
+	if (j->e)
+		return store_failed(j);
+	int ok = record_in_transaction(j);
+	store_rollback(j->db->store); /* nothing after a commit */
+	return ok;
+}
+
+/* ---- answer
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+
+static int answer(struct job *j)
+{
+	struct kms_response r = {.message = KMS_MSG_KEYPROV, .cache_num = -1, .n_sets = j->n_sets, .sets = j->sets};
+	kms_respond(j->x, &r, 1);
+	metric_add(&kms_metrics[KMS_M_ISSUED], (int64_t)j->n_sets);
+	return 1;
+}
+
+void kms_handle_keyprov(struct exchange *x)
+{
+	static int (*const steps[])(struct job * j) = {choose_users, choose_periods, admit_all,
+						       issue_all,    record_all,     answer};
+	struct job j = {.x = x};
+	j.db = kms_pool_take(x->kms->pool, &j.e);
+	if (!j.db) {
+		store_failed(&j);
+		return;
+	}
+	for (size_t i = 0; i < sizeof steps / sizeof *steps && steps[i](&j); i++)
+		;
+	kms_pool_give(x->kms->pool, j.db, j.e);
+	mcsec_secret_free(j.secrets);
+	free(j.sets);
+}
