@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kms_client.c - see kms_client.h. A request is written, sent, and its answer judged by status first, then as a
+ * document, then by kms.md 8.4 or 8.5; each stage has its own outcome.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "net/http.h"
+#include "net/kms_client.h"
+
+enum { TIMEOUT_MS = 30000, REQUEST_BOUND = 8 * 1024 };
+
+/* ClientError codes of kms.md 12.2. */
+enum { CE_NONE, CE_BAD_CERTIFICATE, CE_BAD_KEYSET, CE_UID_MISMATCH, CE_UNWRAP_FAILED, CE_UNKNOWN_MESSAGE = 8 };
+
+struct kms_client {
+	struct http_client *http;
+	char base[KMS_URL_MAX / 2], kms_uri[KMS_URI_MAX], client_id[KMS_TEXT_MAX], device_id[KMS_TEXT_MAX];
+	struct kms_error report; /* to tell with the next request */
+};
+
+/* One request on its way. */
+struct ask {
+	struct kms_client *c;
+	const char *token, *user_uri;
+	int64_t now;
+	struct kms_result *r;
+	struct http_answer http;
+	struct kms_response doc; /* filled in when `parsed` */
+	int parsed;
+};
+
+const char *kms_outcome_name(enum kms_outcome o)
+{
+	static const char *const names[] = {"done",    "unreachable", "later",    "token",
+					    "refused", "not-there",   "rejected", "bad-answer"};
+	return (unsigned)o < sizeof names / sizeof *names ? names[o] : "unknown";
+}
+
+/* ---- life
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static int copy(char *out, size_t size, const char *in)
+{
+	int n = snprintf(out, size, "%s", in ? in : "");
+	return n >= 0 && (size_t)n < size;
+}
+
+struct kms_client *kms_client_new(const struct kms_client_options *o)
+{
+	struct http_client_options h = {.ca_file = o->ca_file,
+					.cert_file = o->cert_file,
+					.key_file = o->key_file,
+					.resolve = o->resolve,
+					.max_body = KMS_MAX_RESPONSE,
+					.timeout_ms = o->timeout_ms ? o->timeout_ms : TIMEOUT_MS};
+	struct kms_client *c = calloc(1, sizeof *c);
+	int ok = c && strncmp(o->base_url, "https://", 8) == 0 && copy(c->base, sizeof c->base, o->base_url) &&
+		 copy(c->kms_uri, sizeof c->kms_uri, o->kms_uri) &&
+		 copy(c->client_id, sizeof c->client_id, o->client_id) &&
+		 copy(c->device_id, sizeof c->device_id, o->device_id);
+	if (ok)
+		c->http = http_client_new(&h);
+	if (!ok || !c->http) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void kms_client_free(struct kms_client *c)
+{
+	if (c)
+		http_client_free(c->http);
+	free(c);
+}
+
+void kms_domain_free(struct kms_domain *d)
+{
+	mcsec_kms_free(d->kms);
+	d->kms = NULL;
+}
+
+void kms_keys_free(struct kms_keys *k, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		mcsec_keyset_free(k[i].keyset);
+		mcsec_secret_free(k[i].set.secret);
+		mcsec_wipe(&k[i], sizeof k[i]);
+	}
+}
+
+/* ---- one exchange
+ * -------------------------------------------------------------------------------------------------------- */
+
+static int fail(struct ask *a, enum kms_outcome outcome, const char *what, const struct kms_fault *f)
+{
+	a->r->outcome = outcome;
+	if (f)
+		snprintf(a->r->detail, sizeof a->r->detail, "%s: %s %s", what, f->element, f->detail);
+	else
+		snprintf(a->r->detail, sizeof a->r->detail, "%s", what);
+	return 0;
+}
+
+/* A failure on our side, which the KMS learns with the next request. */
+static int fail_and_report(struct ask *a, int64_t code, const char *what, const struct kms_fault *f)
+{
+	fail(a, KMS_BAD_ANSWER, what, f);
+	a->c->report.code = code;
+	snprintf(a->c->report.msg, sizeof a->c->report.msg, "%s", a->r->detail);
+	return 0;
+}
+
+static enum kms_outcome outcome_of(int status)
+{
+	switch (status) {
+	case 0:
+		return KMS_UNREACHABLE;
+	case 200:
+		return KMS_DONE;
+	case 401:
+		return KMS_TOKEN;
+	case 403:
+		return KMS_REFUSED;
+	case 404:
+		return KMS_NOT_THERE;
+	default:
+		return status == 429 || status >= 500 ? KMS_LATER : KMS_REJECTED;
+	}
+}
+
+static void send(struct ask *a, const char *path)
+{
+	struct kms_request rq = {.time = a->now, .client_error = a->c->report};
+	uint8_t body[REQUEST_BOUND];
+	struct writer w = wr_init(body, sizeof body);
+	copy(rq.user_uri, sizeof rq.user_uri, a->user_uri);
+	memcpy(rq.kms_uri, a->c->kms_uri, sizeof rq.kms_uri);
+	memcpy(rq.client_id, a->c->client_id, sizeof rq.client_id);
+	memcpy(rq.device_id, a->c->device_id, sizeof rq.device_id);
+	snprintf(rq.client_req_url, sizeof rq.client_req_url, "%s" KMS_ROOT "/%s", a->c->base, path);
+	kms_request_write(&w, &rq);
+	http_client_do(a->c->http,
+		       &(struct http_call){.method = "POST",
+					   .url = rq.client_req_url,
+					   .content_type = "application/xml",
+					   .body = wr_result(&w),
+					   .bearer = a->token,
+					   .accept = "application/xml"},
+		       &a->http);
+	if (a->http.status)
+		a->c->report = (struct kms_error){0};
+}
+
+static void read_refusal(struct ask *a)
+{
+	struct kms_fault f;
+	struct octets body = {a->http.body, a->http.body_len};
+	a->parsed = body.len && !kms_response_read(&a->doc, KMS_ROOT_RESPONSE, body, &f);
+	if (a->parsed && a->doc.error.code) {
+		a->r->error_code = a->doc.error.code;
+		snprintf(a->r->detail, sizeof a->r->detail, "%s", a->doc.error.msg);
+	} else {
+		snprintf(a->r->detail, sizeof a->r->detail, "%.255s",
+			 a->http.status ? a->http.www_authenticate : a->http.error);
+	}
+}
+
+/* 1 when the answer is 200 and holds the message; the document stands in a->doc. */
+static int exchange(struct ask *a, const char *path, enum kms_message message)
+{
+	struct kms_fault f;
+	*a->r = (struct kms_result){0};
+	send(a, path);
+	a->r->status = a->http.status;
+	a->r->retry_after_s = a->http.retry_after_s;
+	a->r->outcome = outcome_of(a->http.status);
+	if (a->r->outcome != KMS_DONE) {
+		read_refusal(a);
+		return 0;
+	}
+	if (kms_response_read(&a->doc, KMS_ROOT_RESPONSE, (struct octets){a->http.body, a->http.body_len}, &f))
+		return fail_and_report(a, f.code == MCSEC_E_UNSUPPORTED ? CE_UNWRAP_FAILED : CE_UNKNOWN_MESSAGE,
+				       "response", &f);
+	a->parsed = 1;
+	if (strcmp(a->doc.kms_uri, a->c->kms_uri) != 0)
+		return fail_and_report(a, CE_UNKNOWN_MESSAGE, "response of another KMS", NULL);
+	if (a->doc.message != message)
+		return fail_and_report(a, CE_UNKNOWN_MESSAGE, "response without the message asked for", NULL);
+	return 1;
+}
+
+static int end(struct ask *a, int ok)
+{
+	if (a->parsed)
+		kms_response_free(&a->doc);
+	http_answer_free(&a->http);
+	return ok;
+}
+
+/* "op/{uri}" with the URI as one encoded segment. */
+static int make_path(char *out, size_t size, const char *op, const char *uri)
+{
+	char encoded[3 * KMS_URI_MAX];
+	if (strlen(uri) >= KMS_URI_MAX || http_percent_encode(uri, encoded, sizeof encoded))
+		return 0;
+	return snprintf(out, size, "%s/%s", op, encoded) < (int)size;
+}
+
+/* ---- init, cert
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int take_certificate(struct ask *a, enum kms_role role, const char *kms_uri, struct kms_domain *out)
+{
+	struct kms_fault f;
+	if (a->doc.n_certs != 1)
+		return fail_and_report(a, CE_BAD_CERTIFICATE, "not one certificate", NULL);
+	if (kms_certificate_check(&a->doc.certs[0], role, kms_uri, a->c->kms_uri, a->now, &out->kms, &f))
+		return fail_and_report(a, CE_BAD_CERTIFICATE, "certificate", &f);
+	out->cert = a->doc.certs[0];
+	return 1;
+}
+
+int kms_client_init(struct kms_client *c, const char *token, const char *user_uri, int64_t now, struct kms_domain *home,
+		    struct kms_result *r)
+{
+	struct ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
+	int ok = exchange(&a, "init", KMS_MSG_INIT) && take_certificate(&a, KMS_ROLE_ROOT, c->kms_uri, home);
+	return end(&a, ok);
+}
+
+int kms_client_cert(struct kms_client *c, const char *token, const char *user_uri, const char *kms_uri, int64_t now,
+		    struct kms_domain *external, struct kms_result *r)
+{
+	struct ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
+	char path[3 * KMS_URI_MAX + 16];
+	*r = (struct kms_result){0};
+	if (!make_path(path, sizeof path, "cert", kms_uri))
+		return fail(&a, KMS_REJECTED, "no such KMS URI can be", NULL);
+	int ok = exchange(&a, path, KMS_MSG_CERTCACHE) && take_certificate(&a, KMS_ROLE_EXTERNAL, kms_uri, external);
+	return end(&a, ok);
+}
+
+/* ---- keyprov
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* kms.md 8.5: the identity is ours and the period one we asked for, or (asked for none) the current one or the next. */
+static int is_wanted(const struct kms_key_set *s, const char *const *mine, size_t n_mine, uint64_t first, uint64_t last)
+{
+	if (s->period_no < first || s->period_no > last)
+		return 0;
+	for (size_t i = 0; i < n_mine; i++)
+		if (strcmp(mine[i], s->user_uri) == 0)
+			return 1;
+	return 0;
+}
+
+static int take_key_set(struct ask *a, struct kms_key_set *s, const struct kms_domain *home, struct kms_keys *out)
+{
+	struct kms_fault f;
+	if (kms_key_set_check(s, &home->cert, home->kms, s->user_uri, &out->keyset, &f))
+		return fail_and_report(a, strcmp(f.element, "UserID") ? CE_BAD_KEYSET : CE_UID_MISMATCH, "key set", &f);
+	out->set = *s;
+	s->secret = NULL; /* now out's */
+	return 1;
+}
+
+static int wanted_periods(const struct kms_domain *home, int64_t at, int64_t now, uint64_t *first, uint64_t *last)
+{
+	uint64_t when = (uint64_t)(at == KMS_NO_TIME ? now : at) + MCSEC_NTP_UNIX;
+	if (mcsec_period_number(&home->cert.periods, when, first))
+		return 0;
+	*last = at == KMS_NO_TIME ? *first + 1 : *first;
+	return 1;
+}
+
+static int keyprov_path(char *out, size_t size, const char *for_uri, int64_t at)
+{
+	if (!for_uri)
+		return snprintf(out, size, "keyprov") > 0 && at == KMS_NO_TIME;
+	if (!make_path(out, size, "keyprov", for_uri))
+		return 0;
+	size_t n = strlen(out);
+	if (at != KMS_NO_TIME)
+		snprintf(out + n, size - n, "/%016llX",
+			 (unsigned long long)mcsec_ntp_fold((uint64_t)at + MCSEC_NTP_UNIX, 0));
+	return 1;
+}
+
+int kms_client_keyprov(struct kms_client *c, const char *token, const char *user_uri, const char *for_uri, int64_t at,
+		       int64_t now, const struct kms_domain *home, const char *const *mine, size_t n_mine,
+		       struct kms_keys *out, size_t *n, struct kms_result *r)
+{
+	struct ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
+	char path[3 * KMS_URI_MAX + 40];
+	uint64_t first, last;
+	size_t room = *n, taken = 0;
+	*n = 0;
+	*r = (struct kms_result){0};
+	if (!keyprov_path(path, sizeof path, for_uri, at) || !wanted_periods(home, at, now, &first, &last))
+		return fail(&a, KMS_REJECTED, "no such identity or time can be asked for", NULL);
+	int ok = exchange(&a, path, KMS_MSG_KEYPROV);
+	if (ok && (a.doc.n_sets == 0 || a.doc.n_sets > room))
+		ok = fail_and_report(&a, CE_BAD_KEYSET, "not the number of key sets asked for", NULL);
+	for (size_t i = 0; ok && i < a.doc.n_sets; i++) {
+		if (!is_wanted(&a.doc.sets[i], mine, n_mine, first, last))
+			ok = fail_and_report(&a, CE_BAD_KEYSET, "a key set nobody asked for", NULL);
+		else if ((ok = take_key_set(&a, &a.doc.sets[i], home, &out[taken])))
+			taken++;
+	}
+	if (ok)
+		*n = taken;
+	else
+		kms_keys_free(out, taken);
+	return end(&a, ok);
+}
