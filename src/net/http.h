@@ -51,11 +51,14 @@ struct http_response {
 	size_t n_headers;
 	struct {
 		char name[32];
-		char value[4096];
+		char *value; /* malloc'ed */
 	} headers[HTTP_MAX_HEADERS];
 };
 
-/* Add a header; too many or too long is a programming error and ends in a 500. */
+/* Wipes and frees what it holds: for who makes responses without a server. */
+void http_response_clear(struct http_response *rs);
+
+/* Add a header; too many, too long (16 KiB), or a value with CR or LF ends in a 500. */
 void http_response_header(struct http_response *rs, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Copy text into the body. */
@@ -71,8 +74,8 @@ typedef void http_handler(void *ctx, const struct http_request *rq, struct http_
  */
 struct http_deferred;
 struct http_deferred *http_defer(const struct http_request *rq);
-/* Takes over the response's body. */
-void http_finish(struct http_deferred *d, const struct http_response *rs);
+/* Takes over what the response holds. */
+void http_finish(struct http_deferred *d, struct http_response *rs);
 
 struct http_server_options {
 	const char *address;              /* numeric, e.g. "127.0.0.1" */

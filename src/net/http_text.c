@@ -10,8 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "mcsec/secret.h"
 #include "net/http.h"
 #include "sec/base/text.h"
+
+enum { MAX_HEADER = 16 * 1024 };
 
 static int hex_digit(char c)
 {
@@ -132,20 +135,33 @@ int http_path_segment(const char *path, unsigned idx, char *out, size_t out_size
 void http_response_header(struct http_response *rs, const char *name, const char *fmt, ...)
 {
 	va_list ap;
-	if (rs->n_headers >= HTTP_MAX_HEADERS || strlen(name) >= sizeof rs->headers[0].name) {
-		rs->overflow = 1;
-		return;
-	}
-	char *value = rs->headers[rs->n_headers].value;
+	char *value = NULL;
 	va_start(ap, fmt);
-	int n = vsnprintf(value, sizeof rs->headers[0].value, fmt, ap);
+	int n = vasprintf(&value, fmt, ap);
 	va_end(ap);
+	if (n < 0)
+		value = NULL;
 	/* A CR or LF that came in with some value must never begin a header of its own. */
-	if (n < 0 || (size_t)n >= sizeof rs->headers[0].value || strpbrk(value, "\r\n")) {
+	if (!value || n > MAX_HEADER || strpbrk(value, "\r\n") || rs->n_headers >= HTTP_MAX_HEADERS ||
+	    strlen(name) >= sizeof rs->headers[0].name) {
+		free(value);
 		rs->overflow = 1;
 		return;
 	}
-	strcpy(rs->headers[rs->n_headers++].name, name);
+	strcpy(rs->headers[rs->n_headers].name, name);
+	rs->headers[rs->n_headers++].value = value;
+}
+
+void http_response_clear(struct http_response *rs)
+{
+	for (size_t i = 0; i < rs->n_headers; i++) {
+		mcsec_wipe(rs->headers[i].value, strlen(rs->headers[i].value));
+		free(rs->headers[i].value);
+	}
+	if (rs->body)
+		mcsec_wipe(rs->body, rs->body_len);
+	free(rs->body);
+	*rs = (struct http_response){0};
 }
 
 void http_response_take(struct http_response *rs, int status, const char *content_type, uint8_t *body, size_t len)
