@@ -11,6 +11,9 @@
 int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
 int cmd_demo(const struct tool_command *c, int argc, char **argv);
+int cmd_login(const struct tool_command *c, int argc, char **argv);
+int cmd_register(const struct tool_command *c, int argc, char **argv);
+int cmd_call(const struct tool_command *c, int argc, char **argv);
 int cmd_user(const struct tool_command *c, int argc, char **argv);
 int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
@@ -18,7 +21,12 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 #ifdef MCX_WITH_UE
 #define TOOL_COMMANDS_UE \
 	{ "demo", "the main job: a domain, two users, one secured call, and a verdict", \
-	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo },
+	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo }, \
+	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \
+	{ "register", "register a user and answer calls until Ctrl-C", \
+	  "NAME [--send WAV] [--record WAV] [--dir DIR] [--json]", cmd_register }, \
+	{ "call", "register a user, call another, talk, hang up", \
+	  "NAME --to ID [--send WAV] [--record WAV] [--seconds N] [--dir DIR] [--json]", cmd_call },
 #else
 #define TOOL_COMMANDS_UE
 #endif

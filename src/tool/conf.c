@@ -97,7 +97,8 @@ static void write_kms(FILE *f, const struct domain *d)
 		"tls = \"tls.pem\"\nclient_ca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
 		"database = \"db\"\npassphrase = \"passphrase\"\n"
 		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
-		"servers = { \"sip.%s=sip:mcptt@%s\" }\n",
+		"servers = { \"sip.%s=sip:mcptt@%s\" }\n"
+		"limit_hour = 600\nlimit_period = 20000\n", /* a laboratory's users come back often */
 		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone);
 }
 

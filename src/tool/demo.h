@@ -82,6 +82,9 @@ void demo_log_off(struct demo *d);
 void demo_judge(struct demo *d);
 void demo_free(struct demo *d);
 
+/* The party that holds everything of the MC server (demo_insider.c): 1 if it still has neither key nor speech. */
+int demo_insider(struct demo *d, char *why);
+
 /* Octets of an a=key-mgmt:mikey line; 0 if it is none. */
 size_t demo_i_message(const char *key_mgmt, uint8_t out[DEMO_IMESSAGE]);
 

@@ -13,6 +13,7 @@
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/admin_client.h"
+#include "tool/client.h"
 #include "tool/demo.h"
 #include "tool/process.h"
 #include "tool/show.h"
@@ -52,9 +53,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 }
 
 /* The client begins with an empty store: its keys must come from the KMS in this run. */
-static int empty_store(struct demo *d, const char *name, char *path)
+static int empty_store(struct demo *d, const char *path)
 {
-	domain_path(&d->d, path, "ue/%s/client", name);
 	if (access(path, F_OK) == 0 && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
 		return fail(d, path, strerror(errno));
 	return 0;
@@ -166,36 +166,16 @@ static int step_failed(struct demo *d, const struct demo_end *e, const char *wha
 
 static struct ue *open_client(struct demo *d, struct demo_end *e)
 {
-	char dir[PATH_MAX], ca[PATH_MAX], tls[PATH_MAX], resolv[PATH_MAX];
-	char idms[DOMAIN_TEXT], kms[DOMAIN_TEXT], kms_uri[DOMAIN_TEXT], psi[DOMAIN_TEXT], route[DOMAIN_TEXT],
-	    resolve[1024], err[400];
-	snprintf(idms, sizeof idms, "https://idms.%s:%u", d->d.zone, d->d.idms);
-	snprintf(kms, sizeof kms, "https://kms.%s:%u", d->d.zone, d->d.kms);
-	snprintf(kms_uri, sizeof kms_uri, "kms.%s", d->d.zone);
-	snprintf(psi, sizeof psi, "sip:mcptt@%s", d->d.zone);
-	snprintf(route, sizeof route, "sip:sip.%s:%u;transport=tls", d->d.zone, d->d.sips);
-	domain_resolve(&d->d, resolve, sizeof resolve);
-	if (empty_store(d, e->user.name, dir))
+	struct client_texts t;
+	struct ue_config c;
+	char err[400];
+	client_config(&d->d, &e->user, &t, &c);
+	if (empty_store(d, t.dir))
 		return NULL;
-	const struct ue_config c = {
-	    .dir = dir,
-	    .user = e->user.mc_id,
-	    .idms_url = idms,
-	    .kms_url = kms,
-	    .ca_file = domain_path(&d->d, ca, "ca/domain.pem"),
-	    .resolve = resolve,
-	    .sip_psi = psi,
-	    .sip_route = route,
-	    .sip_address = "127.0.0.1",
-	    .tls_dir = domain_path(&d->d, tls, "ue/%s/tls", e->user.name),
-	    .resolv_conf = domain_path(&d->d, resolv, "dns/resolv.conf"),
-	    .on_event = on_event,
-	    .ctx = e,
-	    .hooks = {.sdp = keep_key_mgmt,
-		      .rtp = keep_packet,
-		      .offer = e == &d->alice ? change_octet : NULL,
-		      .ctx = e},
-	};
+	c.on_event = on_event;
+	c.ctx = e;
+	c.hooks = (struct ue_hooks){
+	    .sdp = keep_key_mgmt, .rtp = keep_packet, .offer = e == &d->alice ? change_octet : NULL, .ctx = e};
 	struct ue *u = ue_new(&c, err, sizeof err);
 	if (!u)
 		fail(d, e->who, err);
@@ -205,16 +185,11 @@ static struct ue *open_client(struct demo *d, struct demo_end *e)
 int demo_prepare(struct demo *d, struct demo_end *e)
 {
 	struct ue_report r;
-	char *password = user_password(&d->d, e->user.name);
 	e->ue = open_client(d, e);
-	if (!e->ue || !password) {
-		free(password);
-		return e->ue ? fail(d, e->who, "the password file is gone") : -1;
-	}
+	if (!e->ue)
+		return -1;
 	ue_inspect_keep(e->ue);
-	enum ue_status s = ue_sign_in(e->ue, password, &r);
-	mcsec_wipe(password, strlen(password));
-	free(password);
+	enum ue_status s = client_sign_in(&d->d, &e->user, e->ue, &r);
 	if (s != UE_OK)
 		return step_failed(d, e, "sign-in", &r);
 	narrate_step(&d->say, r.ms, "%s signs in: OpenID Connect code flow with PKCE", e->who);

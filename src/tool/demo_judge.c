@@ -290,6 +290,7 @@ void demo_judge(struct demo *d)
 	    {"Bob's WAV equals Alice's decoded reference", heard_well},
 	    {"one flipped octet in the I_MESSAGE ends in 488 with Warning 136", flip_refused},
 	    {"the call's keys are nowhere in the memory of the MC server", not_in_memory},
+	    {"who holds every file and key of the MC server has no key of the call", demo_insider},
 	};
 	for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
 		char why[DEMO_EVIDENCE] = "";

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cmd_client.c - `mcx login`, `mcx register`, `mcx call`: one headless client of a local domain. Each goes as far as
+ * its name says and does what must come before: signing in, fetching identity keys, registering.
+ */
+#include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool/client.h"
+#include "tool/commands.h"
+
+struct session {
+	const struct tool_command *c;
+	const char *dir, *send, *record;
+	int json;
+	struct domain d;
+	struct user user;
+	struct ue *ue;
+};
+
+static const char *event_name(enum ue_event_kind kind)
+{
+	static const char *const names[] = {
+	    [UE_EV_SIGNED_IN] = "signed-in",   [UE_EV_KEYS] = "identity-keys",    [UE_EV_REGISTERED] = "registered",
+	    [UE_EV_OFFERED] = "offered",       [UE_EV_RINGING] = "ringing",       [UE_EV_KEY_OPENED] = "key-opened",
+	    [UE_EV_REJECTED] = "rejected",     [UE_EV_CALL_UP] = "call-up",       [UE_EV_FIRST_PACKET] = "first-packet",
+	    [UE_EV_CALL_ENDED] = "call-ended", [UE_EV_LOGGED_OFF] = "logged-off", [UE_EV_ALARM] = "alarm",
+	};
+	return names[kind];
+}
+
+/* One line an event; printf is one call and so whole, whichever of the client's threads it comes from. */
+static void on_event(void *ctx, const struct ue_event *ev)
+{
+	const struct session *s = ctx;
+	if (!s->json) {
+		printf("%-14s %8.1f ms  %s\n", event_name(ev->kind), ev->ms, ev->text);
+		return;
+	}
+	json_t *j = json_pack("{s:s, s:f, s:s, s:s, s:i, s:i}", "event", event_name(ev->kind), "ms", ev->ms, "peer",
+			      ev->peer, "text", ev->text, "sip_status", ev->sip_status, "warning", ev->warning);
+	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+	if (text)
+		puts(text);
+	free(text);
+	json_decref(j);
+}
+
+static int step_failed(const struct session *s, const char *what, const struct ue_report *r)
+{
+	int code = r->status == UE_UNREACHABLE ? TOOL_UNREACHABLE
+		   : r->status == UE_REFUSED   ? TOOL_REFUSED
+					       : TOOL_FAILED;
+	return tool_fail(s->c, code, r->status == UE_UNREACHABLE ? "start the domain with mcx up" : NULL, "%s: %s: %s",
+			 what, ue_status_name(r->status), r->text);
+}
+
+/* Parses, opens domain, user and client. -1 to go on. */
+static int begin(struct session *s, int argc, char **argv, const struct tool_option *o, size_t n, int operands)
+{
+	char err[600];
+	struct client_texts t;
+	struct ue_config config;
+	int rc = tool_parse(s->c, o, n, &argc, argv, operands, operands);
+	if (rc >= 0)
+		return rc;
+	if (domain_open(&s->d, s->dir, 0, err, sizeof err))
+		return tool_fail(s->c, TOOL_CONFIG, "mcx up makes a domain; --dir says which one is meant", "%s", err);
+	if (user_load(&s->d, argv[0], &s->user, err, sizeof err) != USER_OK)
+		return tool_fail(s->c, TOOL_USAGE, "mcx user add makes a user", "%s", err);
+	client_config(&s->d, &s->user, &t, &config);
+	config.on_event = on_event;
+	config.ctx = s;
+	s->ue = ue_new(&config, err, sizeof err);
+	if (!s->ue)
+		return tool_fail(s->c, TOOL_CONFIG, NULL, "%s", err);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	return -1;
+}
+
+static int login(struct session *s)
+{
+	struct ue_report r;
+	if (!ue_mcptt_id(s->ue)[0] && client_sign_in(&s->d, &s->user, s->ue, &r) != UE_OK)
+		return step_failed(s, "sign-in", &r);
+	if (ue_provision(s->ue, &r) != UE_OK)
+		return step_failed(s, "identity keys", &r);
+	return -1;
+}
+
+static int login_and_register(struct session *s)
+{
+	struct ue_report r;
+	int rc = login(s);
+	if (rc < 0 && ue_register(s->ue, &r) != UE_OK)
+		rc = step_failed(s, "registration", &r);
+	return rc;
+}
+
+static int end(struct session *s, int rc)
+{
+	ue_free(s->ue);
+	return rc < 0 ? TOOL_OK : rc;
+}
+
+#define DIR_OPTION(s)                                                                                                  \
+	{                                                                                                              \
+		"dir", "DIR", NULL, &(s).dir, "the domain's folder (default ./run)"                                    \
+	}
+#define JSON_OPTION(s)                                                                                                 \
+	{                                                                                                              \
+		"json", NULL, &(s).json, NULL, "one JSON object an event"                                              \
+	}
+
+int cmd_login(const struct tool_command *c, int argc, char **argv)
+{
+	struct session s = {.c = c, .dir = "run"};
+	const struct tool_option table[] = {DIR_OPTION(s), JSON_OPTION(s)};
+	int rc = begin(&s, argc, argv, table, 2, 1);
+	return rc >= 0 ? rc : end(&s, login(&s));
+}
+
+int cmd_register(const struct tool_command *c, int argc, char **argv)
+{
+	struct session s = {.c = c, .dir = "run"};
+	const struct tool_option table[] = {DIR_OPTION(s),
+					    JSON_OPTION(s),
+					    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
+					    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"}};
+	struct ue_report r;
+	sigset_t set;
+	int got;
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	int rc = begin(&s, argc, argv, table, 4, 1);
+	if (rc >= 0)
+		return rc;
+	rc = login_and_register(&s);
+	if (rc < 0) {
+		ue_answer(s.ue, &(struct ue_audio_files){.send = s.send, .record = s.record});
+		while (sigwait(&set, &got) != 0)
+			;
+		ue_hang_up(s.ue);
+		ue_log_off(s.ue, &r);
+	}
+	return end(&s, rc);
+}
+
+int cmd_call(const struct tool_command *c, int argc, char **argv)
+{
+	struct session s = {.c = c, .dir = "run"};
+	const char *target = NULL, *seconds = NULL;
+	const struct tool_option table[] = {
+	    DIR_OPTION(s),
+	    JSON_OPTION(s),
+	    {"to", "ID", NULL, &target, "MCPTT ID, or the name of a user of this domain"},
+	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement)"},
+	    {"record", "WAV", NULL, &s.record, "what the other end says"},
+	    {"seconds", "N", NULL, &seconds, "stay in the call that long"}};
+	char uri[2 * DOMAIN_TEXT];
+	struct ue_report r;
+	int rc = begin(&s, argc, argv, table, sizeof table / sizeof *table, 1);
+	if (rc >= 0)
+		return rc;
+	if (!target)
+		return end(&s, tool_fail(c, TOOL_USAGE, "--to bob, for example", "whom to call is not said"));
+	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
+	rc = login_and_register(&s);
+	struct ue_call call = {.target = uri,
+			       .audio = {.send = s.send ? s.send : MCX_SPEECH_SOURCE, .record = s.record}};
+	if (seconds) {
+		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
+		call.stay = 1;
+	}
+	if (rc < 0 && ue_call(s.ue, &call, &r) != UE_OK)
+		rc = step_failed(&s, "call", &r);
+	ue_log_off(s.ue, &r);
+	return end(&s, rc);
+}
