@@ -103,7 +103,7 @@ static int refused_without_pkce(struct demo *d, const char *challenge)
 static int signed_in_with_pkce(struct demo *d, char *why)
 {
 	double codes = grown(d, ADMIN_AT_IDMS, d->idms_before, "mcx_idms_codes_total");
-	double redeemed = grown(d, ADMIN_AT_IDMS, d->idms_before, "mcx_idms_tokens_code_total");
+	double redeemed = grown(d, ADMIN_AT_IDMS, d->idms_before, "mcx_idms_tokens_total{grant=\"code\"}");
 	int none = refused_without_pkce(d, "");
 	int plain = refused_without_pkce(
 	    d, "&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=plain");

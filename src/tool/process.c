@@ -207,11 +207,14 @@ void process_find(const char *name, char *out, size_t size)
 	char *slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
-	/* Installed: side by side. Build tree: src/tool/mcx and src/kms/mcx-kms. */
-	snprintf(out, size, "%s/%s", self, name);
-	if (access(out, X_OK) == 0)
-		return;
-	snprintf(out, size, "%s/../%s/%s", self, name + strlen("mcx-"), name);
-	if (access(out, X_OK) != 0)
-		out[0] = '\0';
+	/* Installed: side by side, or in bin and sbin. Build tree: src/tool/mcx and src/kms/mcx-kms. */
+	const char *const places[] = {"", "../sbin/", "../", NULL};
+	for (size_t i = 0; places[i]; i++) {
+		int in_tree = i == 2;
+		snprintf(out, size, "%s/%s%s%s%s", self, places[i], in_tree ? name + strlen("mcx-") : "",
+			 in_tree ? "/" : "", name);
+		if (access(out, X_OK) == 0)
+			return;
+	}
+	out[0] = '\0';
 }

@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The life of a user across the real daemons: mcx user against mcx-idms, mcx-kms and mcx-server.
+
+    test_users.py MCX
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import tap
+
+MCX = sys.argv[1]
+top = tempfile.mkdtemp(prefix='mcx-users-')
+folder = os.path.join(top, 'town')
+env = dict(os.environ, MCX_PORT_BASE=tap.port_base())
+
+
+def mcx(*args, code=0):
+    done = subprocess.run([MCX, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=90,
+                          check=False)
+    assert code is None or done.returncode == code, '%s: exit %d, wanted %d\n%s%s' % (
+        args, done.returncode, code, done.stdout[-1500:], done.stderr[-1500:])
+    return done
+
+
+def user(act, *args, code=0):
+    return mcx('user', act, '--dir', folder, *args, code=code)
+
+
+def users():
+    return {u['name']: u for u in map(json.loads, user('list', '--json').stdout.splitlines())}
+
+
+def forget(name):
+    """The client's store: without it a sign-in has to be a new one."""
+    shutil.rmtree(os.path.join(folder, 'ue', name, 'client'), ignore_errors=True)
+
+
+def login(name, code=0):
+    return mcx('login', name, '--dir', folder, code=code)
+
+
+def adding_a_user_twice_changes_nothing():
+    first = json.loads(user('add', 'carol', '--json').stdout)
+    assert first == {'name': 'carol', 'mc_id': 'sip:carol@town.mcx.test', 'mcptt': 'sip:carol@town.mcx.test',
+                     'mcvideo': '', 'mcdata': '', 'state': 'active'}, first
+    path = os.path.join(folder, 'ue', 'carol', 'password')
+    with open(path, encoding='utf-8') as f:
+        password = f.read()
+    assert json.loads(user('add', 'carol', '--json').stdout) == first
+    with open(path, encoding='utf-8') as f:
+        assert f.read() == password
+    assert list(users()) == ['carol']
+    login('carol')
+
+
+def a_password_from_a_file_is_the_one_that_counts():
+    path = os.path.join(top, 'password')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write('correct horse battery staple\nnot this line\n')
+    user('add', 'dave', '--password-file', path)
+    login('dave')
+    with open(os.path.join(folder, 'ue', 'dave', 'password'), 'w', encoding='utf-8') as f:
+        f.write('wrong horse battery staple')
+    forget('dave')
+    login('dave', code=1)
+
+
+def a_suspended_user_gets_no_keys_and_cannot_sign_in():
+    assert json.loads(user('suspend', 'carol', '--json').stdout)['state'] == 'suspended'
+    assert users()['carol']['state'] == 'suspended'
+    forget('carol')
+    assert 'sign-in' in login('carol', code=1).stderr
+
+
+def a_resumed_user_signs_in_again():
+    user('resume', 'carol')
+    assert users()['carol']['state'] == 'active'
+    login('carol')
+
+
+def an_add_interrupted_half_way_is_finished_by_running_it_again():
+    # Half-way: the identity is made, the account is not, because the identity server does not answer.
+    with open(os.path.join(folder, 'idms', 'conf'), encoding='utf-8') as f:
+        conf = f.read()
+    mcx('down', folder)
+    with open(os.path.join(folder, 'idms', 'conf'), 'w', encoding='utf-8') as f:
+        f.write(conf.replace('admin_port = ', 'admin_port = 0 # '))
+    mcx('up', folder)
+    assert user('add', 'erin', code=4).stderr
+    assert 'erin' not in users()
+    mcx('down', folder)
+    with open(os.path.join(folder, 'idms', 'conf'), 'w', encoding='utf-8') as f:
+        f.write(conf)
+    mcx('up', folder)
+    user('add', 'erin')
+    login('erin')
+
+
+def a_removed_user_is_gone_everywhere():
+    user('remove', 'carol')
+    assert 'carol' not in users()
+    assert not os.path.exists(os.path.join(folder, 'ue', 'carol'))
+    assert 'no such user' in user('suspend', 'carol', code=2).stderr
+
+
+def names_and_identities_that_are_none_are_refused():
+    for args in (('../x',), ('',), ('a' * 33,), ('x', '--mcptt', 'mailto:x'), ('x', '--services', 'ptt,tv'),
+                 ('x', '--mc-id', 'sip:x y@z')):
+        user('add', *args, code=2)
+    assert 'x' not in users()
+
+
+try:
+    mcx('up', folder)
+    result = tap.run([adding_a_user_twice_changes_nothing, a_password_from_a_file_is_the_one_that_counts,
+                      a_suspended_user_gets_no_keys_and_cannot_sign_in, a_resumed_user_signs_in_again,
+                      an_add_interrupted_half_way_is_finished_by_running_it_again, a_removed_user_is_gone_everywhere,
+                      names_and_identities_that_are_none_are_refused])
+finally:
+    mcx('down', folder, code=None)
+    shutil.rmtree(top, ignore_errors=True)
+sys.exit(result)
