@@ -11,6 +11,7 @@
 
 #include "mcsec/secret.h"
 #include "sec/ibc/curve.h"
+#include "sec/ibc/lanes.h"
 
 void digits_of(struct digits *d, const struct num *k, unsigned w)
 {
@@ -29,8 +30,7 @@ void digits_of(struct digits *d, const struct num *k, unsigned w)
 	mcsec_wipe(&other, sizeof other);
 }
 
-/* Which entry of window j, and whether its negative is meant. */
-static uint64_t entry(const struct digits *d, unsigned w, unsigned j, mask_t *negative)
+uint64_t comb_entry(const struct digits *d, unsigned w, unsigned j, mask_t *negative)
 {
 	unsigned at = w * j / 64, by = w * j % 64;
 	uint64_t x = d->bits[at] >> by, full = (UINT64_C(1) << w) - 1, half = full >> 1;
@@ -57,8 +57,12 @@ void comb_pick_point(struct point *r, const struct comb *c, unsigned j, const st
 	size_t entries = (size_t)1 << (c->w - 1);
 	mask_t negative;
 	struct num minus;
-	uint64_t e = entry(d, c->w, j, &negative);
+	uint64_t e = comb_entry(d, c->w, j, &negative);
 	scan(r->x.v, c->points[j * entries].x.v, 2 * NUM_LIMBS, entries, e);
+	if (c->scaled) {
+		lanes_unscale(&r->x, &r->x);
+		lanes_unscale(&r->y, &r->y);
+	}
 	fp_neg(&minus, &r->y);
 	num_cmov(&r->y, &minus, negative);
 }
@@ -68,8 +72,10 @@ void comb_pick_t(struct num *r, const struct comb *c, unsigned j, const struct d
 	size_t entries = (size_t)1 << (c->w - 1);
 	mask_t negative;
 	struct num minus;
-	uint64_t e = entry(d, c->w, j, &negative);
+	uint64_t e = comb_entry(d, c->w, j, &negative);
 	scan(r->v, c->t[j * entries].v, NUM_LIMBS, entries, e);
+	if (c->scaled)
+		lanes_unscale(r, r);
 	fp_neg(&minus, r);
 	num_cmov(r, &minus, negative);
 }
@@ -94,6 +100,21 @@ static mask_t fill_points(struct comb *c, struct point *twice, struct point *pai
 			c->points[j * entries + i] = pair[2 * j];
 	}
 	return ok;
+}
+
+/* Into the form that lanes read, where there are lanes. */
+static void scale_for_lanes(struct comb *c)
+{
+	size_t all = (size_t)c->windows << (c->w - 1);
+	c->scaled = lanes_on;
+	for (size_t i = 0; c->scaled && i < all; i++) {
+		if (c->points) {
+			lanes_scale(&c->points[i].x, &c->points[i].x);
+			lanes_scale(&c->points[i].y, &c->points[i].y);
+		} else {
+			lanes_scale(&c->t[i], &c->t[i]);
+		}
+	}
 }
 
 enum mcsec_err comb_of_point(struct comb *c, const struct point *base, unsigned w)
@@ -121,8 +142,10 @@ enum mcsec_err comb_of_point(struct comb *c, const struct point *base, unsigned 
 	free(chain);
 	free(affine);
 	free(scratch);
-	if (ok)
+	if (ok) {
+		scale_for_lanes(c);
 		return MCSEC_OK;
+	}
 	enum mcsec_err err = c->points && chain && affine && scratch ? MCSEC_E_POINT : MCSEC_E_MEMORY;
 	comb_free(c);
 	return err;
@@ -153,8 +176,10 @@ enum mcsec_err comb_of_g(struct comb *c, unsigned w)
 	}
 	free(power);
 	free(inv);
-	if (ok)
+	if (ok) {
+		scale_for_lanes(c);
 		return MCSEC_OK;
+	}
 	comb_free(c);
 	return MCSEC_E_MEMORY;
 }

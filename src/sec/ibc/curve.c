@@ -262,6 +262,44 @@ mask_t point_sum(struct point *pts, size_t n, size_t lists, struct num *scratch)
 	return ok;
 }
 
+/* a += b for finite b; equal x end in z = 0. */
+static void add_mixed(struct jacobian *a, const struct point *b)
+{
+	struct num zz, h, hh, e, v, t;
+	fp_sqr(&zz, &a->z);
+	fp_mul(&h, &b->x, &zz);
+	fp_sub(&h, &h, &a->x);
+	fp_mul(&e, &b->y, &zz);
+	fp_mul(&e, &e, &a->z);
+	fp_sub(&e, &e, &a->y);
+	fp_mul(&a->z, &a->z, &h);
+	fp_sqr(&hh, &h);
+	fp_mul(&v, &a->x, &hh);
+	fp_mul(&hh, &hh, &h);
+	fp_sqr(&t, &e);
+	fp_sub(&t, &t, &hh);
+	fp_sub(&t, &t, &v);
+	fp_sub(&a->x, &t, &v);
+	fp_sub(&t, &v, &a->x);
+	fp_mul(&t, &t, &e);
+	fp_mul(&hh, &hh, &a->y);
+	fp_sub(&a->y, &t, &hh);
+}
+
+mask_t point_sum_few(struct point *r, const struct point *pts, size_t n)
+{
+	struct jacobian sum;
+	struct num scratch[2];
+	jacobian_from(&sum, &pts[0]);
+	for (size_t i = 1; i < n; i++)
+		add_mixed(&sum, &pts[i]);
+	jacobian_normalise(r, &sum, scratch, 1);
+	mask_t ok = ~num_is_zero(&sum.z);
+	mcsec_wipe(&sum, sizeof sum);
+	mcsec_wipe(scratch, sizeof scratch);
+	return ok;
+}
+
 mask_t point_sum_complete(struct point *r, const struct point *pts, size_t n)
 {
 	struct jacobian sum = {.x = FP.one, .y = FP.one}, p;

@@ -52,6 +52,7 @@ void jacobian_normalise(struct point *r, const struct jacobian *a, struct num *s
  */
 struct comb {
 	unsigned w, windows;
+	int scaled;           /* entries are in the form that lanes read (lanes_scale) */
 	struct point *points; /* of E, or NULL */
 	struct num *t;        /* of PF_p, or NULL */
 };
@@ -74,6 +75,8 @@ enum mcsec_err comb_of_point(struct comb *c, const struct point *base, unsigned 
 enum mcsec_err comb_of_g(struct comb *c, unsigned w);
 void comb_free(struct comb *c);
 
+/* Which entry of window j the digit is, and whether its negative is meant. */
+uint64_t comb_entry(const struct digits *d, unsigned w, unsigned j, mask_t *negative);
 /* The digit d of window j as a point / as t. Reads every entry of the window. */
 void comb_pick_point(struct point *r, const struct comb *c, unsigned j, const struct digits *d);
 void comb_pick_t(struct num *r, const struct comb *c, unsigned j, const struct digits *d);
@@ -85,6 +88,8 @@ void comb_pick_t(struct num *r, const struct comb *c, unsigned j, const struct d
  * scratch holds lists * n elements (for n > 1). Yes if it met no exception; else pts is spoilt.
  */
 mask_t point_sum(struct point *pts, size_t n, size_t lists, struct num *scratch);
+/* The sum of one list in Jacobian form with one inversion: for few points. No on an exception. Does not change pts. */
+mask_t point_sum_few(struct point *r, const struct point *pts, size_t n);
 /* The same sum for one list by complete formulas; no if the sum is infinity. Does not change pts. */
 mask_t point_sum_complete(struct point *r, const struct point *pts, size_t n);
 

@@ -52,8 +52,7 @@ enum mcsec_err eccsi_check_pair(const struct p256_point *kpak, const struct n256
 	if (p256_load(&t, pvt))
 		return MCSEC_E_KEY_SET;
 	(void)scalar_load(&h, hs);
-	p256_from(&right, &t);
-	p256_mul_public(&right, &h, &right);
+	p256_mul_public(&right, &h, &t);
 	p256_add(&right, &right, kpak);
 	p256_mul_g(&left, ssk);
 	mask_t same = p256_equal(&left, &right);
@@ -119,11 +118,11 @@ enum mcsec_err mcsec_eccsi_sign(const struct mcsec_keyset *keys, const struct mc
 	return err;
 }
 
-enum mcsec_err eccsi_verify_with(const struct p256_affine *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+enum mcsec_err eccsi_verify_with(const struct p256_comb *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
 				 const uint8_t sig[MCSEC_SIG_LEN])
 {
 	struct p256_affine pvt, J;
-	struct p256_point p, y, k;
+	struct p256_point p;
 	struct n256 r, s, h, he;
 	uint8_t he_octets[32], x[32];
 	/* 1: PVT on the curve; s in [1, n - 1]; r below p follows from the comparison in 4, r not 0 likewise */
@@ -135,19 +134,15 @@ enum mcsec_err eccsi_verify_with(const struct p256_affine *kpak, const uint8_t h
 	hash_parts(he_octets, parts, 3);
 	(void)scalar_load(&he, he_octets);
 	(void)scalar_load(&h, hs);
-	/* 3: Y = [HS]PVT + KPAK, not infinity; J = [s]([HE]G + [r]Y) */
-	p256_from(&p, &pvt);
-	p256_from(&k, kpak);
-	p256_mul_public(&y, &h, &p);
-	p256_add(&y, &y, &k);
-	struct p256_affine finite;
-	if (!p256_to_affine(&finite, &y))
-		return MCSEC_E_SIGNATURE;
+	/* 3: Y = [HS]PVT + KPAK; J = [s]([HE]G + [r]Y) as [s r HS]PVT + [s r]KPAK + [s HE]G */
 	scalar_mul(&r, &r, &s);
+	scalar_mul(&h, &h, &r);
 	scalar_mul(&he, &he, &s);
-	p256_mul_public(&y, &r, &y);
-	p256_mul_g(&p, &he);
-	p256_add(&p, &p, &y);
+	p256_mul_public(&p, &h, &pvt);
+	p256_add_comb_public(&p, kpak, &r);
+	if (p256_is_infinity(&p)) /* [s r]Y: Y is infinity, or r = 0 mod n, which no signer sends */
+		return MCSEC_E_SIGNATURE;
+	p256_add_comb_public(&p, NULL, &he);
 	/* 4: J is finite, J_x = r as octets (hence r < p), and not 0 */
 	if (!p256_to_affine(&J, &p))
 		return MCSEC_E_SIGNATURE;
@@ -161,5 +156,5 @@ enum mcsec_err mcsec_eccsi_verify(const struct mcsec_identity *signer, const uin
 {
 	uint8_t hs[MCSEC_HS_LEN];
 	eccsi_hs(hs, signer->kms->kpak, (struct octets){signer->id.octets, signer->id.len}, sig + 64);
-	return eccsi_verify_with(&signer->kms->kpak_point, hs, (struct octets){msg, msg_len}, sig);
+	return eccsi_verify_with(&signer->kms->kpak_comb, hs, (struct octets){msg, msg_len}, sig);
 }

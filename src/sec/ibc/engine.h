@@ -11,7 +11,7 @@
 
 #include "mcsec/ibc.h"
 #include "sec/base/bytes.h"
-#include "sec/ibc/curve.h"
+#include "sec/ibc/fixed.h"
 #include "sec/ibc/p256.h"
 #include "sec/ibc/pairing.h"
 
@@ -28,6 +28,7 @@ struct mcsec_kms {
 	struct p256_affine kpak_point;
 	struct point z;
 	struct comb z_comb;
+	struct p256_comb kpak_comb;
 };
 
 struct mcsec_identity {
@@ -74,7 +75,7 @@ enum mcsec_err eccsi_check_pair(const struct p256_point *kpak, const struct n256
 enum mcsec_err eccsi_sign_with(const struct mcsec_keyset *keys, const struct n256 *j, struct octets msg,
 			       uint8_t sig[MCSEC_SIG_LEN]);
 /* 5.2.2 with the given HS. */
-enum mcsec_err eccsi_verify_with(const struct p256_affine *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+enum mcsec_err eccsi_verify_with(const struct p256_comb *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
 				 const uint8_t sig[MCSEC_SIG_LEN]);
 /* 5.1.1 with the given v in [1, n - 1]: ssk, pvt and hs of *out. MCSEC_E_SCALAR: take another v. */
 enum mcsec_err eccsi_pair_with(const struct mcsec_master *master, const struct n256 *v, struct octets id,
@@ -88,21 +89,5 @@ enum mcsec_err eccsi_make_pair(const struct mcsec_master *master, const struct m
 
 /* 6.1.1 with the checks of k and of the curve. MCSEC_E_SELF_TEST. */
 enum mcsec_err sakke_issue_rsk(const struct mcsec_master *master, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN]);
-
-enum { COMB_WIDTH = 6 };
-
-/* The tables of P and g, made at first use and kept. MCSEC_E_MEMORY. */
-struct sakke_tables {
-	struct comb p, g;
-};
-enum mcsec_err sakke_tables(const struct sakke_tables **out);
-
-/* [k]P for each of n plain scalars k below q. MCSEC_E_VALUE if one is infinity. */
-enum mcsec_err sakke_mul_p(struct point *r, const struct num *k, size_t n);
-/* t of g^k for each of n plain scalars k below q. */
-enum mcsec_err sakke_pow_g(struct num *t, const struct num *k, size_t n);
-/* [k]([b]P + Z) for each of n receivers b[i] and plain scalars k below q. */
-enum mcsec_err sakke_mul_receiver(struct point *r, const struct mcsec_kms *kms, const struct num *const *b,
-				  const struct num *k, size_t n);
 
 #endif

@@ -50,6 +50,10 @@ enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KP
 	memcpy(k->z_pub, z_pub, MCSEC_ZPUB_LEN);
 	enum mcsec_err err = MCSEC_E_POINT;
 	if (!p256_load(&k->kpak_point, kpak) && !point_load(&k->z, z_pub) && point_has_order_q(&k->z))
+		err = p256_ready();
+	if (!err)
+		err = p256_comb_new(&k->kpak_comb, &k->kpak_point);
+	if (!err)
 		err = comb_of_point(&k->z_comb, &k->z, COMB_WIDTH);
 	if (err)
 		mcsec_kms_free(k);
@@ -127,7 +131,7 @@ enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSE
 		struct num one = {{1}};
 		err = MCSEC_E_KEY_SET;
 		if (!point_load(&w->k, rsk) && !pairing_prepare(keys->lines, &w->k, scratch)) {
-			err = sakke_mul_receiver(&w->s, keys->kms, &b, &one, 1);
+			err = fixed_mul_receiver(&w->s, &keys->kms->z_comb, &b, &one, 1);
 			if (!err && !(pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR)))
 				err = MCSEC_E_KEY_SET;
 		}

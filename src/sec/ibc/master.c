@@ -37,7 +37,7 @@ static enum mcsec_err compute_public(struct mcsec_master *m)
 	p256_store(m->kpak, &kpak);
 	p256_from(&m->kpak_point, &kpak);
 	num_leave(&z, &m->z, &FQ);
-	enum mcsec_err err = sakke_mul_p(&z_pub, &z, 1);
+	enum mcsec_err err = fixed_mul_p(&z_pub, &z, 1);
 	if (!err)
 		point_store(m->z_pub, &z_pub);
 	mcsec_wipe(&z, sizeof z);
@@ -57,7 +57,9 @@ enum mcsec_err mcsec_master_load(struct mcsec_master **out, const uint8_t ksak[M
 	num_load(&m->z, z_t);
 	ok &= num_below(&m->z, &FQ.m) & ~num_is_zero(&m->z);
 	num_enter(&m->z, &m->z, &FQ);
-	enum mcsec_err err = ok ? derive_hedge_key(m->hedge_key, ksak) : MCSEC_E_SCALAR;
+	enum mcsec_err err = ok ? p256_ready() : MCSEC_E_SCALAR;
+	if (!err)
+		err = derive_hedge_key(m->hedge_key, ksak);
 	if (!err)
 		err = compute_public(m);
 	if (err)
@@ -171,7 +173,7 @@ enum mcsec_err sakke_issue_rsk(const struct mcsec_master *m, const struct ident 
 	enum mcsec_err err = num_equal(&w->product, &FQ.one) ? MCSEC_OK : MCSEC_E_SELF_TEST;
 	num_leave(&w->k, &w->k, &FQ);
 	if (!err)
-		err = sakke_mul_p(&w->rsk, &w->k, 1);
+		err = fixed_mul_p(&w->rsk, &w->k, 1);
 	if (!err && !point_on_curve(&w->rsk))
 		err = MCSEC_E_SELF_TEST;
 	if (!err)

@@ -200,7 +200,36 @@ static void portable_sqr(struct num *r, const struct num *a, const struct modulu
 	portable_mul(r, a, a, m);
 }
 
-const struct mont_backend mont_portable = {"portable", portable_mul, portable_sqr, portable_mul_wide, portable_redc};
+static void portable_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
+{
+	uint64_t t[NUM_LIMBS];
+	u128 c = 0;
+	for (int i = 0; i < NUM_LIMBS; i++) {
+		c += (u128)a->v[i] + b->v[i];
+		t[i] = (uint64_t)c;
+		c >>= 64;
+	}
+	subtract_if_above(r, t, (uint64_t)c, &m->m);
+}
+
+static void portable_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
+{
+	uint64_t t[NUM_LIMBS], borrow = 0;
+	for (int i = 0; i < NUM_LIMBS; i++) {
+		u128 x = (u128)a->v[i] - b->v[i] - borrow;
+		t[i] = (uint64_t)x;
+		borrow = (uint64_t)(x >> 64) & 1;
+	}
+	mask_t back = mask_of_bit(borrow);
+	u128 c = 0;
+	for (int i = 0; i < NUM_LIMBS; i++) {
+		c += (u128)t[i] + (m->m.v[i] & back);
+		r->v[i] = (uint64_t)c;
+		c >>= 64;
+	}
+}
+
+const struct mont_backend mont_portable = { "portable", portable_mul, portable_sqr, portable_add, portable_sub, portable_mul_wide, portable_redc, NULL };
 const struct mont_backend *mont = &mont_portable;
 
 #if defined(__x86_64__)
@@ -209,10 +238,14 @@ const struct mont_backend *mont = &mont_portable;
 /* mont_mulx.S */
 void mulx_mul(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 void mulx_sqr(struct num *r, const struct num *a, const struct modulus *m);
+void mulx_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
+void mulx_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 void mulx_mul_wide(struct wide *r, const struct num *a, const struct num *b);
 void mulx_redc(struct num *r, const struct wide *t, const struct modulus *m);
+/* p256_mulx.S */
+void mulx_p256_mul(uint64_t r[4], const uint64_t a[4], const uint64_t b[4]);
 
-static const struct mont_backend mont_mulx = {"mulx", mulx_mul, mulx_sqr, mulx_mul_wide, mulx_redc};
+static const struct mont_backend mont_mulx = { "mulx", mulx_mul, mulx_sqr, mulx_add, mulx_sub, mulx_mul_wide, mulx_redc, mulx_p256_mul };
 
 __attribute__((constructor)) static void choose(void)
 {
@@ -233,35 +266,6 @@ int mont_force(const char *name)
 	else
 		return 0;
 	return 1;
-}
-
-void num_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
-{
-	uint64_t t[NUM_LIMBS];
-	u128 c = 0;
-	for (int i = 0; i < NUM_LIMBS; i++) {
-		c += (u128)a->v[i] + b->v[i];
-		t[i] = (uint64_t)c;
-		c >>= 64;
-	}
-	subtract_if_above(r, t, (uint64_t)c, &m->m);
-}
-
-void num_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
-{
-	uint64_t t[NUM_LIMBS], borrow = 0;
-	for (int i = 0; i < NUM_LIMBS; i++) {
-		u128 x = (u128)a->v[i] - b->v[i] - borrow;
-		t[i] = (uint64_t)x;
-		borrow = (uint64_t)(x >> 64) & 1;
-	}
-	mask_t back = mask_of_bit(borrow);
-	u128 c = 0;
-	for (int i = 0; i < NUM_LIMBS; i++) {
-		c += (u128)t[i] + (m->m.v[i] & back);
-		r->v[i] = (uint64_t)c;
-		c >>= 64;
-	}
 }
 
 void num_neg(struct num *r, const struct num *a, const struct modulus *m)

@@ -38,9 +38,13 @@ struct mont_backend {
 	const char *name;
 	void (*mul)(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 	void (*sqr)(struct num *r, const struct num *a, const struct modulus *m);
+	void (*add)(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
+	void (*sub)(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 	void (*mul_wide)(struct wide *r, const struct num *a, const struct num *b);
 	/* r = t / R mod m for t < m * R */
 	void (*redc)(struct num *r, const struct wide *t, const struct modulus *m);
+	/* a b / 2^256 modulo the prime of P-256; NULL: p256_field.h has it in C */
+	void (*p256_mul)(uint64_t r[4], const uint64_t a[4], const uint64_t b[4]);
 };
 
 /* The back end in use: set before main, changed only by tests. */
@@ -49,8 +53,6 @@ extern const struct mont_backend mont_portable;
 /* "portable" or "mulx". Test only: takes it even where CPUID hides it. 0 when this build has none of that name. */
 int mont_force(const char *name);
 
-void num_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
-void num_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 void num_neg(struct num *r, const struct num *a, const struct modulus *m);
 /* 1/a in Montgomery form; 0 for 0. */
 void num_inv(struct num *r, const struct num *a, const struct modulus *m);
@@ -78,6 +80,16 @@ static inline void num_mul(struct num *r, const struct num *a, const struct num 
 static inline void num_sqr(struct num *r, const struct num *a, const struct modulus *m)
 {
 	mont->sqr(r, a, m);
+}
+
+static inline void num_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
+{
+	mont->add(r, a, b, m);
+}
+
+static inline void num_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m)
+{
+	mont->sub(r, a, b, m);
 }
 
 /* Into and out of Montgomery form. */

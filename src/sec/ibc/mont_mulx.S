@@ -404,5 +404,68 @@ triangle:
 	LEAVE
 	.size	mulx_redc, .-mulx_redc
 
+/*
+ * void mulx_add(struct num *r, const struct num *a, const struct num *b, const struct modulus *m): the sum to the
+ * stack, the sum less m to r, then the sum back where that borrowed.
+ */
+	FUNCTION mulx_add
+	subq	$128, %rsp
+	movq	(%rsi), %rax
+	addq	(%rdx), %rax
+	movq	%rax, (%rsp)
+	.irp	at, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+	movq	\at(%rsi), %rax
+	adcq	\at(%rdx), %rax
+	movq	%rax, \at(%rsp)
+	.endr
+	movl	$0, %r8d
+	adcq	$0, %r8
+	movq	(%rsp), %rax
+	subq	(%rcx), %rax
+	movq	%rax, (%rdi)
+	.irp	at, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+	movq	\at(%rsp), %rax
+	sbbq	\at(%rcx), %rax
+	movq	%rax, \at(%rdi)
+	.endr
+	sbbq	$0, %r8
+	.irp	at, 0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+	movq	\at(%rdi), %rax
+	cmovcq	\at(%rsp), %rax
+	movq	%rax, \at(%rdi)
+	.endr
+	addq	$128, %rsp
+	ret
+	.size	mulx_add, .-mulx_add
+
+/* void mulx_sub(...), likewise: the difference, then m under a mask of the borrow added. */
+	FUNCTION mulx_sub
+	subq	$128, %rsp
+	movq	(%rsi), %rax
+	subq	(%rdx), %rax
+	movq	%rax, (%rdi)
+	.irp	at, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+	movq	\at(%rsi), %rax
+	sbbq	\at(%rdx), %rax
+	movq	%rax, \at(%rdi)
+	.endr
+	sbbq	%rax, %rax
+	movq	%rax, %xmm0
+	punpcklqdq %xmm0, %xmm0
+	.irp	at, 0, 16, 32, 48, 64, 80, 96, 112
+	movups	\at(%rcx), %xmm1
+	pand	%xmm0, %xmm1
+	movups	%xmm1, \at(%rsp)
+	.endr
+	movq	(%rsp), %rax
+	addq	%rax, (%rdi)
+	.irp	at, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120
+	movq	\at(%rsp), %rax
+	adcq	%rax, \at(%rdi)
+	.endr
+	addq	$128, %rsp
+	ret
+	.size	mulx_sub, .-mulx_sub
+
 #endif
 	.section .note.GNU-stack, "", @progbits

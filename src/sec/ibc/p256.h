@@ -3,8 +3,7 @@
  * p256.h - NIST P-256 for ECCSI (RFC 6507): the field, the scalars, [k]G for secret k, and sums for verification.
  *
  * Field elements and scalars are in Montgomery form with R = 2^256, 4 limbs of 64 bits, always reduced.
- * Points are homogeneous (x/z, y/z; infinity is z = 0) under the complete addition of Renes, Costello and Batina
- * (2016, algorithm 4, a = -3): no exceptional case exists, so none can leak or fail.
+ * Points are Jacobian (x/z^2, y/z^3; infinity is z = 0). p256_add is complete: it has no exceptional case.
  */
 #ifndef MCSEC_IBC_P256_H
 #define MCSEC_IBC_P256_H
@@ -53,9 +52,25 @@ mask_t p256_equal(const struct p256_point *a, const struct p256_point *b);
 /* Octets of x: 32, big-endian. */
 void p256_store_x(uint8_t out[32], const struct p256_affine *a);
 
+mask_t p256_is_infinity(const struct p256_point *a);
+
+/* ---- Multiples ---- */
+
+enum { P256_COMB_W = 6, P256_COMB_WINDOWS = 43, P256_COMB_ENTRIES = 32 }; /* 43 * 6 = 258 > 256 */
+
+/* entry[j][i] = (2i + 1) * 2^(6j) * base */
+struct p256_comb {
+	struct p256_affine entry[P256_COMB_WINDOWS][P256_COMB_ENTRIES];
+};
+
+enum mcsec_err p256_comb_new(struct p256_comb *c, const struct p256_affine *base);
+/* Makes the table of G; before any of the following. MCSEC_E_MEMORY. */
+enum mcsec_err p256_ready(void);
 /* [k]G, constant time in k. */
 void p256_mul_g(struct p256_point *r, const struct n256 *k);
-/* [k]a. Public data only: variable time. */
-void p256_mul_public(struct p256_point *r, const struct n256 *k, const struct p256_point *a);
+
+/* Public data only: variable time. c = NULL: the comb of G. */
+void p256_add_comb_public(struct p256_point *r, const struct p256_comb *c, const struct n256 *k); /* r += [k]base */
+void p256_mul_public(struct p256_point *r, const struct n256 *k, const struct p256_affine *a);    /* r = [k]a */
 
 #endif

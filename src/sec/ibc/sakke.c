@@ -2,141 +2,20 @@
 /*
  * sakke.c - SAKKE (RFC 6508) with parameter set 1: encapsulation, decapsulation, the check of an RSK.
  *
- * R = [r]([b]P + Z) is computed as [r b mod q]P + [r]Z: P is fixed for ever and Z for a KMS, so both come from combs
- * and no doubling is left. Everything is done for n receivers at once; n = 1 is the single form.
+ * What costs time is in fixed.c (R and g^r) and pairing.c (w).
  */
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "mcsec/secret.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 
-static struct sakke_tables tables;
-static enum mcsec_err tables_err;
-static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 static atomic_uint_fast64_t count_short_h, count_stripped;
-
-static void tables_init(void)
-{
-	tables_err = comb_of_point(&tables.p, &GENERATOR, COMB_WIDTH);
-	if (!tables_err)
-		tables_err = comb_of_g(&tables.g, COMB_WIDTH);
-}
-
-enum mcsec_err sakke_tables(const struct sakke_tables **out)
-{
-	pthread_once(&tables_once, tables_init);
-	*out = &tables;
-	return tables_err;
-}
 
 void mcsec_sakke_peers_seen(struct mcsec_sakke_peers *out)
 {
 	out->short_h = atomic_load(&count_short_h);
 	out->stripped_w = atomic_load(&count_stripped);
-}
-
-/* One fixed point times one scalar each. */
-struct term {
-	const struct comb *comb;
-	const struct num *k; /* n plain scalars below q */
-};
-
-/* r[i] = sum over terms of [k[i]]B. Scalars are secret; an exception of the fast sum occurs for made-up input only. */
-static enum mcsec_err combine(struct point *r, const struct term *terms, size_t n_terms, size_t n)
-{
-	size_t each = n_terms * terms[0].comb->windows;
-	struct point *pts = mcsec_secret_alloc(n * each * (sizeof(struct point) + sizeof(struct num)));
-	if (!pts)
-		return MCSEC_E_MEMORY;
-	struct num *scratch = (struct num *)(pts + n * each);
-	struct digits d;
-	enum mcsec_err err = MCSEC_OK;
-	for (int complete = 0; complete < 2; complete++) {
-		for (size_t i = 0; i < n; i++) {
-			struct point *at = pts + i * each;
-			for (size_t t = 0; t < n_terms; t++) {
-				const struct comb *c = terms[t].comb;
-				digits_of(&d, &terms[t].k[i], c->w);
-				for (unsigned j = 0; j < c->windows; j++)
-					comb_pick_point(at++, c, j, &d);
-			}
-		}
-		if (!complete && point_sum(pts, each, n, scratch)) {
-			for (size_t i = 0; i < n; i++)
-				r[i] = pts[i * each];
-			break;
-		}
-		for (size_t i = 0; complete && i < n; i++)
-			if (!point_sum_complete(&r[i], pts + i * each, each))
-				err = MCSEC_E_VALUE;
-	}
-	mcsec_wipe(&d, sizeof d);
-	mcsec_secret_free(pts);
-	return err;
-}
-
-enum mcsec_err sakke_mul_p(struct point *r, const struct num *k, size_t n)
-{
-	const struct sakke_tables *tab;
-	enum mcsec_err err = sakke_tables(&tab);
-	if (err)
-		return err;
-	return combine(r, &(struct term){&tab->p, k}, 1, n);
-}
-
-enum mcsec_err sakke_mul_receiver(struct point *r, const struct mcsec_kms *kms, const struct num *const *b,
-				  const struct num *k, size_t n)
-{
-	const struct sakke_tables *tab;
-	enum mcsec_err err = sakke_tables(&tab);
-	if (err)
-		return err;
-	struct num *kb = mcsec_secret_alloc(n * sizeof *kb);
-	if (!kb)
-		return MCSEC_E_MEMORY;
-	for (size_t i = 0; i < n; i++)
-		num_mul(&kb[i], &k[i], b[i], &FQ); /* plain times Montgomery is plain */
-	const struct term terms[] = {{&tab->p, kb}, {&kms->z_comb, k}};
-	err = combine(r, terms, 2, n);
-	mcsec_secret_free(kb);
-	return err;
-}
-
-enum mcsec_err sakke_pow_g(struct num *t, const struct num *k, size_t n)
-{
-	const struct sakke_tables *tab;
-	enum mcsec_err err = sakke_tables(&tab);
-	if (err)
-		return err;
-	struct num *inv = mcsec_secret_alloc(2 * n * sizeof *inv);
-	if (!inv)
-		return MCSEC_E_MEMORY;
-	struct digits d;
-	struct num pick;
-	for (size_t i = 0; i < n; i++) {
-		struct fp2 v;
-		digits_of(&d, &k[i], tab->g.w);
-		v.a = FP.one;
-		comb_pick_t(&v.b, &tab->g, 0, &d);
-		for (unsigned j = 1; j < tab->g.windows; j++) {
-			comb_pick_t(&pick, &tab->g, j, &d);
-			fp2_mul_t(&v, &v, &pick);
-		}
-		inv[i] = v.a;
-		t[i] = v.b;
-		mcsec_wipe(&v, sizeof v);
-	}
-	/* a = 0 would be the class of i, of order 2, which no power of g reaches */
-	if (!fp_inv_many(inv, inv + n, n))
-		err = MCSEC_E_CRYPTO;
-	for (size_t i = 0; i < n; i++)
-		fp_mul(&t[i], &t[i], &inv[i]);
-	mcsec_wipe(&d, sizeof d);
-	mcsec_wipe(&pick, sizeof pick);
-	mcsec_secret_free(inv);
-	return err;
 }
 
 /* ---- Encapsulation (6.2.1) -------------------------------------------------------------------------------------- */
@@ -158,10 +37,10 @@ static enum mcsec_err encapsulate(const struct mcsec_identity *to, const uint8_t
 	/* 1, 2: r = HashToIntegerRange(SSV | b, q) */
 	hash_to_range_q(&s->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){to->id.octets, to->id.len});
 	/* 3: R = [r]([b]P + Z) */
-	enum mcsec_err err = sakke_mul_receiver(&s->R, to->kms, &b, &s->r, 1);
+	enum mcsec_err err = fixed_mul_receiver(&s->R, &to->kms->z_comb, &b, &s->r, 1);
 	/* 4: H = SSV xor HashToIntegerRange(g^r, 2^n) */
 	if (!err)
-		err = sakke_pow_g(&s->gr, &s->r, 1);
+		err = fixed_pow_g(&s->gr, &s->r, 1);
 	if (!err) {
 		fp_store(s->octets, &s->gr);
 		*short_gr = s->octets[0] == 0;
@@ -213,7 +92,7 @@ static enum mcsec_err try_mask(struct opening *o, const struct mcsec_keyset *key
 	for (size_t i = 0; i < MCSEC_SSV_LEN; i++)
 		ssv[i] = o->h[i] ^ o->mask[i];
 	hash_to_range_q(&o->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){keys->id.octets, keys->id.len});
-	enum mcsec_err err = sakke_mul_receiver(&o->test, keys->kms, &b, &o->r, 1);
+	enum mcsec_err err = fixed_mul_receiver(&o->test, &keys->kms->z_comb, &b, &o->r, 1);
 	if (err)
 		return err == MCSEC_E_MEMORY ? err : MCSEC_E_DECRYPT;
 	return point_equal(&o->test, &o->R) ? MCSEC_OK : MCSEC_E_DECRYPT;
