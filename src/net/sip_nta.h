@@ -55,6 +55,7 @@ struct sip_port {
 	struct sip_server_tx *server_txs;
 	struct sip_client_tx *client_txs;
 	struct sip_dialog *dialogs;
+	struct sip_flow *flows;
 };
 
 struct sip_server_tx {
@@ -94,8 +95,9 @@ struct sip_dialog {
 };
 
 struct sip_flow {
+	struct sip_flow *next, **back; /* of its port; not linked once that is gone */
 	unsigned refs;
-	tport_t *tp;
+	tport_t *tp; /* NULL once the port is gone */
 };
 
 /* sip_parse.c: fills *out; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.

@@ -74,8 +74,12 @@ static struct sip_flow *flow_of_delivery(struct sip_port *p, msg_t *msg)
 	if (!tp || !tport_is_secondary(tp) || !tport_is_reliable(tp))
 		return NULL;
 	struct sip_flow *f = malloc(sizeof *f);
-	if (f)
-		*f = (struct sip_flow){1, tport_ref(tp)};
+	if (!f)
+		return NULL;
+	*f = (struct sip_flow){.next = p->flows, .back = &p->flows, .refs = 1, .tp = tport_ref(tp)};
+	if (f->next)
+		f->next->back = &f->next;
+	p->flows = f;
 	return f;
 }
 
@@ -176,22 +180,34 @@ struct sip_flow *sip_flow_ref(struct sip_flow *f)
 	return f;
 }
 
+/* Gives the connection back; the flow stays, dead. */
+static void flow_cut(struct sip_flow *f)
+{
+	if (!f->tp)
+		return;
+	tport_unref(f->tp);
+	f->tp = NULL;
+	*f->back = f->next;
+	if (f->next)
+		f->next->back = f->back;
+}
+
 void sip_flow_unref(struct sip_flow *f)
 {
 	if (!f || --f->refs)
 		return;
-	tport_unref(f->tp);
+	flow_cut(f);
 	free(f);
 }
 
 int sip_flow_alive(const struct sip_flow *f)
 {
-	return f && tport_is_clear_to_send(f->tp);
+	return f && f->tp && tport_is_clear_to_send(f->tp);
 }
 
 int sip_flow_same(const struct sip_flow *a, const struct sip_flow *b)
 {
-	return a && b && a->tp == b->tp;
+	return a && b && a->tp && a->tp == b->tp;
 }
 
 /* ---- the port ---- */
@@ -288,6 +304,8 @@ void sip_port_free(struct sip_port *p)
 		sip_client_drop(p->client_txs);
 	while (p->dialogs)
 		sip_dialog_free(p->dialogs);
+	while (p->flows)
+		flow_cut(p->flows);
 	if (p->outside)
 		nta_leg_destroy(p->outside);
 	if (p->agent)

@@ -129,7 +129,7 @@ struct sip_dialog *sip_dialog_restore(struct sip_port *p, const char *saved, con
 /* A reference to the connection the request came in on; NULL over UDP. */
 struct sip_flow *sip_flow_of(const struct sip_server_tx *tx);
 struct sip_flow *sip_flow_ref(struct sip_flow *f);
-void sip_flow_unref(struct sip_flow *f); /* NULL is allowed */
+void sip_flow_unref(struct sip_flow *f); /* NULL is allowed; also after its port is gone */
 int sip_flow_alive(const struct sip_flow *f);
 /* 1 if both are the same connection. */
 int sip_flow_same(const struct sip_flow *a, const struct sip_flow *b);

@@ -94,6 +94,11 @@ static int im_failed(const struct sa_event *ev)
 	return ev->im != MCSEC_OK;
 }
 
+static int bad_xml(const struct sa_event *ev)
+{
+	return ev->xml_bad;
+}
+
 static int bad_token(const struct sa_event *ev)
 {
 	return !ev->token_ok;
@@ -155,6 +160,7 @@ static const struct row {
 	{ AT_WORK,         SA_EV_REGISTER, NULL,      BACK,        500, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ AT_WORK,         SA_EV_BUSY,     NULL,      BACK,        503, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  im_failed, BACK,        BY_IM, 0,         NULL,             ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
+	{ IN(SA_CHECKING), SA_EV_CHECKED,  bad_xml,   BACK,        403, WARN_DECRYPT, "xml.bad-decrypt", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  bad_token, BACK,        403, WARN_SERVICE_AUTHORISATION, "token.refuse", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  other_id,  BACK,        488, WARN_MIKEY,  "mikey.bad-identity", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  no_suite,  BACK,        403, WARN_NOT_ALLOWED, "alg.refuse", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },

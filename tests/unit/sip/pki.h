@@ -62,7 +62,7 @@ static inline void pki_init(struct pki *ca, const char *name)
 static inline void pki_agent(const struct pki *ca, const struct pki *trust, const char *name, const char *san,
 			     char *out, size_t size)
 {
-	char path[200];
+	char path[400];
 	snprintf(out, size, "%s/%s", ca->dir, name);
 	mkdir(out, 0700);
 	EVP_PKEY *key = EVP_EC_gen("P-256");
