@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bindings.h - the bindings and users in force, in memory: what each request is looked up in. The database is the
+ * truth; this table follows it, and is filled from it at the start. Loop thread only.
+ *
+ * Two hashes lead to a binding: by IMPU (who is asking) and by MCPTT ID (who is called). A binding's flow is the last
+ * connection its client was seen on.
+ */
+#ifndef MCX_SERVER_BINDINGS_H
+#define MCX_SERVER_BINDINGS_H
+
+#include "net/sip_port.h"
+#include "server/db.h"
+
+struct binding {
+	struct binding *next_impu, *next_mcptt, *next;
+	struct db_binding row;
+	struct sip_flow *flow;
+	int64_t seen; /* Unix seconds of the last request */
+};
+
+struct user {
+	struct user *next;
+	struct db_user row;
+};
+
+struct bindings;
+
+struct bindings *bindings_new(void);
+void bindings_free(struct bindings *t);
+size_t bindings_count(const struct bindings *t);
+
+/* Takes the row over, replacing what (impu, client_id) had; keeps its flow. NULL without memory. */
+struct binding *bindings_put(struct bindings *t, const struct db_binding *row);
+void bindings_remove(struct bindings *t, int64_t id);
+struct binding *bindings_by_id(const struct bindings *t, int64_t id);
+struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id);
+/* The next binding of that IMPU, or of that MCPTT ID; after NULL: the first. */
+struct binding *bindings_of_impu(const struct bindings *t, const char *impu, const struct binding *after);
+struct binding *bindings_of_user(const struct bindings *t, const char *mcptt_id, const struct binding *after);
+/* All, in no order; return non-zero to stop. */
+void bindings_each(const struct bindings *t, int (*each)(void *ctx, struct binding *b), void *ctx);
+
+/* 0, or -1 without memory. */
+int users_put(struct bindings *t, const struct db_user *row);
+void users_remove(struct bindings *t, const char *mcptt_id);
+const struct db_user *users_find(const struct bindings *t, const char *mcptt_id);
+void users_each(const struct bindings *t, void (*each)(void *ctx, const struct db_user *u), void *ctx);
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call_media.c - session descriptions of a call: which may be relayed, and their copies for the other end.
+ *
+ * `a=key-mgmt` crosses octet for octet: the rewriter changes addresses and ports only (sip 5.2). The I_MESSAGE is
+ * looked at without keys, for the record (PCK-ID, KMS URIs) and to turn away what does not parse. Media goes to the
+ * address the signalling came from, unless `media_any_address` says otherwise: an SDP must not aim our relay at a
+ * stranger.
+ */
+#include "server/call.h"
+
+#include <stdlib.h>
+
+#include "mcsec/rng.h"
+#include "sec/base/text.h"
+
+static int is_text(struct octets o, const char *text)
+{
+	return o.len == strlen(text) && memcmp(o.p, text, o.len) == 0;
+}
+
+int media_acceptable(const struct server *s, const struct sdp *sdp, const char *source)
+{
+	if (sdp->n_media == 0 || sdp->n_media > RELAY_MAX_STREAMS)
+		return 0;
+	size_t live = 0;
+	for (size_t i = 0; i < sdp->n_media; i++) {
+		const struct sdp_media *m = &sdp->media[i];
+		if (m->port == 0)
+			continue;
+		live++;
+		if (m->address.len == 0 || m->address.len >= 48 || m->port == UINT16_MAX)
+			return 0;
+		if (!s->cfg->media_any_address && !is_text(m->address, source))
+			return 0;
+	}
+	return live > 0;
+}
+
+static void copy_slice(char *out, size_t size, struct mcsec_slice s, int hidden)
+{
+	out[0] = 0;
+	if (!hidden && s.len < size) {
+		memcpy(out, s.p, s.len);
+		out[s.len] = 0;
+	}
+}
+
+int media_key(const struct sdp *sdp, struct db_call *row, int *ok)
+{
+	size_t audio = sdp_find_media(sdp, "audio");
+	struct octets text = audio == SIZE_MAX ? sdp->key_mgmt : sdp->media[audio].key_mgmt;
+	uint8_t msg[MCSEC_IM_MAX];
+	struct mcsec_im_peek peek;
+	struct mcsec_fault fault;
+	size_t len;
+	*ok = 0;
+	if (text.len == 0)
+		return 0;
+	if (base64_decode((const char *)text.p, text.len, msg, sizeof msg, &len) != MCSEC_OK ||
+	    mcsec_im_peek(msg, len, &peek, &fault) != MCSEC_OK || peek.tag != MCSEC_PCK)
+		return 1;
+	*ok = 1;
+	row->pck_id = peek.csb_id;
+	copy_slice(row->kms_initiator, sizeof row->kms_initiator, peek.initiator_kms, 0);
+	copy_slice(row->kms_responder, sizeof row->kms_responder, peek.responder_kms, 0);
+	return 1;
+}
+
+void media_remotes(struct call *c, const struct sdp *sdp, int end)
+{
+	for (size_t i = 0; i < sdp->n_media && i < c->n_media; i++) {
+		char address[48];
+		const struct sdp_media *m = &sdp->media[i];
+		if (m->port == 0 || m->address.len >= sizeof address)
+			continue;
+		memcpy(address, m->address.p, m->address.len);
+		address[m->address.len] = 0;
+		(void)relay_set_remote(c->relay, i, end, address, m->port);
+	}
+}
+
+int media_read(const struct sip_message *m, char **text, struct sdp *out)
+{
+	struct body *b = malloc(sizeof *b);
+	*text = NULL;
+	if (!b)
+		return -1;
+	if (body_read(m, b) == BODY_READ && b->sdp.p)
+		*text = strndup((const char *)b->sdp.p, b->sdp.len);
+	size_t len = b->sdp.len;
+	body_free(b);
+	free(b);
+	/* A NUL would have cut the copy; no description has one. */
+	if (*text && strlen(*text) == len && sdp_read(octets_of(*text), out, NULL) == MCSEC_OK)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return -1;
+}
+
+static int random_boundary(char *out, size_t size)
+{
+	uint8_t raw[12];
+	if (size < HEX_SIZE(sizeof raw) || mcsec_rng_system.fill(mcsec_rng_system.ctx, raw, sizeof raw))
+		return -1;
+	hex_encode(OCTETS(raw), out);
+	return 0;
+}
+
+uint8_t *media_body(struct call *c, const struct sdp *sdp, int to, const struct mcptt_info *info, char *type,
+		    size_t type_size, size_t *len)
+{
+	enum { SDP_ROOM = SDP_MAX + 1024, INFO_ROOM = 4096, ROOM = SDP_ROOM + INFO_ROOM + 1024 };
+	uint16_t ports[SDP_MAX_MEDIA] = {0};
+	uint8_t *buf = malloc(SDP_ROOM + INFO_ROOM), *out = malloc(ROOM);
+	char boundary[32];
+	for (size_t i = 0; i < sdp->n_media; i++)
+		ports[i] = relay_port(c->relay, i, to);
+	struct writer sw = wr_init(buf, buf ? SDP_ROOM : 0),
+		      iw = wr_init(buf ? buf + SDP_ROOM : NULL, buf ? INFO_ROOM : 0);
+	struct writer w = wr_init(out, out ? ROOM : 0);
+	int ok = buf && out && sdp_rewrite(sdp, c->s->cfg->address, ports, sdp->n_media, &sw) == MCSEC_OK;
+	if (ok && info) {
+		ok = mcptt_info_write(&iw, info) == MCSEC_OK && random_boundary(boundary, sizeof boundary) == 0;
+		struct body_out parts[] = {{.type = TYPE_MCPTT_INFO, .body = wr_result(&iw)},
+					   {.type = TYPE_SDP, .body = wr_result(&sw)}};
+		ok = ok && multipart_write(&w, boundary, parts, 2) == MCSEC_OK &&
+		     multipart_type(boundary, type, type_size) == MCSEC_OK;
+	} else if (ok) {
+		wr_octets(&w, wr_result(&sw));
+		db_copy(type, type_size, TYPE_SDP);
+	}
+	free(buf);
+	if (!ok || w.err) {
+		free(out);
+		return NULL;
+	}
+	*len = wr_len(&w);
+	return out;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.c - the table of the server's configuration keys, their defaults and bounds. */
+#include "server/config.h"
+
+#define F(member) CONFIG_FIELD(struct server_config, member)
+
+const struct config_option server_options[] = {
+    {"host", CONFIG_TEXT, F(host), NULL, 0, 0},
+    {"psi", CONFIG_TEXT, F(psi), NULL, 0, 0},
+    {"mdsi", CONFIG_TEXT, F(mdsi), "", 0, 0},
+    {"address", CONFIG_TEXT, F(address), "127.0.0.1", 0, 0},
+    {"sip_port", CONFIG_INT, F(sip_port), "5060", 0, 65535},
+    {"sips_port", CONFIG_INT, F(sips_port), "5061", 0, 65535},
+    {"admin_port", CONFIG_INT, F(admin_port), "6444", 0, 65535},
+    {"rtp_min", CONFIG_INT, F(rtp_min), "30000", 1024, 65534},
+    {"rtp_max", CONFIG_INT, F(rtp_max), "30999", 1024, 65535},
+    /* An empty list of transports means all three, of register_over TLS alone. */
+    {"transports", CONFIG_LIST, F(transports), NULL, 0, 0},
+    {"register_over", CONFIG_LIST, F(register_over), NULL, 0, 0},
+    {"trusted", CONFIG_LIST, F(trusted), NULL, 0, 0},
+    {"tls", CONFIG_PATH, F(tls), NULL, 0, 0},
+    {"tls_dir", CONFIG_PATH, F(tls_dir), NULL, 0, 0},
+    {"ca", CONFIG_PATH, F(ca), NULL, 0, 0},
+    {"admin_ca", CONFIG_PATH, F(admin_ca), NULL, 0, 0},
+    {"resolv_conf", CONFIG_PATH, F(resolv_conf), "/etc/resolv.conf", 0, 0},
+    {"database", CONFIG_PATH, F(database), NULL, 0, 0},
+    {"seal_key", CONFIG_PATH, F(seal_key), "seal.key", 0, 0},
+    {"kms", CONFIG_TEXT, F(kms), NULL, 0, 0},
+    {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0}, /* "": the host name in `kms` */
+    {"issuer", CONFIG_TEXT, F(issuer), NULL, 0, 0},
+    {"audience", CONFIG_TEXT, F(audience), NULL, 0, 0},
+    {"jwks", CONFIG_TEXT, F(jwks), "", 0, 0}, /* "": ISSUER/jwks */
+    {"resolve", CONFIG_TEXT, F(resolve), "", 0, 0},
+    {"protection", CONFIG_TEXT, F(protection), "required", 0, 0},
+    {"expires_min", CONFIG_INT, F(expires_min), "60", 1, 3600},
+    {"expires_max", CONFIG_INT, F(expires_max), "3600", 60, 86400},
+    {"ring_s", CONFIG_INT, F(ring_s), "60", 1, 600},
+    {"silent_s", CONFIG_INT, F(silent_s), "60", 1, 86400},
+    {"max_private_calls", CONFIG_INT, F(max_private_calls), "10", 1, 1000},
+    {"workers", CONFIG_INT, F(workers), "2", 1, 64},
+    {"queue", CONFIG_INT, F(queue), "256", 1, 100000},
+    {"busy_ms", CONFIG_INT, F(busy_ms), "2000", 0, 60000},
+    {"connect_ms", CONFIG_INT, F(connect_ms), "8000", 100, 32000},
+    {"media_any_address", CONFIG_BOOL, F(media_any_address), "false", 0, 0},
+};
+const size_t server_n_options = sizeof server_options / sizeof *server_options;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.h - the configuration of mcx-server: one file, one table (app/config.h). Every switch of this daemon that
+ * docs/ambiguities.md names is a key here.
+ */
+#ifndef MCX_SERVER_CONFIG_H
+#define MCX_SERVER_CONFIG_H
+
+#include "app/config.h"
+
+struct server_config {
+	char host[256]; /* name in Contact and Warning; stands in our certificate */
+	char psi[256];  /* public service identity: what clients address and upload their CSK to */
+	char mdsi[256]; /* second receiver identity (TS 33.180 5.4), "" without */
+	char address[48];
+	int64_t sip_port, sips_port, admin_port, rtp_min, rtp_max;
+	struct config_list transports;    /* listeners: udp, tcp, tls */
+	struct config_list register_over; /* which of them take REGISTER */
+	struct config_list
+	    trusted; /* peers whose P-Asserted-Identity counts: addresses, or names in TLS certificates */
+	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];
+	char database[256], seal_key[256];
+	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
+	char protection[16]; /* end-to-end media: required, allowed, forbidden */
+	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;
+	int64_t workers, queue, busy_ms, connect_ms;
+	int media_any_address; /* relay to addresses other than the signalling peer's */
+};
+
+extern const struct config_option server_options[];
+extern const size_t server_n_options;
+
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * context.c - the running server: what is opened in which order, the loop's thread, the pool's connections, the end.
+ *
+ * Start: sealing key, database (made or migrated), then the loop thread reads bindings, users, replay memory and calls
+ * back before it opens a listener. So the first request already meets everything that was ever acknowledged.
+ */
+#include "server/server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/log.h"
+#include "mcx/flow/warning.h"
+
+enum { TICK_MS = 1000, REPLAY_CAPACITY = 200000, RETRY_AFTER_S = 2 };
+
+static const struct metric metric_names[M_METRICS] = {
+    [M_REGISTER_OK] = {"mcx_server_register_total", "REGISTER requests answered", "result=\"ok\"", METRIC_COUNTER, 0},
+    [M_REGISTER_REFUSED] = {"mcx_server_register_total", "REGISTER requests answered", "result=\"refused\"",
+			    METRIC_COUNTER, 0},
+    [M_BINDINGS] = {"mcx_server_bindings", "Bindings in force", NULL, METRIC_GAUGE, 0},
+    [M_CALLS] = {"mcx_server_calls", "Calls in progress", NULL, METRIC_GAUGE, 0},
+    [M_CALL_STARTED] = {"mcx_server_calls_total", "Call attempts", "result=\"answered\"", METRIC_COUNTER, 0},
+    [M_CALL_REFUSED] = {"mcx_server_calls_total", "Call attempts", "result=\"refused\"", METRIC_COUNTER, 0},
+    [M_BUSY] = {"mcx_server_busy_total", "Requests refused because the job queue was full", NULL, METRIC_COUNTER, 0},
+    [M_STORE_FAILED] = {"mcx_server_store_failed_total", "Writes the database refused", NULL, METRIC_COUNTER, 0},
+    [M_RELAYED] = {"mcx_server_relayed_packets", "RTP and RTCP packets forwarded", NULL, METRIC_COUNTER, 0},
+    [M_RELAY_DROPPED] = {"mcx_server_relay_dropped_packets", "Packets from sources that are no party", NULL,
+			 METRIC_COUNTER, 0},
+};
+
+/* ---- work for the pool ---- */
+
+static int post(void *loop, void (*fn)(void *), void *arg)
+{
+	return sip_loop_post(loop, fn, arg);
+}
+
+static struct db *open_db(const struct server *s, char *err, size_t err_size)
+{
+	struct db_options o = {s->cfg->database, s->cfg->host, (unsigned)s->cfg->busy_ms, s->seal};
+	return db_open(&o, err, err_size);
+}
+
+/* One connection a thread; opened again when the last attempt failed. */
+struct thread_db {
+	const struct server *s;
+	struct db *db;
+};
+
+static void *thread_begin(void *ctx)
+{
+	struct thread_db *t = calloc(1, sizeof *t);
+	if (t)
+		t->s = ctx;
+	return t;
+}
+
+static void thread_end(void *state)
+{
+	struct thread_db *t = state;
+	if (t)
+		db_close(t->db);
+	free(t);
+}
+
+static void run_work(void *arg, void *state)
+{
+	struct work *w = arg;
+	struct thread_db *t = state;
+	char err[256];
+	if (t && !t->db && !(t->db = open_db(t->s, err, sizeof err)))
+		log_error("server.database", log_text("error", err));
+	w->run(w, t ? t->db : NULL);
+}
+
+static void done_work(void *arg)
+{
+	struct work *w = arg;
+	w->done(w);
+}
+
+int server_submit(struct work *w)
+{
+	int rc = worker_submit(w->s->pool, &(struct worker_job){run_work, done_work, w});
+	if (rc != 0)
+		metric_add(&w->s->metrics[M_BUSY], 1);
+	return rc;
+}
+
+struct refusal {
+	struct work work;
+	char class_;
+	const char *type; /* static */
+	char actor[DB_URI], target[DB_URI], call_id[256], reason[256];
+};
+
+static void run_refusal(struct work *w, struct db *d)
+{
+	const struct refusal *r = (struct refusal *)w;
+	if (!d || db_refused(d, r->class_, r->type, r->actor, r->target, r->call_id, r->reason) != STORE_OK)
+		log_error("server.audit-lost", log_text("type", r->type), log_text("actor", r->actor));
+}
+
+static void done_refusal(struct work *w)
+{
+	free(w);
+}
+
+void server_audit(struct server *s, char class_, const char *type, const char *actor, const char *target,
+		  const char *call_id, const char *reason)
+{
+	struct refusal *r = calloc(1, sizeof *r);
+	if (!r)
+		return;
+	r->work = (struct work){s, run_refusal, done_refusal};
+	r->class_ = class_;
+	r->type = type;
+	db_copy(r->actor, sizeof r->actor, actor);
+	db_copy(r->target, sizeof r->target, target);
+	db_copy(r->call_id, sizeof r->call_id, call_id);
+	db_copy(r->reason, sizeof r->reason, reason);
+	if (server_submit(&r->work) != 0) {
+		log_error("server.audit-lost", log_text("type", type), log_text("actor", r->actor));
+		free(r);
+	}
+}
+
+/* ---- the loop from other threads ---- */
+
+struct visit {
+	void (*fn)(void *);
+	void *arg;
+	sem_t done;
+};
+
+static void visit(void *arg)
+{
+	struct visit *v = arg;
+	v->fn(v->arg);
+	sem_post(&v->done);
+}
+
+void server_on_loop(struct server *s, void (*fn)(void *), void *arg)
+{
+	struct visit v = {.fn = fn, .arg = arg};
+	sem_init(&v.done, 0, 0);
+	while (sip_loop_post(s->loop, visit, &v) != 0)
+		usleep(1000);
+	while (sem_wait(&v.done) != 0 && errno == EINTR)
+		;
+	sem_destroy(&v.done);
+}
+
+/* ---- answers ---- */
+
+void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int warning, const char *reason)
+{
+	char value[400], retry[16];
+	struct sip_header h[2];
+	struct sip_out with = {.headers = h};
+	if (warning && mcx_warning_value(warning, s->cfg->host, reason, value, sizeof value) == 0)
+		h[with.n_headers++] = (struct sip_header){"Warning", value};
+	if (status == 503 || status == 500) {
+		snprintf(retry, sizeof retry, "%d", RETRY_AFTER_S);
+		h[with.n_headers++] = (struct sip_header){"Retry-After", retry};
+	}
+	(void)sip_reply(tx, status, NULL, &with);
+}
+
+/* ---- requests ---- */
+
+static void handle_options(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	int same;
+	struct binding *b = identity_binding(s, rq, "", &same);
+	if (b)
+		identity_seen(b, tx); /* after a lost connection this shows us the new one */
+	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS"},
+				 {"Accept", "multipart/mixed, application/sdp"}};
+	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = h});
+}
+
+static int requires_something(const struct sip_message *rq, struct sip_server_tx *tx)
+{
+	const char *wanted = sip_header_at(rq, "Require", 0);
+	if (!wanted)
+		wanted = sip_header_at(rq, "Proxy-Require", 0);
+	if (!wanted)
+		return 0;
+	struct sip_header h = {"Unsupported", wanted};
+	(void)sip_reply(tx, 420, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
+	return 1;
+}
+
+static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	struct server *s = ctx;
+	if (strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0) {
+		(void)sip_reply(tx, 416, NULL, NULL);
+	} else if (requires_something(rq, tx)) {
+		return;
+	} else if (strcmp(rq->method, "REGISTER") == 0) {
+		handle_register(s, tx, rq);
+	} else if (strcmp(rq->method, "INVITE") == 0) {
+		handle_invite(s, tx, rq);
+	} else if (strcmp(rq->method, "OPTIONS") == 0) {
+		handle_options(s, tx, rq);
+	} else {
+		struct sip_header h = {"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS"};
+		(void)sip_reply(tx, 405, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
+	}
+}
+
+static void tick(void *arg)
+{
+	struct server *s = arg;
+	struct relay_stats st;
+	register_tick(s);
+	call_tick(s);
+	relay_stats(s->relay, &st);
+	metric_set(&s->metrics[M_RELAYED], (int64_t)st.forwarded);
+	metric_set(&s->metrics[M_RELAY_DROPPED], (int64_t)st.dropped_source);
+	s->tick = sip_timer_start(s->loop, TICK_MS, tick, s);
+}
+
+/* ---- the loop thread ---- */
+
+static int load_binding(void *ctx, const struct db_binding *b)
+{
+	return bindings_put(((struct server *)ctx)->bindings, b) ? 0 : -1;
+}
+
+static int load_user(void *ctx, const struct db_user *u)
+{
+	return users_put(((struct server *)ctx)->bindings, u);
+}
+
+static int load_replay(void *ctx, const struct mcsec_replay_entry *e)
+{
+	struct server *s = ctx;
+	enum mcsec_err err = mcsec_replay_add(s->replay, e, (uint64_t)db_now() + MCSEC_NTP_UNIX);
+	return err == MCSEC_E_MEMORY ? -1 : 0; /* one that ran out meanwhile is not needed */
+}
+
+static int load_call(void *ctx, const struct db_call *c)
+{
+	return call_restore(ctx, c);
+}
+
+static int load(struct server *s)
+{
+	enum store_err e = db_each_binding(s->admin_db, load_binding, s);
+	if (e == STORE_OK)
+		e = db_each_user(s->admin_db, load_user, s);
+	if (e == STORE_OK)
+		e = db_each_replay(s->admin_db, load_replay, s);
+	if (e == STORE_OK)
+		e = db_each_call(s->admin_db, load_call, s);
+	if (e != STORE_OK)
+		snprintf(s->start_error, sizeof s->start_error, "database: %s", store_err_name(e));
+	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
+	return e == STORE_OK ? 0 : -1;
+}
+
+static int open_port(struct server *s)
+{
+	const struct server_config *cfg = s->cfg;
+	struct sip_port_options o = {.host = cfg->host,
+				     .tls_dir = cfg->tls_dir,
+				     .resolv_conf = cfg->resolv_conf,
+				     .connect_ms = (unsigned)cfg->connect_ms,
+				     .on_request = on_request,
+				     .ctx = s};
+	uint16_t sip = (uint16_t)cfg->sip_port, sips = (uint16_t)cfg->sips_port;
+	size_t tls_at = SIZE_MAX, plain_at = SIZE_MAX;
+	if (server_lists(&cfg->transports, "tls", 1)) {
+		tls_at = o.n_listen;
+		o.listen[o.n_listen++] = (struct sip_listen){SIP_TLS, cfg->address, sips};
+	}
+	if (server_lists(&cfg->transports, "tcp", 1)) {
+		plain_at = o.n_listen;
+		o.listen[o.n_listen++] = (struct sip_listen){SIP_TCP, cfg->address, sip};
+	}
+	if (server_lists(&cfg->transports, "udp", 1)) {
+		if (plain_at == SIZE_MAX)
+			plain_at = o.n_listen;
+		o.listen[o.n_listen++] = (struct sip_listen){SIP_UDP, cfg->address, sip};
+	}
+	s->port = sip_port_new(s->loop, &o, s->start_error, sizeof s->start_error);
+	if (!s->port)
+		return -1;
+	s->sips_number = tls_at == SIZE_MAX ? 0 : sip_port_number(s->port, tls_at);
+	s->sip_number = plain_at == SIZE_MAX ? 0 : sip_port_number(s->port, plain_at);
+	return 0;
+}
+
+static int begin(struct server *s)
+{
+	const struct server_config *cfg = s->cfg;
+	s->loop = sip_loop_new();
+	struct worker_options w = {.threads = (unsigned)cfg->workers,
+				   .max_queue = (size_t)cfg->queue,
+				   .post = post,
+				   .loop = s->loop,
+				   .thread_begin = thread_begin,
+				   .thread_end = thread_end,
+				   .ctx = s};
+	struct relay_options r = {cfg->address, (uint16_t)cfg->rtp_min, (uint16_t)cfg->rtp_max};
+	s->bindings = bindings_new();
+	if (!s->loop || !s->bindings || mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK ||
+	    !(s->pool = worker_pool_new(&w)) || !(s->relay = relay_new(&r))) {
+		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
+			 cfg->address);
+		return -1;
+	}
+	s->began_ms = sip_loop_now_ms(s->loop);
+	/* Calls are read back after the port is there: their dialogs need it. No request is looked at before we run. */
+	return open_port(s) != 0 || load(s) != 0 ? -1 : 0;
+}
+
+static void end(struct server *s)
+{
+	sip_timer_stop(s->tick);
+	worker_pool_free(s->pool);
+	if (s->loop)
+		sip_loop_step(s->loop, 1); /* results of the last jobs */
+	call_free_all(s);
+	sip_port_free(s->port);
+	relay_free(s->relay);
+	bindings_free(s->bindings);
+	mcsec_replay_free(s->replay);
+	sip_loop_free(s->loop);
+}
+
+static void *loop_main(void *arg)
+{
+	struct server *s = arg;
+	s->start_failed = begin(s) != 0;
+	if (!s->start_failed)
+		tick(s);
+	sem_post(&s->started);
+	if (!s->start_failed)
+		sip_loop_run(s->loop);
+	end(s);
+	return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void release(struct server *s)
+{
+	server_keys_stop(s->keys);
+	jwks_cache_free(s->jwks);
+	db_close(s->admin_db);
+	seal_close(s->seal);
+	pthread_mutex_destroy(&s->admin_lock);
+	sem_destroy(&s->started);
+	free(s);
+}
+
+static int open_stores(struct server *s, char *err, size_t err_size)
+{
+	const struct server_config *cfg = s->cfg;
+	int fresh = access(cfg->database, F_OK) != 0;
+	s->seal = seal_open(cfg->seal_key, fresh, err, err_size);
+	if (!s->seal)
+		return -1;
+	s->admin_db = open_db(s, err, err_size);
+	if (!s->admin_db)
+		return -1;
+	char jwks[600];
+	snprintf(jwks, sizeof jwks, *cfg->jwks ? "%s" : "%s/jwks", *cfg->jwks ? cfg->jwks : cfg->issuer);
+	struct jwks_cache_options j = {.url = jwks,
+				       .http = {.ca_file = cfg->ca,
+						.max_body = 65536,
+						.timeout_ms = 5000,
+						.resolve = *cfg->resolve ? cfg->resolve : NULL}};
+	s->jwks = jwks_cache_new(&j);
+	s->keys = server_keys_start(cfg);
+	if (!s->jwks || !s->keys) {
+		snprintf(err, err_size, "no memory");
+		return -1;
+	}
+	return 0;
+}
+
+struct server *server_start(const struct server_config *cfg, char *err, size_t err_size)
+{
+	struct server *s = calloc(1, sizeof *s);
+	if (!s) {
+		snprintf(err, err_size, "no memory");
+		return NULL;
+	}
+	s->cfg = cfg;
+	atomic_store(&s->store_ok, 1);
+	for (size_t i = 0; i < M_METRICS; i++) {
+		s->metrics[i].name = metric_names[i].name;
+		s->metrics[i].help = metric_names[i].help;
+		s->metrics[i].labels = metric_names[i].labels;
+		s->metrics[i].kind = metric_names[i].kind;
+	}
+	sem_init(&s->started, 0, 0);
+	pthread_mutex_init(&s->admin_lock, NULL);
+	if (open_stores(s, err, err_size) != 0 || pthread_create(&s->thread, NULL, loop_main, s) != 0) {
+		release(s);
+		return NULL;
+	}
+	while (sem_wait(&s->started) != 0 && errno == EINTR)
+		;
+	if (s->start_failed) {
+		pthread_join(s->thread, NULL);
+		snprintf(err, err_size, "%s", s->start_error);
+		release(s);
+		return NULL;
+	}
+	if (admin_start(s, err, err_size) != 0) {
+		server_stop(s);
+		return NULL;
+	}
+	return s;
+}
+
+void server_stop(struct server *s)
+{
+	if (s->admin)
+		http_server_stop(s->admin);
+	sip_loop_stop(s->loop);
+	pthread_join(s->thread, NULL);
+	release(s);
+}

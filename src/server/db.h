@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * db.h - what mcx-server keeps for ever: users, bindings with sealed CSKs, replay memory, calls, and the audit record.
+ *
+ * One struct db is one connection with its own audit chain handle; each worker thread and the admin listener have
+ * theirs. Every change is one transaction together with its audit record. The database holds no key in clear.
+ */
+#ifndef MCX_SERVER_DB_H
+#define MCX_SERVER_DB_H
+
+#include "audit/audit.h"
+#include "mcsec/mikey.h"
+#include "mcx/flow/server_auth.h"
+#include "server/seal.h"
+
+enum { DB_URI = 512, DB_PEER = 1024, DB_DIALOG = 3000, DB_MAX_REMOVE = 16 };
+
+struct db {
+	struct store *store;
+	struct audit *audit;
+	const struct seal *seal;
+};
+
+struct db_options {
+	const char *path, *node;
+	unsigned busy_ms;
+	const struct seal *seal;
+};
+
+struct db *db_open(const struct db_options *o, char *err, size_t err_size);
+void db_close(struct db *d);
+
+/* One client's registration. Texts are "" when there is none. */
+struct db_binding {
+	int64_t id;
+	char impu[DB_URI], client_id[DB_URI], mcptt_id[DB_URI]; /* mcptt_id "": registered without authorisation */
+	char contact[DB_URI];
+	char peer[DB_PEER];     /* what the connection proved itself to be */
+	char server_id[DB_URI]; /* our identity the CSK came to */
+	int has_csk;
+	uint32_t csk_id;
+	uint64_t t; /* of the CSK's I_MESSAGE, NTP as on the wire */
+	uint16_t suite;
+	int64_t authorised_at, expires; /* Unix seconds */
+	char sid[64], jti[64];          /* of the token, so that a revocation finds it */
+};
+
+/*
+ * New CSK and binding; replaces the one of (impu, client_id). b->id is set. key and rand come from the opened
+ * I_MESSAGE; replay may be NULL.
+ */
+enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_t key[MCSEC_KEY_LEN],
+				struct octets rand, const struct mcsec_replay_entry *replay);
+/* Contact, peer and expiry only; or, with id 0, a registration without authorisation. */
+enum sa_stored db_store_contact(struct db *d, struct db_binding *b);
+enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, const char *reason);
+/* The CSK of a binding, unsealed into secret memory of MCSEC_KEY_LEN octets. */
+enum mcsec_err db_csk(struct db *d, int64_t binding, uint8_t *key);
+
+struct db_call {
+	char id[256]; /* the caller's Call-ID */
+	char caller[DB_URI], callee[DB_URI];
+	int64_t caller_binding, callee_binding;
+	int64_t started;
+	uint32_t pck_id;
+	char kms_initiator[DB_URI], kms_responder[DB_URI];
+	char a[DB_DIALOG], b[DB_DIALOG]; /* sip_dialog_save */
+};
+enum store_err db_call_start(struct db *d, const struct db_call *c);
+enum store_err db_call_end(struct db *d, const struct db_call *c, const char *reason);
+
+/* A refusal, on its own. */
+enum store_err db_refused(struct db *d, char class_, const char *type, const char *actor, const char *target,
+			  const char *call_id, const char *reason);
+
+struct db_user {
+	char mcptt_id[DB_URI];
+	char answer_mode[16]; /* automatic, manual, "" not known */
+	int private_call, auto_answer;
+	char kms_uri[DB_URI];
+};
+enum store_err db_put_user(struct db *d, const struct db_user *u, const char *officer);
+enum store_err db_delete_user(struct db *d, const char *mcptt_id, const char *officer);
+
+/* Everything, at start. A callback that returns non-zero stops with STORE_BROKEN. */
+enum store_err db_each_binding(struct db *d, int (*each)(void *ctx, const struct db_binding *b), void *ctx);
+enum store_err db_each_user(struct db *d, int (*each)(void *ctx, const struct db_user *u), void *ctx);
+enum store_err db_each_call(struct db *d, int (*each)(void *ctx, const struct db_call *c), void *ctx);
+enum store_err db_each_replay(struct db *d, int (*each)(void *ctx, const struct mcsec_replay_entry *e), void *ctx);
+
+/* Shared by db*.c: append now; commit if all went well so far, else roll back. */
+enum store_err db_record(struct db *d, const struct audit_record *r);
+enum store_err db_finish(struct db *d, enum store_err e);
+
+int64_t db_now(void);
+void db_copy(char *out, size_t size, const char *text);
+
+#endif

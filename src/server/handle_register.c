@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_register.c - direct REGISTER with service authorisation: the shell around mcx/flow/server_auth.c.
+ *
+ * An attempt carries one REGISTER (or the end of a binding) through its jobs. The machine decides; here facts are
+ * gathered, jobs run, and actions carried out. What a job changed counts only when the store said so: replay memory and
+ * the table in memory follow the commit, never precede it.
+ */
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "app/log.h"
+#include "mcsec/secret.h"
+#include "mcx/flow/warning.h"
+#include "server/body.h"
+
+enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
+
+struct attempt {
+	struct work work; /* first: jobs come back as this */
+	struct attempt *next, **back;
+	struct sa machine;
+	struct sip_server_tx *tx; /* NULL: nobody waits */
+	struct db_binding row;    /* what is to be stored */
+	char contact_params[256];
+	struct body body;
+	enum sa_action storing; /* SA_DO_STORE, _REFRESH, _CONTACT or _REMOVE */
+	int64_t ids[DB_MAX_REMOVE];
+	size_t n_ids;
+	const char *end_reason;
+	int revoked;
+	struct server_book *book;
+	struct mcsec_im_job *job;
+	struct mcsec_im *im;
+	struct token_claims claims;
+	enum token_verdict token;
+	enum sa_stored stored;
+	const char *detail; /* for the log */
+};
+
+static void step(struct attempt *a, const struct sa_event *ev);
+
+static struct attempt *attempt_new(struct server *s, struct sip_server_tx *tx)
+{
+	struct attempt *a = calloc(1, sizeof *a);
+	if (!a)
+		return NULL;
+	a->work.s = s;
+	a->tx = tx;
+	a->detail = "";
+	a->next = s->attempts;
+	a->back = &s->attempts;
+	if (a->next)
+		a->next->back = &a->next;
+	s->attempts = a;
+	return a;
+}
+
+static void attempt_free(struct attempt *a)
+{
+	*a->back = a->next;
+	if (a->next)
+		a->next->back = a->back;
+	mcsec_im_free(a->im);
+	server_book_release(a->book);
+	body_free(&a->body);
+	mcsec_wipe(&a->claims, sizeof a->claims);
+	free(a);
+}
+
+static struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const char *impu,
+				       const char *client_id)
+{
+	for (struct attempt *a = s->attempts; a; a = a->next)
+		if (a != but && strcmp(a->row.impu, impu) == 0 && strcmp(a->row.client_id, client_id) == 0)
+			return a;
+	return NULL;
+}
+
+/* ---- jobs ---- */
+
+static void run_check(struct work *w, struct db *d)
+{
+	(void)d;
+	struct attempt *a = (struct attempt *)w;
+	const struct server_config *cfg = w->s->cfg;
+	mcsec_im_work(a->job);
+	struct token_policy p = {.issuer = cfg->issuer, .audience = cfg->audience, .now = db_now(), .typ = "at+jwt"};
+	const char *token = a->body.info.access_token.value;
+	a->token = jwks_cache_check(w->s->jwks, token, strlen(token), &p, &a->claims);
+}
+
+static int suite_ok(const struct mcsec_im *im)
+{
+	return im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128;
+}
+
+static void done_check(struct work *w)
+{
+	struct attempt *a = (struct attempt *)w;
+	struct server *s = w->s;
+	struct mcsec_fault fault = {0};
+	struct sa_event ev = {.kind = SA_EV_CHECKED};
+	ev.im = mcsec_im_finish(a->job, NULL, (uint64_t)db_now() + MCSEC_NTP_UNIX, &a->im, &fault);
+	a->job = NULL;
+	if (ev.im != MCSEC_OK) {
+		a->detail = fault.detail ? fault.detail : mcsec_err_name(ev.im);
+		step(a, &ev);
+		return;
+	}
+	ev.xml_bad = body_unprotect(&a->body, a->im->key) != MCSEC_OK;
+	ev.token_ok = a->token == TOKEN_OK && token_has_scope(&a->claims, SCOPE_PTT_SERVICE) && *a->claims.mcptt_id;
+	if (!ev.token_ok)
+		a->detail = a->token == TOKEN_OK ? "scope or MCPTT ID missing" : token_verdict_name(a->token);
+	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0
+				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
+	ev.suite_ok = suite_ok(a->im);
+	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
+	ev.csk_wins =
+	    sa_csk_wins(a->im->ntp, a->im->k_id, b && b->row.has_csk, b ? b->row.t : 0, b ? b->row.csk_id : 0);
+	db_copy(a->row.mcptt_id, sizeof a->row.mcptt_id, a->claims.mcptt_id);
+	db_copy(a->row.sid, sizeof a->row.sid, a->claims.sid);
+	db_copy(a->row.jti, sizeof a->row.jti, a->claims.jti);
+	db_copy(a->row.server_id, sizeof a->row.server_id, a->im->responder);
+	a->row.has_csk = 1;
+	a->row.csk_id = a->im->k_id;
+	a->row.t = a->im->ntp;
+	a->row.suite = MCSEC_SUITE_AES128;
+	a->row.authorised_at = db_now();
+	step(a, &ev);
+}
+
+static void start_check(struct attempt *a)
+{
+	struct server *s = a->work.s;
+	struct mcsec_fault fault = {0};
+	struct sa_event ev = {.kind = SA_EV_CHECKED, .im = MCSEC_E_NO_KEYS};
+	a->book = server_keys_book(s->keys);
+	if (a->book) {
+		const char *selves[2] = {s->cfg->psi, s->cfg->mdsi};
+		struct mcsec_im_expect expect = {.now = (uint64_t)db_now() + MCSEC_NTP_UNIX,
+						 .tags = MCSEC_TAG_BIT(MCSEC_CSK),
+						 .selves = selves,
+						 .n_selves = *s->cfg->mdsi ? 2 : 1,
+						 .replay = s->replay};
+		ev.im = mcsec_im_begin(&a->job, server_book_tables(a->book), &expect, a->body.mikey.p,
+				       a->body.mikey.len, &fault);
+	}
+	if (ev.im != MCSEC_OK) {
+		a->detail = fault.detail ? fault.detail : mcsec_err_name(ev.im);
+		step(a, &ev);
+		return;
+	}
+	a->work.run = run_check;
+	a->work.done = done_check;
+	if (server_submit(&a->work) != 0) {
+		mcsec_im_cancel(a->job);
+		a->job = NULL;
+		step(a, &(struct sa_event){.kind = SA_EV_BUSY});
+	}
+}
+
+static void run_store(struct work *w, struct db *d)
+{
+	struct attempt *a = (struct attempt *)w;
+	a->stored = SA_STORED_FAILED;
+	if (!d)
+		return;
+	if (a->storing == SA_DO_STORE)
+		a->stored = db_store_binding(d, &a->row, a->im->key, (struct octets){a->im->rand, a->im->rand_len},
+					     a->im->remember ? &a->im->entry : NULL);
+	else if (a->storing == SA_DO_REMOVE)
+		a->stored = db_remove_bindings(d, a->ids, a->n_ids, a->end_reason);
+	else
+		a->stored = db_store_contact(d, &a->row);
+}
+
+static void done_store(struct work *w)
+{
+	struct attempt *a = (struct attempt *)w;
+	atomic_store(&w->s->store_ok, a->stored != SA_STORED_FAILED);
+	if (a->stored == SA_STORED_FAILED)
+		metric_add(&w->s->metrics[M_STORE_FAILED], 1);
+	step(a, &(struct sa_event){.kind = SA_EV_STORED, .stored = a->stored});
+}
+
+static void start_store(struct attempt *a, enum sa_action what)
+{
+	struct server *s = a->work.s;
+	a->storing = what;
+	if (what == SA_DO_REFRESH) {
+		/* The binding as it is, with the new way to the client; never beyond its authorisation's life. */
+		const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
+		struct db_binding row = b->row;
+		db_copy(row.contact, sizeof row.contact, a->row.contact);
+		db_copy(row.peer, sizeof row.peer, a->row.peer);
+		row.expires = a->row.expires;
+		if (row.has_csk && row.expires > row.authorised_at + HARD_CAP_S)
+			row.expires = row.authorised_at + HARD_CAP_S;
+		a->row = row;
+	}
+	a->work.run = run_store;
+	a->work.done = done_store;
+	if (server_submit(&a->work) != 0)
+		step(a, &(struct sa_event){.kind = SA_EV_BUSY});
+}
+
+/* ---- actions ---- */
+
+static void install(struct attempt *a)
+{
+	struct server *s = a->work.s;
+	struct binding *b = bindings_put(s->bindings, &a->row);
+	if (b && a->tx)
+		identity_seen(b, a->tx);
+	if (a->storing == SA_DO_STORE && a->im->remember &&
+	    mcsec_replay_add(s->replay, &a->im->entry, (uint64_t)db_now() + MCSEC_NTP_UNIX) == MCSEC_E_NO_SPACE)
+		log_error("server.replay-full", log_text("note", "the store still refuses repeated messages"));
+	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
+	log_info("sip.bound", log_text("mcptt_id", a->row.mcptt_id), log_text("impu", a->row.impu),
+		 log_int("csk_id", a->row.csk_id), log_int("expires_s", a->row.expires - db_now()));
+}
+
+static void forget(struct attempt *a)
+{
+	struct server *s = a->work.s;
+	for (size_t i = 0; i < a->n_ids; i++) {
+		if (a->revoked)
+			call_revoked(s, a->ids[i]);
+		bindings_remove(s->bindings, a->ids[i]);
+	}
+	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
+}
+
+static void reply(struct attempt *a, const struct sa_actions *acts)
+{
+	struct server *s = a->work.s;
+	struct sip_server_tx *tx = a->tx;
+	a->tx = NULL;
+	if (!tx)
+		return;
+	metric_add(&s->metrics[acts->status == 200 ? M_REGISTER_OK : M_REGISTER_REFUSED], 1);
+	if (acts->status != 200) {
+		log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", acts->status),
+			 log_int("warning", acts->warning), log_text("impu", a->row.impu),
+			 log_text("detail", a->detail));
+		if (acts->status != 423) {
+			server_refuse(s, tx, acts->status, acts->warning, "no common security algorithm");
+			return;
+		}
+		char min[24];
+		snprintf(min, sizeof min, "%lld", (long long)s->cfg->expires_min);
+		struct sip_header h = {"Min-Expires", min};
+		(void)sip_reply(tx, 423, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
+		return;
+	}
+	char contact[DB_URI + 300];
+	struct sip_out with = {0};
+	if (a->storing && a->storing != SA_DO_REMOVE) {
+		snprintf(contact, sizeof contact, "<%s>%s;expires=%lld", a->row.contact, a->contact_params,
+			 (long long)(a->row.expires - db_now()));
+		with.contact = contact;
+	}
+	(void)sip_reply(tx, 200, NULL, &with);
+}
+
+static void record_refusal(struct attempt *a, const char *type)
+{
+	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "xml.", 4) == 0 ? 'X' : 'B';
+	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
+	server_audit(a->work.s, class_, type, user, a->work.s->cfg->psi, NULL, a->detail);
+}
+
+static void step(struct attempt *a, const struct sa_event *ev)
+{
+	struct sa_actions acts;
+	sa_step(&a->machine, ev, &acts);
+	for (size_t i = 0; i < acts.n; i++) {
+		switch (acts.do_[i]) {
+		case SA_DO_REPLY:
+			reply(a, &acts);
+			break;
+		case SA_DO_CHECK:
+			start_check(a);
+			return; /* the attempt may be over */
+		case SA_DO_STORE:
+		case SA_DO_REFRESH:
+		case SA_DO_CONTACT:
+		case SA_DO_REMOVE:
+			start_store(a, acts.do_[i]);
+			return;
+		case SA_DO_INSTALL:
+			install(a);
+			break;
+		case SA_DO_FORGET:
+			forget(a);
+			break;
+		case SA_DO_AUDIT:
+			record_refusal(a, acts.audit);
+			break;
+		case SA_ACTIONS:
+			break;
+		}
+	}
+	if (a->machine.state == SA_NONE || a->machine.state == SA_BOUND)
+		attempt_free(a);
+}
+
+/* ---- facts of a REGISTER ---- */
+
+static int read_contact(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
+{
+	int64_t max = a->work.s->cfg->expires_max;
+	ev->expires = rq->expires;
+	if (rq->contact_star)
+		return rq->n_contacts == 0 && rq->expires == 0;
+	if (rq->n_contacts != 1)
+		return 0;
+	const struct sip_contact *c = &rq->contacts[0];
+	if (c->expires >= 0)
+		ev->expires = c->expires;
+	if (ev->expires < 0 || ev->expires > max)
+		ev->expires = max;
+	ev->tags = sip_feature(c->params, "g.3gpp.mcptt", NULL);
+	if (ev->tags)
+		db_copy(a->contact_params, sizeof a->contact_params, ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
+	db_copy(a->row.contact, sizeof a->row.contact, c->uri);
+	return strlen(c->uri) < sizeof a->row.contact &&
+	       (strncasecmp(c->uri, "sip:", 4) == 0 || strncasecmp(c->uri, "sips:", 5) == 0);
+}
+
+static int read_body(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
+{
+	enum body_kind kind = body_read(rq, &a->body);
+	const struct mcptt_info *info = &a->body.info;
+	ev->mikey = a->body.mikey.p != NULL;
+	ev->token = a->body.has_info && info->access_token.form != MCPTT_ABSENT;
+	if (kind == BODY_BROKEN)
+		return SA_BODY_BROKEN;
+	if (!a->body.has_info && !ev->mikey)
+		return SA_BODY_NONE;
+	if (info->client_id.form == MCPTT_PLAIN)
+		db_copy(a->row.client_id, sizeof a->row.client_id, info->client_id.value);
+	/* A token without a client id cannot become a binding. */
+	return ev->token && info->client_id.form == MCPTT_ABSENT ? SA_BODY_BROKEN : SA_BODY_MC;
+}
+
+/* The bindings this REGISTER is about; the first decides the machine's state. */
+static void find_bindings(struct attempt *a, const struct sip_message *rq, enum sa_body body)
+{
+	struct server *s = a->work.s;
+	struct binding *b = NULL;
+	while ((b = bindings_of_impu(s->bindings, a->row.impu, b)) && a->n_ids < DB_MAX_REMOVE) {
+		int mine = body == SA_BODY_MC ? strcmp(b->row.client_id, a->row.client_id) == 0
+			   : rq->contact_star ? strcmp(b->row.peer, a->row.peer) == 0
+					      : sip_uri_equal(b->row.contact, a->row.contact);
+		if (mine)
+			a->ids[a->n_ids++] = b->row.id;
+	}
+}
+
+void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	struct attempt *a = attempt_new(s, tx);
+	if (!a) {
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+		return;
+	}
+	struct sa_event ev = {.kind = SA_EV_REGISTER, .min_expires = s->cfg->expires_min};
+	ev.allowed = server_lists(&s->cfg->register_over, sip_transport_name(rq->source.transport),
+				  rq->source.transport == SIP_TLS);
+	ev.proven =
+	    sip_uri_equal(rq->from, rq->to) && identity_prove(s, rq, rq->to, a->row.impu, sizeof a->row.impu) == 0;
+	identity_peer(rq, a->row.peer, sizeof a->row.peer);
+	ev.contact = read_contact(a, rq, &ev);
+	a->row.expires = db_now() + ev.expires;
+	a->end_reason = "left";
+	if (ev.allowed && ev.proven) {
+		ev.body = (enum sa_body)read_body(a, rq, &ev);
+		find_bindings(a, rq, ev.body);
+	}
+	const struct binding *b = a->n_ids ? bindings_by_id(s->bindings, a->ids[0]) : NULL;
+	if (b) {
+		ev.authorised = b->row.has_csk;
+		db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
+		a->machine.state = SA_BOUND;
+	}
+	const struct attempt *other = attempt_at_work(s, a, a->row.impu, a->row.client_id);
+	if (other && *a->row.impu)
+		a->machine.state = other->machine.state;
+	step(a, &ev);
+	if (other && *a->row.impu)
+		attempt_free(a);
+}
+
+/* ---- ends that no REGISTER asked for ---- */
+
+static int end_binding(struct server *s, const struct binding *b, enum sa_event_kind why, const char *reason)
+{
+	if (attempt_at_work(s, NULL, b->row.impu, b->row.client_id))
+		return -1;
+	struct attempt *a = attempt_new(s, NULL);
+	if (!a)
+		return -1;
+	a->row = b->row;
+	a->ids[0] = b->row.id;
+	a->n_ids = 1;
+	a->end_reason = reason;
+	a->revoked = why == SA_EV_REVOKED;
+	a->machine.state = SA_BOUND;
+	step(a, &(struct sa_event){.kind = why});
+	return 0;
+}
+
+static int expire(void *ctx, struct binding *b)
+{
+	if (b->row.expires <= db_now())
+		(void)end_binding(ctx, b, SA_EV_EXPIRED, "expired");
+	return 0;
+}
+
+void register_tick(struct server *s)
+{
+	bindings_each(s->bindings, expire, s);
+}
+
+int register_revoke(struct server *s, int64_t binding)
+{
+	const struct binding *b = bindings_by_id(s->bindings, binding);
+	return b ? end_binding(s, b, SA_EV_REVOKED, "revoked") : -1;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * identity.c - who is asking: by what the connection proves, never by what the request claims.
+ *
+ * A user agent's TLS certificate carries its IMPU as a URI name. It may register and call as such a name only; From and
+ * P-Preferred-Identity merely choose among them. P-Asserted-Identity counts from trusted neighbours alone (RFC 3325).
+ * Where REGISTER over TCP or UDP is switched on (a network that authenticates below us), the source address takes the
+ * place of the certificate.
+ */
+#include "server/server.h"
+
+#include <strings.h>
+
+int server_lists(const struct config_list *list, const char *what, int if_empty)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (strcasecmp(list->item[i], what) == 0)
+			return 1;
+	return list->n == 0 && if_empty;
+}
+
+void identity_peer(const struct sip_message *rq, char *out, size_t size)
+{
+	struct writer w = wr_init((uint8_t *)out, size - 1);
+	if (rq->source.transport != SIP_TLS) {
+		wr_text(&w, "address ");
+		wr_text(&w, rq->source.address);
+	} else if (rq->source.verified && rq->source.n_subjects) {
+		wr_text(&w, "certificate");
+		for (size_t i = 0; i < rq->source.n_subjects; i++) {
+			wr_text(&w, " ");
+			wr_text(&w, rq->source.subjects[i]);
+		}
+	}
+	out[wr_len(&w)] = 0;
+}
+
+static int trusted(const struct server *s, const struct sip_message *rq)
+{
+	const struct sip_source *from = &rq->source;
+	if (s->cfg->trusted.n == 0)
+		return 0;
+	if (from->transport != SIP_TLS)
+		return server_lists(&s->cfg->trusted, from->address, 0);
+	for (size_t i = 0; from->verified && i < from->n_subjects; i++)
+		if (server_lists(&s->cfg->trusted, from->subjects[i], 0))
+			return 1;
+	return 0;
+}
+
+int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size)
+{
+	const struct sip_source *from = &rq->source;
+	const char *name = NULL;
+	if (from->transport != SIP_TLS)
+		name = server_lists(&s->cfg->register_over, sip_transport_name(from->transport), 0) ? uri : NULL;
+	for (size_t i = 0; from->transport == SIP_TLS && from->verified && !name && i < from->n_subjects; i++)
+		if (strncasecmp(from->subjects[i], "sip", 3) == 0 && sip_uri_equal(from->subjects[i], uri))
+			name = from->subjects[i];
+	if (!name || strlen(name) >= size)
+		return -1;
+	strcpy(impu, name);
+	return 0;
+}
+
+/* Which IMPU this request speaks for: "" if it proves none. */
+static void claimed_impu(const struct server *s, const struct sip_message *rq, int is_trusted, char *impu, size_t size)
+{
+	char uri[DB_URI];
+	const char *asserted = sip_header_at(rq, "P-Asserted-Identity", 0);
+	const char *preferred = sip_header_at(rq, "P-Preferred-Identity", 0);
+	impu[0] = 0;
+	if (is_trusted) {
+		if (!asserted || sip_header_at(rq, "P-Asserted-Identity", 1) ||
+		    sip_uri_of(asserted, impu, size) != MCSEC_OK)
+			impu[0] = 0;
+		return;
+	}
+	if (preferred &&
+	    (sip_header_at(rq, "P-Preferred-Identity", 1) || sip_uri_of(preferred, uri, sizeof uri) != MCSEC_OK))
+		return;
+	if (!preferred)
+		db_copy(uri, sizeof uri, rq->from);
+	if (identity_prove(s, rq, uri, impu, size) != 0)
+		impu[0] = 0;
+}
+
+struct binding *identity_binding(const struct server *s, const struct sip_message *rq, const char *client_id,
+				 int *same_client)
+{
+	char impu[DB_URI], peer[DB_PEER];
+	int is_trusted = trusted(s, rq);
+	claimed_impu(s, rq, is_trusted, impu, sizeof impu);
+	identity_peer(rq, peer, sizeof peer);
+	*same_client = 1;
+	struct binding *b = NULL, *any = NULL, *exact = NULL;
+	while (*impu && (b = bindings_of_impu(s->bindings, impu, b))) {
+		if (!*b->row.mcptt_id || b->row.expires <= db_now() || (!is_trusted && strcmp(b->row.peer, peer) != 0))
+			continue;
+		if (*client_id && strcmp(b->row.client_id, client_id) == 0)
+			exact = b;
+		if (!any || b->row.authorised_at > any->row.authorised_at)
+			any = b;
+	}
+	if (*client_id && !exact)
+		*same_client = 0;
+	return exact ? exact : any;
+}
+
+int identity_is(const struct server *s, const struct sip_message *rq, const struct db_binding *b)
+{
+	char peer[DB_PEER];
+	if (trusted(s, rq))
+		return 1;
+	identity_peer(rq, peer, sizeof peer);
+	return *peer && strcmp(peer, b->peer) == 0;
+}
+
+void identity_seen(struct binding *b, struct sip_server_tx *tx)
+{
+	struct sip_flow *f = sip_flow_of(tx);
+	b->seen = db_now();
+	if (!f)
+		return;
+	sip_flow_unref(b->flow);
+	b->flow = f;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keys.c - the thread that provisions and renews, and the books it makes.
+ *
+ * A round asks init, then keyprov for each identity: for the current period, and for the next as soon as less than a
+ * quarter of the current one is left (the KMS opens that window; kms.md 3.4). A book is exchanged whole or not at all:
+ * a failed round leaves the old one. Rounds come every tenth of the period, at most every hour; after a failure after
+ * 1, 2, 4 ... 60 s.
+ */
+#include "server/keys.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/log.h"
+#include "net/kms_client.h"
+
+enum { MAX_OWN = 8, MAX_SELVES = 2 };
+
+struct server_book {
+	_Atomic unsigned refs;
+	struct kms_domain home;
+	const char *domains[KMS_MAX_DOMAINS];
+	struct mcsec_im_kms kms;
+	struct kms_keys keys[MAX_OWN];
+	struct mcsec_im_own own[MAX_OWN];
+	struct mcsec_im_book tables;
+};
+
+struct server_keys {
+	const struct server_config *cfg;
+	char kms_uri[256];
+	pthread_t thread;
+	pthread_mutex_t lock; /* what follows */
+	pthread_cond_t wake;
+	int stop, renew;
+	struct server_book *book;
+};
+
+void server_book_release(struct server_book *b)
+{
+	if (!b || --b->refs)
+		return;
+	kms_keys_free(b->keys, b->tables.n_own);
+	kms_domain_free(&b->home);
+	free(b);
+}
+
+struct server_book *server_keys_book(struct server_keys *k)
+{
+	pthread_mutex_lock(&k->lock);
+	struct server_book *b = k->book;
+	if (b)
+		b->refs++;
+	pthread_mutex_unlock(&k->lock);
+	return b;
+}
+
+const struct mcsec_im_book *server_book_tables(const struct server_book *b)
+{
+	return &b->tables;
+}
+
+/* ---- one round ---- */
+
+static void describe(struct server_book *b)
+{
+	const struct kms_certificate *c = &b->home.cert;
+	for (size_t i = 0; i < c->n_domains; i++)
+		b->domains[i] = c->domains[i];
+	b->kms = (struct mcsec_im_kms){.uri = c->kms_uri,
+				       .kms = b->home.kms,
+				       .periods = c->periods,
+				       .domains = b->domains,
+				       .n_domains = c->n_domains};
+	if (c->valid_from != KMS_NO_TIME)
+		b->kms.valid_from = (uint64_t)c->valid_from + MCSEC_NTP_UNIX;
+	if (c->valid_to != KMS_NO_TIME)
+		b->kms.valid_to = (uint64_t)c->valid_to + MCSEC_NTP_UNIX;
+	for (size_t i = 0; i < b->tables.n_own; i++)
+		b->own[i] = (struct mcsec_im_own){.uri = b->keys[i].set.user_uri,
+						  .kms_uri = b->keys[i].set.kms_uri,
+						  .period = b->keys[i].set.period_no,
+						  .keys = b->keys[i].keyset};
+	b->tables.kms = &b->kms;
+	b->tables.n_kms = 1;
+	b->tables.own = b->own;
+}
+
+static int held(const struct server_book *b, const struct kms_key_set *s)
+{
+	for (size_t i = 0; i < b->tables.n_own; i++)
+		if (b->keys[i].set.period_no == s->period_no && strcmp(b->keys[i].set.user_uri, s->user_uri) == 0)
+			return 1;
+	return 0;
+}
+
+/* Key sets of one identity at one time into the book; sets held already are dropped. */
+static int provision(struct kms_client *c, struct server_book *b, const char *uri, int64_t at, struct kms_result *r)
+{
+	struct kms_keys sets[MAX_OWN];
+	memset(sets, 0, sizeof sets);
+	size_t n = MAX_OWN;
+	if (kms_client_keyprov(c, NULL, uri, uri, at, (int64_t)time(NULL), &b->home, &uri, 1, sets, &n, r) != KMS_DONE)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (b->tables.n_own < MAX_OWN && !held(b, &sets[i].set))
+			b->keys[b->tables.n_own++] = sets[i];
+		else
+			kms_keys_free(&sets[i], 1);
+	}
+	return 0;
+}
+
+static int64_t period_left(const struct server_book *b)
+{
+	const struct mcsec_periods *p = &b->home.cert.periods;
+	uint64_t now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX, number;
+	if (mcsec_period_number(p, now, &number))
+		return 0;
+	return (int64_t)(mcsec_period_start(p, number + 1) - now);
+}
+
+static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
+{
+	const struct server_config *cfg = k->cfg;
+	struct kms_client_options o = {.base_url = cfg->kms,
+				       .kms_uri = k->kms_uri,
+				       .ca_file = cfg->ca,
+				       .cert_file = cfg->tls,
+				       .key_file = cfg->tls,
+				       .resolve = *cfg->resolve ? cfg->resolve : NULL};
+	struct kms_client *c = kms_client_new(&o);
+	struct server_book *b = calloc(1, sizeof *b);
+	memset(r, 0, sizeof *r);
+	if (!c || !b) {
+		kms_client_free(c);
+		free(b);
+		return NULL;
+	}
+	b->refs = 1;
+	const char *selves[MAX_SELVES] = {cfg->psi, cfg->mdsi};
+	int64_t now = (int64_t)time(NULL);
+	int ok = kms_client_init(c, NULL, cfg->psi, now, &b->home, r) == KMS_DONE;
+	for (size_t i = 0; ok && i < MAX_SELVES && *selves[i]; i++) {
+		ok = provision(c, b, selves[i], now, r) == 0;
+		int64_t left = period_left(b);
+		if (ok && left < (int64_t)b->home.cert.periods.period / 4)
+			(void)provision(c, b, selves[i], now + left + 1,
+					r); /* the next; asked again in the next round */
+	}
+	kms_client_free(c);
+	if (!ok || b->tables.n_own == 0) {
+		server_book_release(b);
+		return NULL;
+	}
+	describe(b);
+	return b;
+}
+
+/* ---- the thread ---- */
+
+static unsigned pause_after(const struct server_book *b)
+{
+	uint64_t tenth = b->home.cert.periods.period / 10;
+	return tenth < 1 ? 1 : tenth > 3600 ? 3600 : (unsigned)tenth;
+}
+
+static void *thread_main(void *arg)
+{
+	struct server_keys *k = arg;
+	unsigned backoff = 1;
+	for (;;) {
+		struct kms_result r;
+		struct server_book *b = fetch(k, &r), *old = NULL;
+		unsigned pause;
+		if (b) {
+			log_info("server.keys", log_int("sets", (int64_t)b->tables.n_own));
+			pause = pause_after(b);
+			backoff = 1;
+		} else {
+			log_warn("server.keys-failed", log_text("outcome", kms_outcome_name(r.outcome)),
+				 log_int("status", r.status), log_text("detail", r.detail));
+			pause = r.retry_after_s > backoff ? r.retry_after_s : backoff;
+			backoff = backoff >= 32 ? 60 : backoff * 2;
+		}
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += pause;
+		pthread_mutex_lock(&k->lock);
+		if (b) {
+			old = k->book;
+			k->book = b;
+		}
+		while (!k->stop && !k->renew && pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
+			;
+		k->renew = 0;
+		int stop = k->stop;
+		pthread_mutex_unlock(&k->lock);
+		server_book_release(old);
+		if (stop)
+			return NULL;
+	}
+}
+
+/* "https://kms.example.org:8443" -> "kms.example.org" */
+static void host_of(const char *url, char *out, size_t size)
+{
+	const char *host = strstr(url, "://");
+	host = host ? host + 3 : url;
+	snprintf(out, size, "%.*s", (int)strcspn(host, ":/"), host);
+}
+
+struct server_keys *server_keys_start(const struct server_config *cfg)
+{
+	struct server_keys *k = calloc(1, sizeof *k);
+	if (!k)
+		return NULL;
+	k->cfg = cfg;
+	if (*cfg->kms_uri)
+		snprintf(k->kms_uri, sizeof k->kms_uri, "%s", cfg->kms_uri);
+	else
+		host_of(cfg->kms, k->kms_uri, sizeof k->kms_uri);
+	pthread_mutex_init(&k->lock, NULL);
+	pthread_cond_init(&k->wake, NULL);
+	if (pthread_create(&k->thread, NULL, thread_main, k) != 0) {
+		free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void server_keys_stop(struct server_keys *k)
+{
+	if (!k)
+		return;
+	pthread_mutex_lock(&k->lock);
+	k->stop = 1;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+	pthread_join(k->thread, NULL);
+	server_book_release(k->book);
+	pthread_cond_destroy(&k->wake);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+}
+
+void server_keys_renew(struct server_keys *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->renew = 1;
+	pthread_cond_signal(&k->wake);
+	pthread_mutex_unlock(&k->lock);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.h - what the files of mcx-server share: the running server, work for the pool, and who handles what.
+ *
+ * Threads: the loop thread owns port, bindings, attempts and calls; pool threads own one database connection each and
+ * see only the work they are given; the admin listener's threads ask the loop (server_on_loop) and write through their
+ * own connection.
+ */
+#ifndef MCX_SERVER_SERVER_H
+#define MCX_SERVER_SERVER_H
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "app/metrics.h"
+#include "mcx/flow/server_call.h"
+#include "net/jwks_cache.h"
+#include "net/relay.h"
+#include "net/sip_port.h"
+#include "net/worker.h"
+#include "server/bindings.h"
+#include "server/config.h"
+#include "server/keys.h"
+
+#define ICSI_MCPTT    "urn:urn-7:3gpp-service.ims.icsi.mcptt"
+#define ICSI_REF_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
+#define FEATURE_MCPTT "+g.3gpp.mcptt"
+
+enum server_metric {
+	M_REGISTER_OK,
+	M_REGISTER_REFUSED,
+	M_BINDINGS,
+	M_CALLS,
+	M_CALL_STARTED,
+	M_CALL_REFUSED,
+	M_BUSY,
+	M_STORE_FAILED,
+	M_RELAYED,
+	M_RELAY_DROPPED,
+	M_METRICS
+};
+
+struct attempt;
+struct call;
+
+struct server {
+	const struct server_config *cfg;
+	pthread_t thread;
+	sem_t started;
+	int start_failed;
+	char start_error[512];
+
+	struct sip_loop *loop;
+	struct sip_port *port;
+	uint16_t sip_number, sips_number;
+	struct sip_timer *tick;
+	struct relay *relay;
+	struct worker_pool *pool;
+	struct seal *seal;
+	struct jwks_cache *jwks;
+	struct server_keys *keys;
+	struct mcsec_replay *replay;
+	struct bindings *bindings;
+	struct attempt *attempts;
+	struct call *calls;
+	int64_t began_ms;
+
+	struct http_server *admin;
+	struct db *admin_db;
+	pthread_mutex_t admin_lock; /* admin_db */
+	_Atomic int store_ok;       /* the last write went through */
+	struct metric metrics[M_METRICS];
+};
+
+/* ---- work for the pool (context.c) ---- */
+
+struct work {
+	struct server *s;
+	void (*run)(struct work *w, struct db *d); /* pool thread; d NULL: the database cannot be opened */
+	void (*done)(struct work *w);              /* loop thread */
+};
+/* 0, or -1: queue full. */
+int server_submit(struct work *w);
+/* fn(arg) on the loop, from another thread, waiting for it. */
+void server_on_loop(struct server *s, void (*fn)(void *arg), void *arg);
+/* Write a refusal into the record, as soon as a worker is free. */
+void server_audit(struct server *s, char class_, const char *type, const char *actor, const char *target,
+		  const char *call_id, const char *reason);
+struct server *server_start(const struct server_config *cfg, char *err, size_t err_size);
+void server_stop(struct server *s);
+
+/* ---- answers (handle_register.c, handle_call.c use them) ---- */
+
+/* Final answer with an MCX warning (0: none) and, for 500 and 503, Retry-After. */
+void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int warning, const char *reason);
+
+/* ---- who is asking (identity.c) ---- */
+
+/* What the connection proves, as one text; "" if nothing. */
+void identity_peer(const struct sip_message *rq, char *out, size_t size);
+/* The IMPU as our certificate authority wrote it, if the peer may register as `uri`. 0, or -1. */
+int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size);
+/*
+ * The binding of the client that sent this request (V-BIND), NULL if there is none. client_id "" if the request names
+ * none. *same_client: 0 if the user is known by this connection, but not as that client.
+ */
+struct binding *identity_binding(const struct server *s, const struct sip_message *rq, const char *client_id,
+				 int *same_client);
+/* Remember the connection as the way to this client. */
+void identity_seen(struct binding *b, struct sip_server_tx *tx);
+/* 1 if the request came from the peer of this binding (or from a trusted neighbour). */
+int identity_is(const struct server *s, const struct sip_message *rq, const struct db_binding *b);
+/* 1 if `list` names the transport; an empty list means `if_empty`. */
+int server_lists(const struct config_list *list, const char *what, int if_empty);
+
+/* ---- handlers, all on the loop ---- */
+
+void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
+/* Expired bindings. */
+void register_tick(struct server *s);
+/* Drop a binding and end its calls, as an officer or a revocation wants. 0, or -1 if it is busy or unknown. */
+int register_revoke(struct server *s, int64_t binding);
+
+void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
+/* Silent calls, calls read back after a restart. */
+void call_tick(struct server *s);
+int call_restore(struct server *s, const struct db_call *row);
+/* The binding is gone: its calls end. */
+void call_revoked(struct server *s, int64_t binding);
+/* For the admin listener: one line of JSON a call. */
+void call_each(struct server *s, void (*each)(void *ctx, const struct db_call *row, enum sc_state state), void *ctx);
+void call_free_all(struct server *s);
+
+/* ---- admin.c ---- */
+int admin_start(struct server *s, char *err, size_t err_size);
+
+#endif
