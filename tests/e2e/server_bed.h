@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server_bed.h - a whole MC server in this process, and user agents that talk to it over real TLS sockets.
+ *
+ * Real: SIP over TLS with certificates of a test authority, database file, worker threads, tokens fetched and checked
+ * against a JWKS over HTTPS, MIKEY-SAKKE made by each user's keys and opened by the server's. Replaced: the fetching of
+ * the server's keys from a KMS; the bed issues them from a master secret of its own (server_keys_* below).
+ */
+#ifndef TEST_SERVER_BED_H
+#define TEST_SERVER_BED_H
+
+#include "unit/sip/dns.h"
+#include "unit/sip/pki.h"
+
+#include "mcsec/mikey.h"
+#include "mcx/doc/mcptt_info.h"
+#include "mcx/doc/multipart.h"
+#include "mcx/doc/resource_lists.h"
+#include "mcx/doc/sdp.h"
+#include "mcx/token/token.h"
+#include "net/http.h"
+#include "net/sip_port.h"
+#include "server/server.h"
+
+#define ZONE    "a.test"
+#define PSI     "sip:mcptt@" ZONE
+#define MDSI    "sip:mdsi@" ZONE
+#define KMS_URI "kms." ZONE
+
+enum { PERIOD = 2592000 };
+
+/* A user agent: its certificate, its MCPTT ID with keys, what it sent and received last. */
+struct ua {
+	const char *name;
+	char mcptt_id[64], impu[64], client_id[64], tls[128];
+	struct mcsec_keyset *keys;
+	struct sip_port *port;
+	/* as client */
+	struct sip_dialog *dialog;
+	struct sip_client_tx *tx;
+	int status, warning, retry_after, provisional;
+	char warning_text[200], error[128], contact[512];
+	char *sdp; /* of the last 2xx, or of the last INVITE received */
+	char body_type[128], called_party[128];
+	struct octets body;
+	uint8_t body_copy[8192];
+	/* as callee */
+	int answer; /* status for an INVITE; 0: hold it */
+	const char *refuse_warning;
+	struct octets refuse_body;
+	struct sip_server_tx *held;
+	int invites, byes, cancels, acks, reinvites;
+	char calling_user[128], asserted[128], answer_mode[32];
+	uint16_t media_port;
+	int media; /* UDP socket */
+};
+
+/* The server and its surroundings. */
+struct bed {
+	struct pki ca, other, admin_ca;
+	struct dns dns;
+	struct sip_loop *loop;
+	struct http_server *jwks;
+	struct token_signer *signer, *stranger;
+	char *jwks_text;
+	struct server_config cfg;
+	struct server *server;
+	char resolve[200];
+	uint64_t issued;
+};
+
+extern struct bed bed;
+
+void bed_begin(void);
+void bed_end(void);
+/* Start (again) with the configuration in bed.cfg; the database stays. */
+void bed_start(void);
+void bed_stop(void);
+/* A new database. */
+void bed_fresh(void);
+
+void ua_make(struct ua *u, const char *name, const char *user, const char *impu_user);
+/* As ua_make, and the port is opened. */
+void ua_open(struct ua *u, const char *name, const char *user, const char *impu_user);
+void ua_close(struct ua *u);
+/* Close the port and open it again: a lost connection, a restarted phone. */
+void ua_reconnect(struct ua *u);
+/* Let the server know the settings of that user. */
+void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer);
+
+/* What a REGISTER is made of; each test spoils one thing. */
+struct reg {
+	const char *token; /* NULL: a good one is made */
+	int no_info, no_mikey, no_client, no_tags, base64, text;
+	const char *initiator, *responder; /* of the I_MESSAGE; NULL: as it should be */
+	struct mcsec_keyset *keys;
+	enum mcsec_key_kind kind;          /* 0: CSK */
+	int64_t age;                       /* seconds T lies in the past */
+	int flip;                          /* octet of the I_MESSAGE to change, 0: none */
+	struct octets mikey;               /* use these octets instead */
+	int64_t expires;                   /* -1: 600 */
+	const char *impu, *from, *to_port; /* NULL: own; own; TLS */
+	const char *contact;
+	enum sip_transport transport;
+	int junk_body;
+};
+extern uint8_t last_mikey[MCSEC_IM_MAX];
+extern size_t last_mikey_len;
+extern uint8_t last_csk[16];
+extern uint32_t last_csk_id;
+
+/* Sends it, waits; returns the status. */
+int ua_register(struct ua *u, const struct reg *r);
+int ua_options(struct ua *u);
+void ua_response(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs);
+char *make_token(const struct token_signer *s, const char *mcptt_id, const char *audience, const char *scope,
+		 int64_t exp);
+
+struct inv {
+	const char *from, *preferred, *asserted, *session, *target, *second_target, *mode, *client;
+	int no_key, damaged_key, wrong_tag, no_sdp, no_lists, dont_wait;
+	const char *address;
+};
+extern char last_key_mgmt[4096];
+int ua_invite(struct ua *u, const struct inv *i);
+int ua_bye(struct ua *u);
+
+void wait_until(const int *value, int at_least);
+void pump(unsigned ms);
+size_t bindings_in_db(void);
+size_t rows_in_db(const char *sql);
+
+#endif

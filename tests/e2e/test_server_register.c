@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Service authorisation with CSK upload by direct REGISTER, at a whole server over real TLS (flows 1.2, sip 2): what is
+ * accepted, and for each bad input its exact answer with nothing registered.
+ */
+#include "e2e/server_bed.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "mcsec/secret.h"
+
+static struct ua alice, bob, tablet;
+
+static void nothing_registered(void)
+{
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void refused(const struct reg *r, int status, int warning)
+{
+	assert_int_equal(ua_register(&alice, r), status);
+	assert_int_equal(alice.warning, warning);
+	nothing_registered();
+}
+
+/* ---- accepted ---- */
+
+static void forget_all(void)
+{
+	bed_stop();
+	bed_fresh();
+	bed_start();
+}
+
+static void a_register_with_token_and_csk_is_bound_before_its_200(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	assert_non_null(strstr(alice.contact, "sip:alice@127.0.0.1"));
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE mcptt_id='sip:alice@mcptt." ZONE
+				    "' AND impu='sip:alice@" ZONE "' AND csk IS NOT NULL AND expires > 0"),
+			 1);
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u AND length(rand)=16", last_csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+	forget_all();
+}
+
+static void the_database_holds_no_csk_in_clear_and_its_owner_can_unseal_it(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	uint8_t *key = mcsec_secret_alloc(16);
+	pthread_mutex_lock(&bed.server->admin_lock);
+	assert_int_equal(db_csk(bed.server->admin_db, (int64_t)rows_in_db("SELECT id FROM bindings"), key), MCSEC_OK);
+	pthread_mutex_unlock(&bed.server->admin_lock);
+	assert_memory_equal(key, last_csk, 16);
+	mcsec_secret_free(key);
+	bed_stop(); /* checkpoints what the write-ahead log holds */
+	const char *suffix[] = {"", "-wal"};
+	for (int i = 0; i < 2; i++) {
+		char path[300];
+		snprintf(path, sizeof path, "%s%s", bed.cfg.database, suffix[i]);
+		FILE *f = fopen(path, "rb");
+		if (!f)
+			continue;
+		static uint8_t all[4 << 20];
+		size_t n = fread(all, 1, sizeof all, f);
+		fclose(f);
+		assert_true(n < sizeof all);
+		assert_null(memmem(all, n, last_csk, 16));
+	}
+	struct stat st;
+	assert_int_equal(stat(bed.cfg.seal_key, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	bed_fresh();
+	bed_start();
+}
+
+static void mcx_sec_152_psi_and_mdsi_are_both_receivers_and_no_other(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .responder = PSI}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .responder = MDSI}), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE server_id='" MDSI "'"), 1);
+	forget_all();
+	refused(&(struct reg){.expires = -1, .responder = "sip:other@" ZONE}, 488, 136);
+}
+
+static void mcx_sec_159_a_base64_body_is_read_with_and_without_its_label(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .base64 = 1}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .text = 1}), 200);
+	assert_int_equal(bindings_in_db(), 1);
+	forget_all();
+}
+
+static void mcx_sec_156_a_second_upload_replaces_the_first(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 10}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	char sql[100];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", last_csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+	assert_int_equal(bindings_in_db(), 1);
+	forget_all();
+}
+
+static void an_upload_older_than_the_csk_in_use_is_answered_200_and_not_installed(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	char sql[100];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", last_csk_id);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 60}), 200);
+	assert_int_equal(rows_in_db(sql), 1);
+	forget_all();
+}
+
+static void two_devices_of_a_user_have_a_binding_and_a_csk_each(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	assert_int_equal(ua_register(&tablet, &(struct reg){.expires = -1}), 200);
+	assert_int_equal(rows_in_db("SELECT count(DISTINCT csk_id) FROM bindings WHERE impu='sip:alice@" ZONE "'"), 2);
+	forget_all();
+}
+
+/* ---- bad input, one named test each ---- */
+
+static void a_register_without_the_mikey_part_is_403_140(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .no_mikey = 1}, 403, 140);
+	assert_non_null(strstr(alice.warning_text, "399 sip." ZONE " \"140 unable to decrypt XML content\""));
+}
+
+static void a_register_with_a_broken_mikey_part_is_488_136(void **state)
+{
+	(void)state;
+	/* in the header, in T or RAND, in the identities, in SAKKE, in the signature */
+	static const int at[] = {1, 2, 5, 15, 30, 60, 90, 200, 400};
+	for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+		refused(&(struct reg){.expires = -1, .flip = at[i]}, 488, 136);
+		assert_non_null(
+		    strstr(alice.warning_text, "\"136 authentication of the MIKEY-SAKKE I_MESSAGE failed\""));
+	}
+	refused(&(struct reg){.expires = -1, .mikey = octets_of("ARo, but no more of it")}, 488, 136);
+}
+
+static void mcx_sec_153_a_message_with_another_purpose_tag_is_488_136(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .kind = MCSEC_PCK}, 488, 136);
+}
+
+static void mcx_sec_146_a_message_ten_minutes_old_is_488_136(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .age = 600}, 488, 136);
+	refused(&(struct reg){.expires = -1, .age = -600}, 488, 136);
+}
+
+static void mcx_sec_151_a_token_for_alice_with_the_message_of_bob_binds_nobody(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .initiator = bob.mcptt_id, .keys = bob.keys}, 488, 136);
+}
+
+static void a_message_signed_with_the_keys_of_another_user_is_488_136(void **state)
+{
+	(void)state;
+	/* The message says Alice; the signature is made with Bob's keys under her name: none of ours verifies it. */
+	struct reg r = {.expires = -1};
+	assert_int_equal(ua_register(&alice, &r), 200);
+	forget_all();
+	uint8_t mixed[MCSEC_IM_MAX];
+	size_t len = last_mikey_len;
+	memcpy(mixed, last_mikey, len);
+	assert_int_equal(ua_register(&bob, &(struct reg){.expires = -1}), 200);
+	memcpy(mixed + len - MCSEC_SIG_LEN, last_mikey + last_mikey_len - MCSEC_SIG_LEN, MCSEC_SIG_LEN);
+	forget_all();
+	refused(&(struct reg){.expires = -1, .mikey = {mixed, len}}, 488, 136);
+}
+
+static void the_same_message_again_is_488_136_and_the_binding_stays(void **state)
+{
+	(void)state;
+	uint8_t again[MCSEC_IM_MAX];
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	size_t len = last_mikey_len;
+	memcpy(again, last_mikey, len);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .mikey = {again, len}}), 488);
+	assert_int_equal(alice.warning, 136);
+	assert_int_equal(bindings_in_db(), 1);
+	forget_all();
+}
+
+static void mcx_sec_149_the_replay_memory_survives_a_restart(void **state)
+{
+	(void)state;
+	uint8_t again[MCSEC_IM_MAX];
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	size_t len = last_mikey_len;
+	memcpy(again, last_mikey, len);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_mikey = 1, .no_info = 1}), 200);
+	bed_stop();
+	bed_start();
+	refused(&(struct reg){.expires = -1, .mikey = {again, len}}, 488, 136);
+	forget_all();
+}
+
+static void bad_token(const char *token)
+{
+	refused(&(struct reg){.expires = -1, .token = token}, 403, 101);
+	assert_non_null(strstr(alice.warning_text, "\"101 service authorisation failed\""));
+}
+
+static void made_token(const struct token_signer *s, const char *id, const char *audience, const char *scope,
+		       int64_t exp)
+{
+	char *t = make_token(s, id, audience, scope, exp);
+	bad_token(t);
+	free(t);
+}
+
+static void a_register_without_a_token_is_403_101(void **state)
+{
+	(void)state;
+	bad_token("");
+}
+
+static void a_malformed_or_unsigned_token_is_403_101(void **state)
+{
+	(void)state;
+	bad_token("not.a.token");
+	bad_token("eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.eyJpc3MiOiJ4In0.");
+}
+
+static void a_forged_token_is_403_101(void **state)
+{
+	(void)state;
+	made_token(bed.stranger, alice.mcptt_id, bed.cfg.audience, SCOPE_PTT_SERVICE, 600);
+}
+
+static void an_expired_token_is_403_101(void **state)
+{
+	(void)state;
+	made_token(bed.signer, alice.mcptt_id, bed.cfg.audience, SCOPE_PTT_SERVICE, -60);
+}
+
+static void a_token_for_another_audience_is_403_101(void **state)
+{
+	(void)state;
+	made_token(bed.signer, alice.mcptt_id, "https://kms.elsewhere", SCOPE_PTT_SERVICE, 600);
+}
+
+static void a_token_without_the_service_scope_is_403_101(void **state)
+{
+	(void)state;
+	made_token(bed.signer, alice.mcptt_id, bed.cfg.audience, "openid " SCOPE_PTT_KEYS, 600);
+}
+
+static void a_token_without_an_mcptt_id_is_403_101(void **state)
+{
+	(void)state;
+	made_token(bed.signer, "", bed.cfg.audience, SCOPE_PTT_SERVICE, 600);
+}
+
+static void a_register_for_the_impu_of_another_is_403(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .impu = "sip:bob@" ZONE}, 403, 0);
+	refused(&(struct reg){.expires = -1, .from = "sip:bob@" ZONE}, 403, 0);
+}
+
+static void a_register_over_tcp_is_403_unless_switched_on(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .transport = SIP_TCP}, 403, 0);
+	bed_stop();
+	bed.cfg.register_over.n = 1;
+	strcpy(bed.cfg.register_over.item[0], "tcp");
+	bed_start();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .transport = SIP_TCP}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 403); /* the list is exact */
+	bed.cfg.register_over.n = 0;
+	forget_all();
+}
+
+static void a_broken_body_or_contact_is_400(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .junk_body = 1}, 400, 0);
+	refused(&(struct reg){.expires = -1, .no_client = 1}, 400, 0);
+	refused(&(struct reg){.expires = -1, .contact = "<tel:+123>"}, 400, 0);
+	refused(&(struct reg){.expires = -1, .contact = "*"}, 400, 0);
+	refused(&(struct reg){.expires = -1, .contact = "<sip:a@127.0.0.1>, <sip:b@127.0.0.1>"}, 400, 0);
+}
+
+static void too_brief_an_expiry_is_423(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = 10}, 423, 0);
+}
+
+/* ---- renewal, leaving, restart ---- */
+
+static void a_failed_renewal_leaves_the_binding_untouched(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 10}), 200);
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", last_csk_id);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .flip = 200}), 488);
+	assert_int_equal(rows_in_db(sql), 1);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .token = "x.y.z"}), 403);
+	assert_int_equal(rows_in_db(sql), 1);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .no_mikey = 1}), 403);
+	assert_int_equal(rows_in_db(sql), 1);
+	forget_all();
+}
+
+static void a_register_without_mc_bodies_registers_and_refreshes_without_authorisation(void **state)
+{
+	(void)state;
+	struct reg bare = {.expires = -1, .no_mikey = 1, .no_info = 1};
+	assert_int_equal(ua_register(&alice, &bare), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE mcptt_id='' AND csk IS NULL"), 1);
+	forget_all();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = 100}), 200);
+	bare.expires = 3000;
+	assert_int_equal(ua_register(&alice, &bare), 200);
+	assert_int_equal(
+	    rows_in_db("SELECT count(*) FROM bindings WHERE csk IS NOT NULL AND expires > unixepoch() + 2000"), 1);
+	forget_all();
+}
+
+static void leaving_erases_binding_and_csk(void **state)
+{
+	(void)state;
+	struct reg leave[] = {
+	    {.expires = 0, .no_mikey = 1, .no_info = 1},
+	    {.expires = 0, .no_mikey = 1, .no_info = 1, .contact = "*"},
+	    {.expires = -1, .no_mikey = 1, .no_info = 1, .no_tags = 1}, /* the contact without the service's tags */
+	    {.expires = 0},
+	};
+	for (size_t i = 0; i < sizeof leave / sizeof *leave; i++) {
+		assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+		assert_int_equal(ua_register(&alice, &leave[i]), 200);
+		nothing_registered();
+		assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE csk IS NOT NULL"), 0);
+		assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_mikey = 1, .no_info = 1}), 200);
+	}
+	forget_all();
+}
+
+static void a_binding_ends_when_it_expires(void **state)
+{
+	(void)state;
+	bed_stop();
+	bed.cfg.expires_min = 1;
+	bed_start();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = 1}), 200);
+	assert_int_equal(bindings_in_db(), 1);
+	for (int i = 0; i < 50 && bindings_in_db(); i++)
+		pump(100);
+	nothing_registered();
+	bed.cfg.expires_min = 60;
+	forget_all();
+}
+
+static void an_old_csk_record_moved_to_another_client_does_not_open(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	bed_stop();
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "UPDATE bindings SET client_id='urn:uuid:other'", NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	bed_start();
+	uint8_t *key = mcsec_secret_alloc(16);
+	pthread_mutex_lock(&bed.server->admin_lock);
+	assert_int_equal(db_csk(bed.server->admin_db, (int64_t)rows_in_db("SELECT id FROM bindings"), key),
+			 MCSEC_E_DECRYPT);
+	pthread_mutex_unlock(&bed.server->admin_lock);
+	mcsec_secret_free(key);
+	forget_all();
+}
+
+static void every_success_and_refusal_is_in_the_record(void **state)
+{
+	(void)state;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .flip = 200}), 488);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .token = "a.b.c"}), 403);
+	bed_stop();
+	struct audit_finding f;
+	assert_int_equal(audit_verify(bed.cfg.database, NULL, &f), 0);
+	char reason[128], *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
+	fclose(out);
+	const char *want[] = {"csk.upload", "svc.auth", "mikey.", "token.refuse"};
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++)
+		if (!strstr(text, want[i]))
+			fail_msg("%s is not recorded", want[i]);
+	free(text);
+	bed_fresh();
+	bed_start();
+}
+
+/* ---- trouble of our own ---- */
+
+static void a_locked_database_is_503_and_service_returns_by_itself(void **state)
+{
+	(void)state;
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 503);
+	assert_true(alice.retry_after > 0);
+	uint8_t same[MCSEC_IM_MAX];
+	size_t len = last_mikey_len;
+	memcpy(same, last_mikey, len);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(db);
+	nothing_registered();
+	/* The very same upload is no replay: nothing of it was kept. */
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .mikey = {same, len}}), 200);
+	assert_int_equal(bindings_in_db(), 1);
+	forget_all();
+}
+
+static void a_full_database_is_503_and_service_returns_by_itself(void **state)
+{
+	(void)state;
+	/* A quota stands in for the disk: writes beyond the present size end in "disk full" (EFBIG) for every
+	 * connection. */
+	struct rlimit old, tight;
+	struct stat st;
+	char wal[300];
+	assert_int_equal(ua_register(&bob, &(struct reg){.expires = -1}), 200);
+	snprintf(wal, sizeof wal, "%s-wal", bed.cfg.database);
+	assert_int_equal(stat(wal, &st), 0);
+	getrlimit(RLIMIT_FSIZE, &old);
+	tight = old;
+	tight.rlim_cur = (rlim_t)st.st_size;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+	int status = ua_register(&alice, &(struct reg){.expires = -1});
+	setrlimit(RLIMIT_FSIZE, &old);
+	assert_int_equal(status, 503);
+	assert_true(alice.retry_after > 0);
+	assert_int_equal(bindings_in_db(), 1);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	forget_all();
+}
+
+static void gate_run(struct work *w, struct db *d)
+{
+	(void)w, (void)d;
+	usleep(400000);
+}
+
+static void gate_done(struct work *w)
+{
+	free(w);
+}
+
+static void a_full_job_queue_is_503_with_retry_after(void **state)
+{
+	(void)state;
+	bed_stop();
+	bed.cfg.workers = 1;
+	bed.cfg.queue = 1;
+	bed_start();
+	for (int i = 0; i < 2; i++) { /* one runs, one waits */
+		struct work *w = calloc(1, sizeof *w);
+		*w = (struct work){bed.server, gate_run, gate_done};
+		assert_int_equal(server_submit(w), 0);
+		usleep(50000);
+	}
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 503);
+	assert_true(alice.retry_after > 0);
+	usleep(900000);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	bed.cfg.workers = 2;
+	bed.cfg.queue = 64;
+	forget_all();
+}
+
+static void the_sealing_key_is_refused_when_others_can_read_it_or_it_is_lost(void **state)
+{
+	(void)state;
+	char err[256], moved[300];
+	bed_stop();
+	assert_int_equal(chmod(bed.cfg.seal_key, 0644), 0);
+	assert_null(server_start(&bed.cfg, err, sizeof err));
+	assert_non_null(strstr(err, "0600"));
+	assert_int_equal(chmod(bed.cfg.seal_key, 0600), 0);
+	snprintf(moved, sizeof moved, "%s.away", bed.cfg.seal_key);
+	assert_int_equal(rename(bed.cfg.seal_key, moved), 0);
+	assert_null(server_start(&bed.cfg, err, sizeof err));
+	assert_int_equal(rename(moved, bed.cfg.seal_key), 0);
+	bed_start();
+}
+
+/* ---- methods and headers that are none of ours ---- */
+
+static int send_raw(const char *method, const char *uri, const struct sip_header *h)
+{
+	struct sip_request rq = {.method = method,
+				 .uri = uri,
+				 .from = alice.impu,
+				 .to = PSI,
+				 .route = NULL,
+				 .with = {.n_headers = h ? 1 : 0, .headers = h}};
+	char route[128];
+	snprintf(route, sizeof route, "sip:sip." ZONE ":%u;transport=tls", bed.server->sips_number);
+	if (strncmp(uri, "sip:sip.", 8) != 0)
+		rq.route = route;
+	alice.status = 0;
+	assert_non_null(sip_send(alice.port, &rq, ua_response, &alice));
+	wait_until(&alice.status, 1);
+	return alice.status;
+}
+
+static void unknown_methods_schemes_and_extensions_are_refused_by_their_own_codes(void **state)
+{
+	(void)state;
+	char uri[128];
+	snprintf(uri, sizeof uri, "sip:sip." ZONE ":%u;transport=tls", bed.server->sips_number);
+	assert_int_equal(send_raw("SUBSCRIBE", uri, NULL), 405);
+	assert_int_equal(send_raw("OPTIONS", uri, &(struct sip_header){"Require", "nothingSupportsThis"}), 420);
+	assert_int_equal(send_raw("OPTIONS", uri, NULL), 200);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	bed_begin();
+	ua_open(&alice, "alice", "alice", "alice");
+	ua_open(&tablet, "alice-tablet", "alice", "alice");
+	ua_open(&bob, "bob", "bob", "bob");
+	bed_start();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	bed_stop();
+	ua_close(&alice);
+	ua_close(&tablet);
+	ua_close(&bob);
+	bed_end();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_register_with_token_and_csk_is_bound_before_its_200),
+	    cmocka_unit_test(the_database_holds_no_csk_in_clear_and_its_owner_can_unseal_it),
+	    cmocka_unit_test(mcx_sec_152_psi_and_mdsi_are_both_receivers_and_no_other),
+	    cmocka_unit_test(mcx_sec_159_a_base64_body_is_read_with_and_without_its_label),
+	    cmocka_unit_test(mcx_sec_156_a_second_upload_replaces_the_first),
+	    cmocka_unit_test(an_upload_older_than_the_csk_in_use_is_answered_200_and_not_installed),
+	    cmocka_unit_test(two_devices_of_a_user_have_a_binding_and_a_csk_each),
+	    cmocka_unit_test(a_register_without_the_mikey_part_is_403_140),
+	    cmocka_unit_test(a_register_with_a_broken_mikey_part_is_488_136),
+	    cmocka_unit_test(mcx_sec_153_a_message_with_another_purpose_tag_is_488_136),
+	    cmocka_unit_test(mcx_sec_146_a_message_ten_minutes_old_is_488_136),
+	    cmocka_unit_test(mcx_sec_151_a_token_for_alice_with_the_message_of_bob_binds_nobody),
+	    cmocka_unit_test(a_message_signed_with_the_keys_of_another_user_is_488_136),
+	    cmocka_unit_test(the_same_message_again_is_488_136_and_the_binding_stays),
+	    cmocka_unit_test(mcx_sec_149_the_replay_memory_survives_a_restart),
+	    cmocka_unit_test(a_register_without_a_token_is_403_101),
+	    cmocka_unit_test(a_malformed_or_unsigned_token_is_403_101),
+	    cmocka_unit_test(a_forged_token_is_403_101),
+	    cmocka_unit_test(an_expired_token_is_403_101),
+	    cmocka_unit_test(a_token_for_another_audience_is_403_101),
+	    cmocka_unit_test(a_token_without_the_service_scope_is_403_101),
+	    cmocka_unit_test(a_token_without_an_mcptt_id_is_403_101),
+	    cmocka_unit_test(a_register_for_the_impu_of_another_is_403),
+	    cmocka_unit_test(a_register_over_tcp_is_403_unless_switched_on),
+	    cmocka_unit_test(a_broken_body_or_contact_is_400),
+	    cmocka_unit_test(too_brief_an_expiry_is_423),
+	    cmocka_unit_test(a_failed_renewal_leaves_the_binding_untouched),
+	    cmocka_unit_test(a_register_without_mc_bodies_registers_and_refreshes_without_authorisation),
+	    cmocka_unit_test(leaving_erases_binding_and_csk),
+	    cmocka_unit_test(a_binding_ends_when_it_expires),
+	    cmocka_unit_test(an_old_csk_record_moved_to_another_client_does_not_open),
+	    cmocka_unit_test(every_success_and_refusal_is_in_the_record),
+	    cmocka_unit_test(a_locked_database_is_503_and_service_returns_by_itself),
+	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),
+	    cmocka_unit_test(a_full_job_queue_is_503_with_retry_after),
+	    cmocka_unit_test(the_sealing_key_is_refused_when_others_can_read_it_or_it_is_lost),
+	    cmocka_unit_test(unknown_methods_schemes_and_extensions_are_refused_by_their_own_codes),
+	};
+	return cmocka_run_group_tests_name("server_register", tests, set_up, tear_down);
+}
