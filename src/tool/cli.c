@@ -18,8 +18,8 @@ static void print_help(const struct tool_command *c, const struct tool_option *o
 		printf("  %-24s %s\n", left, o[i].help);
 	}
 	printf("  %-24s %s\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 refused, 4 not reachable,\n"
-	       "5 unusable configuration or folder. Manual page: mcx-%s(1)\n",
-	       "--help", "this text", c->name);
+	       "5 unusable configuration or folder. Manual page: mcx-%.*s(1)\n",
+	       "--help", "this text", (int)strcspn(c->name, " "), c->name);
 }
 
 static const struct tool_option *option_named(const struct tool_option *o, size_t n, const char *name, size_t len)

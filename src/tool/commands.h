@@ -15,6 +15,8 @@ int cmd_login(const struct tool_command *c, int argc, char **argv);
 int cmd_register(const struct tool_command *c, int argc, char **argv);
 int cmd_call(const struct tool_command *c, int argc, char **argv);
 int cmd_user(const struct tool_command *c, int argc, char **argv);
+int cmd_explain(const struct tool_command *c, int argc, char **argv);
+int cmd_mikey(const struct tool_command *c, int argc, char **argv);
 int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
 /* clang-format off */
@@ -36,6 +38,8 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	TOOL_COMMANDS_UE \
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
+	{ "explain", "tell what a message is, field by field, and why it is refused", "[FILE|-] [--json]", cmd_explain }, \
+	{ "mikey", "open or make a MIKEY message with certificates and key sets from files", "open|make [...]", cmd_mikey }, \
 	{ "memory", "look for octets (hex lines on standard input) in a process' memory; root", "PID", cmd_memory },
 /* clang-format on */
 

@@ -73,8 +73,11 @@ static void params_frame_read(struct mikey_in *in, struct mikey_message *m, stru
 		      "key parameters are encrypted with AES-128-GCM");
 	mikey_require(d, m->params.dppk_id == m->hdr.csb_id, rd_at(&d->r) - start - 28,
 		      "the DPPK-ID is not the CSB ID");
-	mikey_tell(d, (struct octets){m->params.aad.p, d->r.err ? 0 : PROTECTED_AAD_LEN}, "protected payload header");
-	mikey_tell(d, m->params.sealed, "ciphertext, tag");
+	if (!d->r.err) {
+		mikey_tell(d, m->params.aad, "protected payload header");
+		mikey_tell(d, (struct octets){m->params.sealed.p - 3, 3}, "IEI, length");
+		mikey_tell(d, m->params.sealed, "ciphertext, tag");
+	}
 	if (d->r.err || rd_left(&d->r))
 		d->code = MCSEC_E_BAD_PARAMS;
 	mikey_leave(in, d);
