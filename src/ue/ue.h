@@ -86,9 +86,10 @@ struct ue_config {
 	const char *user;         /* MC ID: the name at the identity server, e.g. "sip:alice@run.mcx.test" */
 	const char *impu;         /* SIP public identity; NULL: the MCPTT ID of the token */
 	const char *idms_url;     /* issuer, e.g. "https://idms.run.mcx.test:7443" */
-	const char *client_id;    /* at the identity server; NULL: "mcx-ue" */
-	const char *redirect_uri; /* NULL: "mcx-ue:/callback" */
+	const char *client_id;    /* at the identity server; NULL: SIGNIN_CLIENT_ID */
+	const char *redirect_uri; /* NULL: SIGNIN_REDIRECT_URI */
 	const char *kms_url;      /* home KMS, e.g. "https://kms.run.mcx.test:8443" */
+	const char *kms_uri;      /* its KmsUri, octet for octet, e.g. "kms.run.mcx.test" */
 	const char *ca_file;      /* trust anchors of both */
 	const char *resolve;      /* as in http_client_options */
 	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
@@ -129,7 +130,8 @@ struct ue_audio_files {
 };
 
 struct ue_call {
-	const char *target; /* MCPTT ID */
+	const char *target;  /* MCPTT ID */
+	const char *kms_uri; /* KMS of the target; NULL: the home KMS */
 	struct ue_audio_files audio;
 	unsigned ring_ms; /* 0: 60000 */
 	unsigned max_ms;  /* end of the call at the latest, 0: 3600000 */

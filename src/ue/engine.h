@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine.h - the inside of a client: what its files share.
+ *
+ * Threads: the caller's (sign-in, provisioning, waiting), the loop's (SIP, both machines, all of struct ue_call_state),
+ * two workers (pairings, signatures, HTTPS of the authorisation machine), one of the media. `lock` guards what more
+ * than one of them reads: tokens, key ring, outcomes, the state that public functions look at. Jobs hold a reference to
+ * the ring they began with, so provisioning may replace it at any time.
+ */
+#ifndef MCX_UE_ENGINE_H
+#define MCX_UE_ENGINE_H
+
+#include <pthread.h>
+
+#include "mcsec/mikey.h"
+#include "mcx/doc/sdp.h"
+#include "mcx/flow/client_auth.h"
+#include "mcx/flow/client_call.h"
+#include "net/kms_client.h"
+#include "net/sip_port.h"
+#include "net/worker.h"
+#include "ue/media_session.h"
+#include "ue/signin.h"
+#include "ue/ue.h"
+#include "ue/ue_inspect.h"
+#include "ue/ue_store.h"
+
+#define UE_ICSI      "urn:urn-7:3gpp-service.ims.icsi.mcptt"
+#define UE_ICSI_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
+#define UE_MCPTT_TAG "+g.3gpp.mcptt"
+
+enum { UE_TEXT = 512, UE_MAX_KEYS = 16, UE_REPLAYS = 4096, UE_BODY = 64 * 1024 };
+
+/* ---- keys of our own: immutable once made ---- */
+
+struct ue_ring {
+	int refs; /* under ue->lock */
+	struct kms_domain home;
+	size_t n_keys;
+	struct kms_keys keys[UE_MAX_KEYS];
+	struct mcsec_im_kms kms;
+	const char *domains[KMS_MAX_DOMAINS];
+	struct mcsec_im_own own[UE_MAX_KEYS];
+	struct mcsec_im_book book;
+};
+
+/* A CSK and the message that uploads it. Secret memory. */
+struct ue_csk {
+	uint32_t id;
+	uint64_t time; /* T, TIME seconds */
+	uint8_t key[MCSEC_KEY_LEN];
+	size_t message_len;
+	uint8_t message[MCSEC_IM_MAX];
+};
+
+/* A private call key as both sides need it. Secret memory. */
+struct ue_pck {
+	uint32_t id;
+	uint8_t key[MCSEC_KEY_LEN];
+	uint8_t rand[MCSEC_RAND_MAX];
+	size_t rand_len;
+	struct mcsec_profile profile;
+	int from_us; /* we sent the I_MESSAGE: we send CS-ID 0 (media.md M-D1) */
+	size_t message_len;
+	uint8_t message[MCSEC_IM_MAX];
+};
+
+struct ue_call_state {
+	struct cc machine;
+	unsigned generation; /* of the call; notes of an earlier one are ignored */
+	int caller, stay;
+	int unreachable;             /* the last final answer was of our own making */
+	int depth;                   /* of ue_call_event: the call is over only when the outermost has ended */
+	struct ue_audio_files files; /* caller: as long as ue_call waits */
+	char peer[MCSEC_ID_MAX];
+	char kms_uri[KMS_URI_MAX];
+	struct sip_dialog *dialog;
+	struct sip_client_tx *invite;
+	struct sip_server_tx *invited, *reinvited; /* not yet answered */
+	struct sip_timer *timer;                   /* t_ring, then the end of the call at the latest */
+	unsigned ring_ms, max_ms;
+	struct media_session *media;
+	void *link;            /* what the media's callbacks come with */
+	char trouble[UE_TEXT]; /* why media or files failed, "" otherwise */
+	struct ue_pck *pck, *next_pck;
+	struct mcsec_replay_entry entry;
+	int has_entry;
+	uint32_t ssrc;
+	uint64_t session_id, sdp_version;
+	size_t offer_len; /* the offer that counts: ours, or the peer's */
+	uint8_t offer[SDP_MAX];
+	char remote[64];
+	uint16_t remote_port;
+	uint8_t payload_type;
+	int64_t began_ms;
+	int byes; /* answers to our BYEs that are due */
+	struct ue_report report;
+};
+
+struct ue {
+	struct ue_config c; /* points into `text` */
+	char *text;
+	struct ue_store *store;
+	char client_uuid[64];
+
+	pthread_mutex_t lock, emit_lock;
+	pthread_cond_t changed;
+
+	/* under lock */
+	struct signin_tokens *tokens;
+	struct ue_ring *ring;
+	int auth_done, logged_off, call_busy;
+	struct ue_report auth_report, call_report;
+	uint32_t csk_id;
+	struct ue_media_stats stats;
+	struct ue_call_keys *kept; /* secret memory */
+	int keep, answering, require_protection;
+	char answer_send[UE_TEXT], answer_record[UE_TEXT];
+
+	/* the loop and what lives on it */
+	pthread_t loop_thread;
+	int loop_runs, port_failed;
+	char port_error[UE_TEXT];
+	struct sip_loop *loop;
+	struct sip_port *port;
+	struct worker_pool *workers;
+	char contact[2 * UE_TEXT], impu[MCSEC_ID_MAX], own_id[MCSEC_ID_MAX];
+	struct mcsec_replay *replay;
+	struct ca auth;
+	struct sip_timer *auth_timer;
+	struct ue_csk *csk, *csk_new;
+	const void *making; /* the job whose CSK is wanted */
+	uint64_t csk_time;
+	uint32_t register_cseq, granted_s;
+	char register_call_id[64];
+	int64_t auth_began_ms, auth_give_up_ms;
+	struct ue_call_state call;
+};
+
+/* ---- ue.c ---- */
+int64_t ue_clock_ms(void);          /* monotonic */
+int64_t ue_unix_now(void);          /* seconds */
+uint64_t ue_time_now(void);         /* TIME seconds, uid.h */
+int ue_random(void *out, size_t n); /* 0 or -1 */
+enum ue_status ue_report_set(struct ue_report *r, enum ue_status s, int64_t began_ms, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const struct ue_report *r, const char *peer,
+	     uint32_t key_id, const char *fmt, ...) __attribute__((format(printf, 7, 8)));
+/* Starts loop, port and workers when they are not running. 0, or -1 and a sentence in err. */
+int ue_loop_start(struct ue *u, char *err, size_t err_size);
+
+/* ---- ue_keys.c ---- */
+struct ue_ring *ue_ring_ref(struct ue *u); /* NULL if there is none */
+void ue_ring_unref(struct ue *u, struct ue_ring *ring);
+/* Is there an own key set for TIME `at`? */
+int ue_ring_covers(const struct ue_ring *ring, uint64_t at);
+/* What earlier runs left. 0 or -1. */
+int ue_keys_load(struct ue *u);
+/* Token of now: refreshed when due, or by force. Blocking. */
+enum ue_status ue_token_fresh(struct ue *u, int force, struct ue_report *r);
+enum ue_status ue_keys_fetch(struct ue *u, int force, struct ue_report *r);
+
+/* ---- ue_register.c, on the loop ---- */
+void ue_auth_event(struct ue *u, const struct ca_event *ev);
+void ue_auth_close(struct ue *u);
+
+/* ---- ue_call.c, on the loop ---- */
+void ue_call_event(struct ue *u, const struct cc_event *ev, struct sip_server_tx *tx);
+void ue_call_close(struct ue *u);
+
+/* Opens a slot for a new call; the machine is idle. */
+void ue_call_reset(struct ue *u, int caller);
+
+/* ---- ue_call_key.c ---- */
+/* Jobs; their results come as events. */
+void ue_pck_make(struct ue *u);
+void ue_pck_open(struct ue *u);
+/* Keys of both directions for the media. 0 or -1. */
+int ue_pck_media_keys(const struct ue_pck *pck, struct media_keys *out);
+void ue_pck_inspect(struct ue *u, const struct ue_pck *pck, const struct media_keys *keys);
+
+/* ---- ue_talk.c: requests that come in ---- */
+void ue_call_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq);
+extern const struct sip_dialog_events ue_dialog_events;
+
+/* ---- ue_call_sip.c ---- */
+int ue_invite_send(struct ue *u);                           /* 0, or -1 */
+int ue_answer_send(struct ue *u, struct sip_server_tx *tx); /* 200 with our description */
+void ue_call_reply(struct ue *u, struct sip_server_tx *tx, int status, int warning);
+void ue_bye_send(struct ue *u);
+/* What an INVITE or re-INVITE holds; fills in call.peer and what media needs. */
+void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event *ev);
+int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why); /* 1 if secure */
+
+#endif

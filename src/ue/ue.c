@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ue.c - a client's life: folder, threads, events; the functions of ue.h that belong to no procedure.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "mcsec/secret.h"
+#include "sec/base/text.h"
+#include "ue/engine.h"
+
+enum { WORKERS = 2, WORKER_QUEUE = 64, FREE_WAIT_MS = 5000 };
+
+int64_t ue_clock_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t ue_unix_now(void)
+{
+	return (int64_t)time(NULL);
+}
+
+uint64_t ue_time_now(void)
+{
+	return (uint64_t)ue_unix_now() + MCSEC_NTP_UNIX;
+}
+
+int ue_random(void *out, size_t n)
+{
+	return mcsec_rng_system.fill(mcsec_rng_system.ctx, out, n) ? -1 : 0;
+}
+
+const char *ue_status_name(enum ue_status s)
+{
+	static const char *const names[] = {
+	    [UE_OK] = "ok",
+	    [UE_STATE] = "state",
+	    [UE_STORE] = "store",
+	    [UE_SIGN_IN] = "sign-in",
+	    [UE_KEYS] = "keys",
+	    [UE_REFUSED] = "refused",
+	    [UE_DOWNGRADE] = "downgrade",
+	    [UE_UNREACHABLE] = "unreachable",
+	    [UE_NO_KMS] = "no-kms",
+	    [UE_AUDIO] = "audio",
+	    [UE_NO_MEDIA] = "no-media",
+	    [UE_INTERNAL] = "internal",
+	};
+	return (size_t)s < sizeof names / sizeof *names ? names[s] : "unknown";
+}
+
+/* ---- telling --------------------------------------------------------------------------------------------------- */
+
+enum ue_status ue_report_set(struct ue_report *r, enum ue_status s, int64_t began_ms, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	r->status = s;
+	r->ms = (double)(ue_clock_ms() - began_ms);
+	vsnprintf(r->text, sizeof r->text, fmt, args);
+	va_end(args);
+	return s;
+}
+
+void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const struct ue_report *r, const char *peer,
+	     uint32_t key_id, const char *fmt, ...)
+{
+	char text[UE_TEXT];
+	if (!u->c.on_event)
+		return;
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	struct ue_event ev = {.kind = kind,
+			      .ms = (double)(ue_clock_ms() - began_ms),
+			      .sip_status = r ? r->sip_status : 0,
+			      .warning = r ? r->warning : 0,
+			      .peer = peer ? peer : "",
+			      .key_id = key_id,
+			      .text = text};
+	pthread_mutex_lock(&u->emit_lock);
+	u->c.on_event(u->c.ctx, &ev);
+	pthread_mutex_unlock(&u->emit_lock);
+}
+
+/* ---- configuration: one block of text that is the client's own --------------------------------------------------- */
+
+static const char **config_texts(struct ue_config *c, size_t i)
+{
+	const char **const all[] = {&c->dir,       &c->user,         &c->impu,    &c->idms_url,
+				    &c->client_id, &c->redirect_uri, &c->kms_url, &c->kms_uri,
+				    &c->ca_file,   &c->resolve,      &c->sip_psi, &c->mdsi,
+				    &c->sip_route, &c->sip_address,  &c->tls_dir, &c->resolv_conf};
+	return i < sizeof all / sizeof *all ? all[i] : NULL;
+}
+
+static int copy_config(struct ue *u, const struct ue_config *c)
+{
+	size_t size = 1;
+	u->c = *c;
+	for (size_t i = 0; config_texts(&u->c, i); i++)
+		size += *config_texts(&u->c, i) ? strlen(*config_texts(&u->c, i)) + 1 : 0;
+	char *at = u->text = malloc(size);
+	for (size_t i = 0; at && config_texts(&u->c, i); i++) {
+		const char **field = config_texts(&u->c, i);
+		if (!*field)
+			continue;
+		size_t n = strlen(*field) + 1;
+		memcpy(at, *field, n);
+		*field = at;
+		at += n;
+	}
+	if (!u->c.register_s)
+		u->c.register_s = 3600;
+	return u->text ? 0 : -1;
+}
+
+static int complete(const struct ue_config *c)
+{
+	return c->dir && c->user && c->idms_url && c->kms_url && c->kms_uri && c->ca_file && c->sip_psi &&
+	       c->sip_route && c->sip_address;
+}
+
+/* urn:uuid: made once per installation (sip.md 2.2). */
+static int load_client_uuid(struct ue *u)
+{
+	size_t len;
+	uint8_t *kept = ue_store_get(u->store, "client-id", &len), r[16];
+	char hex[HEX_SIZE(16)];
+	if (kept) {
+		snprintf(u->client_uuid, sizeof u->client_uuid, "%s", (const char *)kept);
+		mcsec_secret_free(kept);
+		return 0;
+	}
+	if (ue_random(r, sizeof r))
+		return -1;
+	r[6] = (uint8_t)((r[6] & 0x0f) | 0x40); /* RFC 4122 4.4 */
+	r[8] = (uint8_t)((r[8] & 0x3f) | 0x80);
+	hex_encode(OCTETS(r), hex);
+	snprintf(u->client_uuid, sizeof u->client_uuid, "urn:uuid:%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
+		 hex + 16, hex + 20);
+	return ue_store_put(u->store, "client-id", octets_of(u->client_uuid));
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------ */
+
+struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
+{
+	struct ue *u = complete(c) ? calloc(1, sizeof *u) : NULL;
+	if (!u) {
+		snprintf(err, err_size, complete(c) ? "no memory" : "the client's configuration is not complete");
+		return NULL;
+	}
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_mutex_init(&u->emit_lock, NULL);
+	pthread_cond_init(&u->changed, NULL);
+	u->require_protection = 1;
+	snprintf(err, err_size, "no memory, or the random source failed");
+	u->tokens = signin_tokens_new();
+	int ok = !copy_config(u, c) && u->tokens && !mcsec_replay_new(&u->replay, UE_REPLAYS);
+	if (ok)
+		u->store = ue_store_open(u->c.dir, err, err_size);
+	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) &&
+	     !ue_store_replays(u->store, ue_time_now(), u->replay);
+	if (ok)
+		return u;
+	ue_free(u);
+	return NULL;
+}
+
+static void stop_loop(void *arg)
+{
+	struct ue *u = arg;
+	ue_call_close(u);
+	ue_auth_close(u);
+	sip_loop_stop(u->loop);
+}
+
+void ue_free(struct ue *u)
+{
+	if (!u)
+		return;
+	if (u->loop_runs) {
+		ue_hang_up(u);
+		ue_wait_idle(u, FREE_WAIT_MS);
+		sip_loop_post(u->loop, stop_loop, u);
+		pthread_join(u->loop_thread, NULL);
+	}
+	ue_ring_unref(u, u->ring);
+	signin_tokens_free(u->tokens);
+	mcsec_secret_free(u->kept);
+	mcsec_replay_free(u->replay);
+	ue_store_close(u->store);
+	pthread_cond_destroy(&u->changed);
+	pthread_mutex_destroy(&u->emit_lock);
+	pthread_mutex_destroy(&u->lock);
+	free(u->text);
+	free(u);
+}
+
+static int post_to_loop(void *loop, void (*fn)(void *arg), void *arg)
+{
+	return sip_loop_post(loop, fn, arg);
+}
+
+/* The listener takes a free port; the server reaches us over the connection we opened. */
+static int open_port(struct ue *u)
+{
+	int tls = strstr(u->c.sip_route, "transport=tls") || !strncmp(u->c.sip_route, "sips:", 5);
+	struct sip_port_options o = {.n_listen = 1,
+				     .listen = {{tls ? SIP_TLS : SIP_TCP, u->c.sip_address, 0}},
+				     .tls_dir = u->c.tls_dir,
+				     .resolv_conf = u->c.resolv_conf,
+				     .on_request = ue_call_request,
+				     .ctx = u};
+	u->port = sip_port_new(u->loop, &o, u->port_error, sizeof u->port_error);
+	if (!u->port)
+		return -1;
+	const char *user = strchr(u->impu, ':');
+	size_t user_len = user ? strcspn(user + 1, "@") : 0;
+	snprintf(u->contact, sizeof u->contact, "<sip:%.*s@%s:%u;transport=%s>;%s;%s", (int)user_len,
+		 user ? user + 1 : "", u->c.sip_address, sip_port_number(u->port, 0), tls ? "tls" : "tcp", UE_MCPTT_TAG,
+		 UE_ICSI_TAG);
+	u->workers = worker_pool_new(&(struct worker_options){
+	    .threads = WORKERS, .max_queue = WORKER_QUEUE, .post = post_to_loop, .loop = u->loop});
+	if (!u->workers)
+		snprintf(u->port_error, sizeof u->port_error, "no threads for the workers");
+	return u->workers ? 0 : -1;
+}
+
+static void say_ready(struct ue *u, int failed)
+{
+	pthread_mutex_lock(&u->lock);
+	u->loop_runs = !failed;
+	u->port_failed = failed;
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void *run_loop(void *arg)
+{
+	struct ue *u = arg;
+	u->loop = sip_loop_new();
+	int failed = !u->loop || open_port(u);
+	say_ready(u, failed);
+	if (!failed)
+		sip_loop_run(u->loop);
+	worker_pool_free(u->workers); /* its last results are posted, and run when the loop is freed */
+	u->workers = NULL;
+	if (u->port)
+		sip_port_free(u->port);
+	u->port = NULL;
+	if (u->loop)
+		sip_loop_free(u->loop);
+	u->loop = NULL;
+	return NULL;
+}
+
+int ue_loop_start(struct ue *u, char *err, size_t err_size)
+{
+	if (u->loop_runs)
+		return 0;
+	pthread_mutex_lock(&u->lock);
+	snprintf(u->own_id, sizeof u->own_id, "%s", u->tokens->mcptt_id);
+	pthread_mutex_unlock(&u->lock);
+	snprintf(u->impu, sizeof u->impu, "%s", u->c.impu ? u->c.impu : u->own_id);
+	u->port_failed = 0;
+	snprintf(u->port_error, sizeof u->port_error, "no thread or no memory for SIP");
+	if (pthread_create(&u->loop_thread, NULL, run_loop, u)) {
+		snprintf(err, err_size, "%s", u->port_error);
+		return -1;
+	}
+	pthread_mutex_lock(&u->lock);
+	while (!u->loop_runs && !u->port_failed)
+		pthread_cond_wait(&u->changed, &u->lock);
+	pthread_mutex_unlock(&u->lock);
+	if (!u->port_failed)
+		return 0;
+	pthread_join(u->loop_thread, NULL);
+	snprintf(err, err_size, "%s", u->port_error);
+	return -1;
+}
+
+/* ---- looking in ------------------------------------------------------------------------------------------------ */
+
+const char *ue_mcptt_id(const struct ue *u)
+{
+	return u->tokens->mcptt_id;
+}
+
+uint32_t ue_csk_id(const struct ue *u)
+{
+	struct ue *w = (struct ue *)(uintptr_t)u; /* only the lock is touched */
+	pthread_mutex_lock(&w->lock);
+	uint32_t id = u->csk_id;
+	pthread_mutex_unlock(&w->lock);
+	return id;
+}
+
+void ue_answer(struct ue *u, const struct ue_audio_files *audio)
+{
+	pthread_mutex_lock(&u->lock);
+	u->answering = audio != NULL;
+	snprintf(u->answer_send, sizeof u->answer_send, "%s", audio && audio->send ? audio->send : "");
+	snprintf(u->answer_record, sizeof u->answer_record, "%s", audio && audio->record ? audio->record : "");
+	pthread_mutex_unlock(&u->lock);
+}
+
+void ue_require_protection(struct ue *u, int required)
+{
+	pthread_mutex_lock(&u->lock);
+	u->require_protection = required;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void ue_media_stats(struct ue *u, struct ue_media_stats *out)
+{
+	pthread_mutex_lock(&u->lock);
+	*out = u->stats;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void ue_inspect_keep(struct ue *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->keep = 1;
+	pthread_mutex_unlock(&u->lock);
+}
+
+int ue_inspect_call(struct ue *u, struct ue_call_keys *out)
+{
+	pthread_mutex_lock(&u->lock);
+	int there = u->kept != NULL;
+	if (there)
+		*out = *u->kept;
+	pthread_mutex_unlock(&u->lock);
+	return there ? 0 : -1;
+}

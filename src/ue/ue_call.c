@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ue_call.c - a private call carried out: what client_call.c decides becomes jobs, messages, media and timers (flows
+ * 3.1, 3.3). One call at a time; everything here runs on the loop, but for ue_call() and its kin at the end, which
+ * wait.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "ue/engine.h"
+
+enum { SILENT_MS = 30000, SSRC_DRAWS = 16, RING_MS = 60000, MAX_CALL_MS = 3600000 };
+
+/* ---- notes of the media thread ------------------------------------------------------------------------------------
+ */
+
+struct note {
+	struct ue *u;
+	unsigned generation;
+	enum media_event ev;
+	char text[UE_TEXT];
+};
+
+static void take_note(void *arg)
+{
+	struct note *n = arg;
+	struct ue *u = n->u;
+	struct ue_call_state *c = &u->call;
+	int ours = u->port && n->generation == c->generation && c->media;
+	if (ours && n->ev == MEDIA_FIRST_PACKET)
+		ue_emit(u, UE_EV_FIRST_PACKET, c->began_ms, NULL, c->peer, c->pck ? c->pck->id : 0, "%s", n->text);
+	else if (ours && n->ev == MEDIA_SAID_ALL && c->caller && !c->stay)
+		ue_call_event(u, &(struct cc_event){.kind = CC_EV_HANG_UP}, NULL);
+	else if (ours && n->ev == MEDIA_SILENT)
+		ue_call_event(u, &(struct cc_event){.kind = CC_EV_SILENT}, NULL);
+	else if (ours && n->ev == MEDIA_FAILED) {
+		snprintf(c->trouble, sizeof c->trouble, "%s", n->text);
+		ue_call_event(u, &(struct cc_event){.kind = CC_EV_FAILED}, NULL);
+	}
+	free(n);
+}
+
+struct media_link { /* what the media thread knows of us; lives as long as the media */
+	struct ue *u;
+	unsigned generation;
+};
+
+static void on_media(void *ctx, enum media_event ev, const char *text)
+{
+	struct media_link *l = ctx;
+	struct note *n = calloc(1, sizeof *n);
+	if (!n)
+		return;
+	*n = (struct note){.u = l->u, .generation = l->generation, .ev = ev};
+	snprintf(n->text, sizeof n->text, "%s", text);
+	if (sip_loop_post(l->u->loop, take_note, n))
+		free(n);
+}
+
+/* ---- actions ----------------------------------------------------------------------------------------------------- */
+
+static void on_timer(void *arg)
+{
+	struct ue *u = arg;
+	u->call.timer = NULL;
+	int up = u->call.machine.state == CC_UP || u->call.machine.state == CC_REKEYING;
+	ue_call_event(u, &(struct cc_event){.kind = up ? CC_EV_HANG_UP : CC_EV_RING_TIME}, NULL);
+}
+
+static void set_timer(struct ue *u, unsigned ms)
+{
+	sip_timer_stop(u->call.timer);
+	u->call.timer = sip_timer_start(u->loop, ms, on_timer, u);
+}
+
+/* Socket, codec, files: before the offer or answer that names the port. */
+static int open_media(struct ue *u, const struct ue_audio_files *files)
+{
+	struct ue_call_state *c = &u->call;
+	struct media_link *link = calloc(1, sizeof *link);
+	if (!link)
+		return -1;
+	*link = (struct media_link){u, c->generation};
+	struct media_options o = {.address = u->c.sip_address,
+				  .audio = *files,
+				  .ssrc = c->ssrc,
+				  .silent_ms = SILENT_MS,
+				  .on_event = on_media,
+				  .ctx = link,
+				  .hooks = u->c.hooks};
+	c->media = media_new(&o, c->trouble, sizeof c->trouble);
+	if (c->media)
+		c->trouble[0] = 0;
+	c->link = link;
+	return c->media ? 0 : -1;
+}
+
+static int open_callee_media(struct ue *u)
+{
+	char send[UE_TEXT], record[UE_TEXT];
+	pthread_mutex_lock(&u->lock);
+	memcpy(send, u->answer_send, sizeof send);
+	memcpy(record, u->answer_record, sizeof record);
+	pthread_mutex_unlock(&u->lock);
+	return open_media(u, &(struct ue_audio_files){send[0] ? send : NULL, record[0] ? record : NULL});
+}
+
+/* An SSRC never used under this key, durable, with the replay record of the message (media.md M-D13). */
+static int record(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	const struct ue_pck *pck = c->next_pck ? c->next_pck : c->pck;
+	const uint8_t cs_id = pck->from_us ? MCSEC_CS_MCPTT_PRIVATE_INITIATOR : MCSEC_CS_MCPTT_PRIVATE_RECEIVER;
+	int rekey = c->machine.state == CC_REKEYING, rc = 1;
+	for (int i = 0; i < SSRC_DRAWS && rc == 1; i++) {
+		if (!rekey && ue_random(&c->ssrc, sizeof c->ssrc))
+			return -1;
+		rc = ue_store_record(u->store, pck->id, cs_id, c->ssrc, c->has_entry ? &c->entry : NULL);
+		if (rekey && rc == 1) /* the stream keeps its SSRC, and this key has seen it: it cannot be used */
+			return -1;
+	}
+	if (rc)
+		return -1;
+	if (!rekey && c->next_pck) {
+		c->pck = c->next_pck;
+		c->next_pck = NULL;
+		ue_emit(u, UE_EV_KEY_OPENED, c->began_ms, NULL, c->peer, c->pck->id, "key of the call from %s opened",
+			c->peer);
+	}
+	return rekey ? 0 : c->caller ? open_media(u, &c->files) : open_callee_media(u);
+}
+
+static void do_record(struct ue *u)
+{
+	enum cc_event_kind kind = record(u) ? CC_EV_NOT_RECORDED : CC_EV_RECORDED;
+	ue_call_event(u, &(struct cc_event){.kind = kind, .automatic = 1}, NULL);
+}
+
+static void start_media(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	struct media_keys *keys = mcsec_secret_alloc(sizeof *keys);
+	int rc = keys && c->media ? ue_pck_media_keys(c->pck, keys) : -1;
+	snprintf(c->trouble, sizeof c->trouble, "%s", rc ? "no keys for the media" : "");
+	if (!rc) {
+		ue_pck_inspect(u, c->pck, keys);
+		rc = media_start(c->media, keys, c->remote, c->remote_port, c->payload_type, c->trouble,
+				 sizeof c->trouble);
+	}
+	mcsec_secret_free(keys);
+	if (rc) {
+		ue_call_event(u, &(struct cc_event){.kind = CC_EV_FAILED}, NULL);
+		return;
+	}
+	set_timer(u, c->max_ms ? c->max_ms : MAX_CALL_MS);
+	ue_emit(u, UE_EV_CALL_UP, c->began_ms, NULL, c->peer, c->pck->id, "call with %s is up, media protected",
+		c->peer);
+}
+
+static void rekey_media(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	struct media_keys *keys = mcsec_secret_alloc(sizeof *keys);
+	int rc = keys && c->next_pck ? ue_pck_media_keys(c->next_pck, keys) : -1;
+	if (!rc && !media_rekey(c->media, keys)) {
+		mcsec_secret_free(c->pck);
+		c->pck = c->next_pck;
+		c->next_pck = NULL;
+	}
+	mcsec_secret_free(keys);
+}
+
+static void keep_stats(struct ue *u)
+{
+	pthread_mutex_lock(&u->lock);
+	media_stats(u->call.media, &u->stats);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void stop_media(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	if (!c->media)
+		return;
+	if (media_stop(c->media) && !c->trouble[0])
+		snprintf(c->trouble, sizeof c->trouble, "the recording could not be written");
+	keep_stats(u);
+	media_free(c->media);
+	free(c->link);
+	c->media = NULL;
+	c->link = NULL;
+}
+
+static void wipe(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	stop_media(u);    /* a call that never came up has a socket too */
+	if (c->reinvited) /* it was being looked at when the call ended */
+		ue_call_reply(u, c->reinvited, 487, 0);
+	c->reinvited = NULL;
+	mcsec_secret_free(c->pck);
+	mcsec_secret_free(c->next_pck);
+	c->pck = c->next_pck = NULL;
+	c->has_entry = 0;
+}
+
+static enum ue_status status_of(const struct ue_call_state *c, const struct cc_event *ev)
+{
+	if (c->trouble[0])
+		return UE_AUDIO;
+	switch (ev->kind) {
+	case CC_EV_CALL:
+		return UE_NO_KMS;
+	case CC_EV_ANSWER:
+		return c->report.status ? c->report.status : ev->secure ? UE_OK : UE_DOWNGRADE;
+	case CC_EV_REFUSED:
+		return c->report.status ? c->report.status : c->unreachable ? UE_UNREACHABLE : UE_REFUSED;
+	case CC_EV_SILENT:
+		return UE_NO_MEDIA;
+	case CC_EV_FAILED:
+		return UE_INTERNAL;
+	case CC_EV_NOT_RECORDED:
+		return UE_STORE;
+	case CC_EV_UNOPENED:
+	case CC_EV_INVITE:
+		return UE_REFUSED;
+	default:
+		return c->report.status;
+	}
+}
+
+static void tell(struct ue *u, const struct cc_event *ev, const struct cc_actions *out)
+{
+	struct ue_call_state *c = &u->call;
+	if (ev->kind == CC_EV_RINGING) {
+		ue_emit(u, UE_EV_RINGING, c->began_ms, NULL, c->peer, 0, "%s is ringing", c->peer);
+		return;
+	}
+	int rejected = ev->kind == CC_EV_UNOPENED || ev->kind == CC_EV_INVITE;
+	if (out->status && ev->kind != CC_EV_BYE) {
+		c->report.sip_status = out->status;
+		c->report.warning = out->warning;
+	}
+	const char *why = c->trouble[0] ? c->trouble : ev->kind == CC_EV_UNOPENED ? mcsec_im_refusal(ev->im) : "";
+	ue_report_set(&c->report, status_of(c, ev), c->began_ms, "%s%s%s", out->reason, why[0] ? ": " : "", why);
+	ue_emit(u, rejected ? UE_EV_REJECTED : UE_EV_CALL_ENDED, c->began_ms, &c->report, c->peer, 0, "%s",
+		c->report.text);
+}
+
+static void reply(struct ue *u, struct sip_server_tx *at_hand, const struct cc_actions *out)
+{
+	struct ue_call_state *c = &u->call;
+	struct sip_server_tx **held = c->reinvited ? &c->reinvited : &c->invited;
+	struct sip_server_tx *tx = at_hand ? at_hand : *held;
+	if (tx == *held)
+		*held = NULL;
+	if (tx)
+		ue_call_reply(u, tx, out->status, out->warning);
+}
+
+/* Our 200, to the INVITE or a re-INVITE. */
+static void answer(struct ue *u, struct sip_server_tx *at_hand)
+{
+	struct ue_call_state *c = &u->call;
+	struct sip_server_tx **held = c->reinvited ? &c->reinvited : &c->invited;
+	struct sip_server_tx *tx = at_hand ? at_hand : *held;
+	if (tx && !ue_answer_send(u, tx)) {
+		*held = NULL;
+		return;
+	}
+	ue_call_event(u, &(struct cc_event){.kind = CC_EV_FAILED}, NULL);
+}
+
+/* BYE, or, where our 200 has not left yet, a refusal. */
+static void bye(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	struct sip_server_tx *unanswered = c->invited;
+	c->invited = NULL;
+	if (unanswered)
+		ue_call_reply(u, unanswered, 500, 0);
+	else
+		ue_bye_send(u);
+}
+
+static void act(struct ue *u, enum cc_action a, const struct cc_event *ev, const struct cc_actions *out,
+		struct sip_server_tx *at_hand)
+{
+	struct ue_call_state *c = &u->call;
+	switch (a) {
+	case CC_DO_MAKE:
+		ue_pck_make(u);
+		break;
+	case CC_DO_RECORD:
+		do_record(u);
+		break;
+	case CC_DO_INVITE:
+		if (ue_invite_send(u))
+			ue_call_event(u, &(struct cc_event){.kind = CC_EV_FAILED}, NULL);
+		else
+			ue_emit(u, UE_EV_OFFERED, c->began_ms, NULL, c->peer, c->pck->id,
+				"call to %s offered with its key", c->peer);
+		break;
+	case CC_DO_RING_TIMER:
+		set_timer(u, c->ring_ms ? c->ring_ms : RING_MS);
+		break;
+	case CC_DO_TELL:
+		tell(u, ev, out);
+		break;
+	case CC_DO_MEDIA:
+		start_media(u);
+		break;
+	case CC_DO_STOP:
+		stop_media(u);
+		break;
+	case CC_DO_CANCEL:
+		c->report.status = ev->kind == CC_EV_RING_TIME ? UE_UNREACHABLE : UE_OK;
+		sip_cancel(c->invite);
+		break;
+	case CC_DO_BYE:
+		bye(u);
+		break;
+	case CC_DO_OPEN:
+		ue_pck_open(u);
+		break;
+	case CC_DO_REPLY:
+		reply(u, at_hand, out);
+		break;
+	case CC_DO_ANSWER:
+	case CC_DO_REANSWER:
+		if (a == CC_DO_REANSWER) {
+			c->sdp_version++;
+			(void)media_move(c->media, c->remote, c->remote_port);
+		}
+		answer(u, at_hand);
+		break;
+	case CC_DO_REKEY:
+		rekey_media(u);
+		break;
+	case CC_DO_WIPE:
+		wipe(u);
+		break;
+	default: /* CC_DO_RING: this client answers by itself */
+		break;
+	}
+}
+
+/* The machine is idle and nothing is due any more: whoever waits may go on. */
+static void maybe_over(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	if (c->machine.state != CC_IDLE || c->byes || c->depth)
+		return;
+	sip_timer_stop(c->timer);
+	c->timer = NULL;
+	sip_dialog_free(c->dialog);
+	c->dialog = NULL;
+	pthread_mutex_lock(&u->lock);
+	u->call_report = c->report;
+	u->call_busy = 0;
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void ue_call_event(struct ue *u, const struct cc_event *ev, struct sip_server_tx *tx)
+{
+	struct cc_actions out;
+	struct ue_call_state *c = &u->call;
+	c->depth++;
+	if (ev) {
+		cc_step(&c->machine, ev, &out);
+		enum cc_state after = c->machine.state;
+		for (size_t i = 0; i < out.n && c->machine.state == after;
+		     i++) /* a failed action has moved on already */
+			act(u, out.do_[i], ev, &out, tx);
+	}
+	c->depth--;
+	maybe_over(u);
+}
+
+void ue_call_reset(struct ue *u, int caller)
+{
+	struct ue_call_state *c = &u->call;
+	unsigned generation = c->generation + 1;
+	*c = (struct ue_call_state){.generation = generation, .caller = caller, .began_ms = ue_clock_ms()};
+}
+
+/* The client ends: no message leaves any more, nothing stays. */
+void ue_call_close(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	sip_timer_stop(c->timer);
+	c->timer = NULL;
+	wipe(u);
+	sip_dialog_free(c->dialog);
+	c->dialog = NULL;
+	c->machine.state = CC_IDLE;
+	c->generation++;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ue_call_sip.c - the messages of a private call: INVITE, its answers, BYE; written and read (sip.md 5, 6; RFC 3261).
+ *
+ * Our offers stand in the INVITE, at session level, one key for the one audio stream. A body may be a description alone
+ * or a part of several; parts of one type may stand once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "mcx/doc/mcptt_info.h"
+#include "mcx/doc/multipart.h"
+#include "mcx/doc/resource_lists.h"
+#include "mcx/flow/warning.h"
+#include "sec/base/text.h"
+#include "ue/codec.h"
+#include "ue/engine.h"
+
+enum { PAYLOAD_TYPE = 96, BYE_MS = 8000 };
+#define SECURE_PROFILE "RTP/SAVP" /* switch sdp.secure_profile (sip.md 5.1) */
+
+static void show_sdp(struct ue *u, int sent, struct octets text)
+{
+	if (u->c.hooks.sdp)
+		u->c.hooks.sdp(u->c.hooks.ctx, sent, text);
+}
+
+/* ---- descriptions ---------------------------------------------------------------------------------------------- */
+
+static struct sdp_audio our_audio(struct ue *u, const char *proto, unsigned payload_type)
+{
+	struct ue_call_state *c = &u->call;
+	return (struct sdp_audio){.session_id = c->session_id,
+				  .version = c->sdp_version,
+				  .address = u->c.sip_address,
+				  .port = media_port(c->media),
+				  .proto = proto,
+				  .payload_type = payload_type,
+				  .rtpmap = CODEC_RTPMAP,
+				  .fmtp = CODEC_FMTP};
+}
+
+static int draw_session(struct ue_call_state *c)
+{
+	uint32_t r;
+	if (ue_random(&r, sizeof r))
+		return -1;
+	c->session_id = r;
+	c->sdp_version = 1;
+	return 0;
+}
+
+/* Opus under a dynamic payload type (RFC 7587 7). */
+static int opus_format(const struct sdp *s, size_t audio, uint8_t *payload_type)
+{
+	static const char opus[] = "opus/48000/2";
+	const struct sdp_media *m = &s->media[audio];
+	for (size_t i = 0; i < m->n_formats; i++) {
+		struct octets map = sdp_rtpmap(s, audio, m->formats[i]);
+		char number[8] = "";
+		if (map.len != sizeof opus - 1 || strncasecmp((const char *)map.p, opus, map.len) != 0 ||
+		    m->formats[i].len >= sizeof number)
+			continue;
+		memcpy(number, m->formats[i].p, m->formats[i].len);
+		unsigned long v = strtoul(number, NULL, 10);
+		if (v < 96 || v > 127)
+			continue;
+		*payload_type = (uint8_t)v;
+		return 0;
+	}
+	return -1;
+}
+
+/* Where the peer's audio goes. */
+static int take_remote(struct ue_call_state *c, const struct sdp *s)
+{
+	size_t audio = sdp_find_media(s, "audio");
+	if (audio == SIZE_MAX)
+		return -1;
+	const struct sdp_media *m = &s->media[audio];
+	if (m->port == 0 || m->address.len == 0 || m->address.len >= sizeof c->remote)
+		return -1;
+	memcpy(c->remote, m->address.p, m->address.len);
+	c->remote[m->address.len] = 0;
+	c->remote_port = m->port;
+	return 0;
+}
+
+/* The body's parts; decoded ones live in *scratch (freed by the caller). */
+static int read_parts(const struct sip_message *msg, struct multipart *parts, uint8_t **scratch)
+{
+	*scratch = malloc(msg->body.len + 1);
+	return *scratch && msg->content_type &&
+		       !multipart_read(msg->content_type, msg->body, *scratch, msg->body.len + 1, parts, NULL)
+		   ? 0
+		   : -1;
+}
+
+static const struct body_part *only(const struct multipart *parts, const char *type)
+{
+	size_t n;
+	const struct body_part *part = multipart_find(parts, type, &n);
+	return n == 1 ? part : NULL;
+}
+
+/* ---- INVITE, as caller ------------------------------------------------------------------------------------------- */
+
+static enum mcsec_err write_offer(struct ue *u, struct writer *w)
+{
+	struct ue_call_state *c = &u->call;
+	uint8_t message[MCSEC_IM_MAX];
+	size_t len = c->pck->message_len;
+	memcpy(message, c->pck->message, len);
+	if (u->c.hooks.offer) /* a test may damage it on its way out */
+		u->c.hooks.offer(u->c.hooks.ctx, message, len);
+	struct sdp_audio a = our_audio(u, SECURE_PROFILE, PAYLOAD_TYPE);
+	a.key_mgmt = (struct octets){message, len};
+	return sdp_write_offer(w, &a);
+}
+
+/* mcptt-info of an INVITE: session type and client id. */
+static enum mcsec_err write_info(const struct ue *u, struct writer *w)
+{
+	struct mcptt_info *info = calloc(1, sizeof *info);
+	if (!info)
+		return MCSEC_E_MEMORY;
+	snprintf(info->session_type, sizeof info->session_type, "private");
+	info->client_id.form = MCPTT_PLAIN;
+	snprintf(info->client_id.value, sizeof info->client_id.value, "%s", u->client_uuid);
+	enum mcsec_err e = mcptt_info_write(w, info);
+	free(info);
+	return e;
+}
+
+static int write_invite_body(struct ue *u, struct writer *w, char *type, size_t type_size)
+{
+	static uint8_t info[4096], list[2048]; /* the loop's thread alone comes here */
+	struct ue_call_state *c = &u->call;
+	const char *target = c->peer;
+	uint8_t r[8];
+	char hex[HEX_SIZE(8)], boundary[24];
+	struct writer offer = wr_init(c->offer, sizeof c->offer), i = wr_init(info, sizeof info),
+		      l = wr_init(list, sizeof list);
+	if (ue_random(r, sizeof r) || write_offer(u, &offer) || write_info(u, &i) ||
+	    resource_lists_write(&l, &target, 1))
+		return -1;
+	c->offer_len = wr_len(&offer);
+	hex_encode(OCTETS(r), hex);
+	snprintf(boundary, sizeof boundary, "mcx-%s", hex);
+	const struct body_out parts[] = {{TYPE_SDP, NULL, wr_result(&offer), 0},
+					 {TYPE_MCPTT_INFO, NULL, wr_result(&i), 0},
+					 {TYPE_RESOURCE_LIST, NULL, wr_result(&l), 0}};
+	return multipart_write(w, boundary, parts, 3) || multipart_type(boundary, type, type_size) ? -1 : 0;
+}
+
+static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
+{
+	struct ue *u = ctx;
+	struct ue_call_state *c = &u->call;
+	if (tx != c->invite)
+		return;
+	if (rs->status < 200) {
+		if (rs->status == 180)
+			ue_call_event(u, &(struct cc_event){.kind = CC_EV_RINGING}, NULL);
+		return;
+	}
+	c->invite = NULL;
+	struct cc_event ev = {.kind = CC_EV_REFUSED, .status = rs->status, .warning = sip_warning_code(rs)};
+	c->unreachable = rs->error != NULL;
+	c->report.sip_status = rs->error ? 0 : rs->status;
+	c->report.warning = ev.warning;
+	if (rs->status / 100 == 2) {
+		const char *why;
+		ev = (struct cc_event){.kind = CC_EV_ANSWER, .secure = ue_answer_read(u, rs, &why)};
+		if (!ev.secure)
+			ue_emit(u, UE_EV_ALARM, c->began_ms, NULL, c->peer, 0, "downgrade: %s", why);
+	}
+	ue_call_event(u, &ev, NULL);
+}
+
+int ue_invite_send(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	char type[128], icsi[160];
+	uint8_t *body = malloc(UE_BODY);
+	struct writer w = wr_init(body, body ? UE_BODY : 0);
+	snprintf(icsi, sizeof icsi, "*;%s;require;explicit", UE_ICSI_TAG);
+	const struct sip_header headers[] = {{"P-Preferred-Service", UE_ICSI},
+					     {"Accept-Contact", "*;" UE_MCPTT_TAG ";require;explicit"},
+					     {"Accept-Contact", icsi},
+					     {"Answer-Mode", "Auto"}};
+	int ok = body && !draw_session(c) && !write_invite_body(u, &w, type, sizeof type);
+	struct sip_request rq = {.method = "INVITE",
+				 .uri = u->c.sip_psi,
+				 .from = u->impu,
+				 .to = u->c.sip_psi,
+				 .route = u->c.sip_route,
+				 .with = {.n_headers = sizeof headers / sizeof *headers,
+					  .headers = headers,
+					  .contact = u->contact,
+					  .content_type = type,
+					  .body = wr_result(&w)}};
+	if (ok) {
+		show_sdp(u, 1, (struct octets){c->offer, c->offer_len});
+		c->dialog = sip_dialog_invite(u->port, &rq, on_invite_answer, &ue_dialog_events, u, &c->invite);
+	}
+	free(body);
+	return ok && c->dialog ? 0 : -1;
+}
+
+int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
+{
+	static struct sdp offer, answer;
+	struct ue_call_state *c = &u->call;
+	struct multipart *parts = malloc(sizeof *parts);
+	uint8_t *scratch = NULL;
+	enum sdp_verdict v = SDP_UNREADABLE;
+	const struct body_part *part = parts && !read_parts(rs, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
+	if (part)
+		show_sdp(u, 0, part->body);
+	if (part && !sdp_read((struct octets){c->offer, c->offer_len}, &offer, NULL) &&
+	    !sdp_read(part->body, &answer, NULL))
+		v = sdp_check_answer(&offer, &answer);
+	if (v == SDP_SECURE && (take_remote(c, &answer) || opus_format(&offer, 0, &c->payload_type)))
+		v = SDP_NO_ADDRESS;
+	free(scratch);
+	free(parts);
+	*why = sdp_verdict_name(v);
+	return v == SDP_SECURE;
+}
+
+/* ---- INVITE, as callee ------------------------------------------------------------------------------------------- */
+
+/* Who calls, and that it is us who is called; what the server put in from its bindings (sip.md 6.3). */
+static int take_info(struct ue *u, const struct body_part *part, char *peer)
+{
+	struct mcptt_info *info = part ? malloc(sizeof *info) : NULL;
+	int ok = info && !mcptt_info_read(part->body, info) && info->calling_user_id.form == MCPTT_PLAIN &&
+		 strlen(info->calling_user_id.value) < MCSEC_ID_MAX &&
+		 (info->called_party_id.form != MCPTT_PLAIN || !strcmp(info->called_party_id.value, u->own_id));
+	if (ok)
+		snprintf(peer, MCSEC_ID_MAX, "%s", info->calling_user_id.value);
+	free(info);
+	return ok ? 0 : -1;
+}
+
+void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event *ev)
+{
+	static struct sdp sdp;
+	struct ue_call_state *c = &u->call;
+	int again = ev->kind == CC_EV_REINVITE;
+	char peer[MCSEC_ID_MAX] = "";
+	struct multipart *parts = malloc(sizeof *parts);
+	uint8_t *scratch = NULL;
+	const struct body_part *part = parts && !read_parts(rq, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
+	if (part)
+		show_sdp(u, 0, part->body);
+	int ok = part && !sdp_read(part->body, &sdp, NULL) && !take_remote(c, &sdp) &&
+		 !opus_format(&sdp, sdp_find_media(&sdp, "audio"), &c->payload_type) &&
+		 part->body.len <= sizeof c->offer;
+	if (!again)
+		ok = ok && !take_info(u, only(parts, TYPE_MCPTT_INFO), peer);
+	if (ok) {
+		struct octets key = sdp.media[sdp_find_media(&sdp, "audio")].key_mgmt;
+		uint8_t message[MCSEC_IM_MAX];
+		size_t len = 0;
+		ev->known_peer = 1;
+		ev->has_key = key.len > 0;
+		ev->same_key = c->pck && ev->has_key &&
+			       !base64_decode((const char *)key.p, key.len, message, sizeof message, &len) &&
+			       len == c->pck->message_len && !memcmp(message, c->pck->message, len);
+		memcpy(c->offer, part->body.p, part->body.len);
+		c->offer_len = part->body.len;
+		if (!again)
+			memcpy(c->peer, peer, sizeof c->peer);
+	}
+	free(scratch);
+	free(parts);
+}
+
+int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
+{
+	static struct sdp offer;
+	static uint8_t text[SDP_MAX];
+	struct ue_call_state *c = &u->call;
+	struct writer w = wr_init(text, sizeof text);
+	if (sdp_read((struct octets){c->offer, c->offer_len}, &offer, NULL))
+		return -1;
+	size_t audio = sdp_find_media(&offer, "audio");
+	char proto[32];
+	struct octets p = offer.media[audio].proto;
+	if (p.len >= sizeof proto || (c->session_id == 0 && draw_session(c)))
+		return -1;
+	memcpy(proto, p.p, p.len);
+	proto[p.len] = 0;
+	struct sdp_audio a = our_audio(u, proto, c->payload_type);
+	if (sdp_write_answer(&w, &offer, &a))
+		return -1;
+	if (!c->dialog)
+		c->dialog = sip_dialog_accept(tx, &ue_dialog_events, u);
+	const struct sip_header headers[] = {{"P-Preferred-Service", UE_ICSI}};
+	struct sip_out with = {
+	    .n_headers = 1, .headers = headers, .contact = u->contact, .content_type = TYPE_SDP, .body = wr_result(&w)};
+	if (!c->dialog || sip_reply(tx, 200, NULL, &with))
+		return -1;
+	show_sdp(u, 1, wr_result(&w));
+	return 0;
+}
+
+/* ---- short ones -------------------------------------------------------------------------------------------------- */
+
+void ue_call_reply(struct ue *u, struct sip_server_tx *tx, int status, int warning)
+{
+	char value[256];
+	struct sip_header headers[] = {{"Warning", value}};
+	struct sip_out with = {.headers = headers};
+	if (warning && !mcx_warning_value(warning, u->c.sip_address, NULL, value, sizeof value))
+		with.n_headers = 1;
+	(void)sip_reply(tx, status, NULL, &with); /* our own values: nothing in them can be refused */
+}
+
+struct bye {
+	struct ue *u;
+	struct sip_dialog *dialog;
+};
+
+static void bye_over(struct bye *b)
+{
+	struct ue *u = b->u;
+	sip_dialog_free(b->dialog);
+	free(b);
+	u->call.byes--;
+	ue_call_event(u, NULL, NULL); /* the call may be over now */
+}
+
+static void on_bye_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
+{
+	(void)tx;
+	if (rs->status >= 200)
+		bye_over(ctx);
+}
+
+void ue_bye_send(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	struct bye *b = calloc(1, sizeof *b);
+	struct sip_dialog *d = c->dialog;
+	c->dialog = NULL;
+	if (!b || !d) {
+		sip_dialog_free(d);
+		free(b);
+		return;
+	}
+	*b = (struct bye){u, d};
+	c->byes++;
+	struct sip_request rq = {.method = "BYE", .timeout_ms = BYE_MS};
+	if (!sip_dialog_send(d, &rq, on_bye_answer, b))
+		bye_over(b);
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ue_register.c - service authorisation carried out: what client_auth.c decides becomes jobs, REGISTERs and timers
+ * (TS 24.379 7.2.1; flows 1.1, sip.md 2.2, 2.4).
+ *
+ * The server is the registrar (sip.md 2.5 step 9): its 200 is the proof, and repairs go by REGISTER too. CSK and
+ * I_MESSAGE are made on a worker, durable (CSK-ID and T) before the REGISTER leaves.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "mcx/doc/mcptt_info.h"
+#include "mcx/doc/multipart.h"
+#include "mcx/flow/warning.h"
+#include "sec/base/text.h"
+#include "ue/engine.h"
+
+enum { GIVE_UP_MS = 15000, LOG_OFF_MS = 8000 };
+
+/* ---- outcomes -------------------------------------------------------------------------------------------------- */
+
+static void finish(struct ue *u, enum ue_status s, const char *text)
+{
+	pthread_mutex_lock(&u->lock);
+	struct ue_report *r = &u->auth_report;
+	ue_report_set(r, s, u->auth_began_ms, "%s", text);
+	u->auth_done = 1;
+	pthread_cond_broadcast(&u->changed);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void note_answer(struct ue *u, int status, int warning)
+{
+	pthread_mutex_lock(&u->lock);
+	u->auth_report.sip_status = status;
+	u->auth_report.warning = warning;
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* ---- making the CSK -------------------------------------------------------------------------------------------- */
+
+struct make_job {
+	struct ue *u;
+	struct ue_ring *ring;
+	struct ue_csk *csk;
+	enum mcsec_err err;
+};
+
+/* T later than that of any CSK before, so that clock skew never makes the newer one lose (flows 0.4). Durable first. */
+static int draw_csk(struct ue *u, struct ue_csk *csk)
+{
+	uint64_t now = ue_time_now();
+	uint8_t kept[12];
+	csk->time = now > u->csk_time ? now : u->csk_time + 1;
+	if (mcsec_kid_new(MCSEC_CSK, &mcsec_rng_system, NULL, NULL, &csk->id) || ue_random(csk->key, sizeof csk->key))
+		return -1;
+	struct writer w = wr_init(kept, sizeof kept);
+	wr_u32(&w, csk->id);
+	wr_u64(&w, csk->time);
+	u->csk_time = csk->time;
+	return ue_store_put(u->store, "csk", OCTETS(kept));
+}
+
+static void make_run(void *arg, void *state)
+{
+	struct make_job *j = arg;
+	(void)state;
+	struct ue *u = j->u;
+	const char *server = u->c.mdsi && u->c.mdsi[0] ? u->c.mdsi : u->c.sip_psi; /* sip.md 2.4 */
+	struct mcsec_im_make what = {.kind = MCSEC_CSK,
+				     .k_id = j->csk->id,
+				     .key = j->csk->key,
+				     .time = j->csk->time,
+				     .initiator = u->own_id,
+				     .initiator_kms = u->c.kms_uri,
+				     .responder = server,
+				     .responder_kms = u->c.kms_uri};
+	j->err = mcsec_im_make(&j->ring->book, &what, &mcsec_rng_system, j->csk->message, sizeof j->csk->message,
+			       &j->csk->message_len);
+}
+
+static void send_register(struct ue *u, uint32_t expires);
+
+static void make_done(void *arg)
+{
+	struct make_job *j = arg;
+	struct ue *u = j->u;
+	int wanted = u->port && u->making == j;
+	ue_ring_unref(u, j->ring);
+	if (wanted && !j->err) {
+		u->making = NULL;
+		u->csk_new = j->csk;
+		send_register(u, u->c.register_s);
+	} else {
+		mcsec_secret_free(j->csk);
+		if (wanted)
+			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
+	}
+	free(j);
+}
+
+/* A job that is under way keeps its key to itself until its end, and wipes it then. */
+static void wipe_new(struct ue *u)
+{
+	mcsec_secret_free(u->csk_new);
+	u->csk_new = NULL;
+	u->making = NULL;
+}
+
+static int make_csk(struct ue *u)
+{
+	struct make_job *j = calloc(1, sizeof *j);
+	struct ue_csk *csk = mcsec_secret_alloc(sizeof *csk);
+	struct ue_ring *ring = ue_ring_ref(u);
+	wipe_new(u);
+	if (j && csk && ring && !draw_csk(u, csk)) {
+		*j = (struct make_job){.u = u, .ring = ring, .csk = csk};
+		u->making = j;
+		if (!worker_submit(u->workers, &(struct worker_job){make_run, make_done, j}))
+			return 0;
+		u->making = NULL;
+	}
+	ue_ring_unref(u, ring);
+	mcsec_secret_free(csk);
+	free(j);
+	return -1;
+}
+
+/* ---- REGISTER -------------------------------------------------------------------------------------------------- */
+
+/* application/mikey and mcptt-info with token and client id. */
+static enum mcsec_err write_body(struct ue *u, const struct ue_csk *csk, const char *boundary, struct writer *w)
+{
+	struct mcptt_info *info = mcsec_secret_alloc(sizeof *info);
+	uint8_t *xml = mcsec_secret_alloc(MCPTT_INFO_MAX);
+	enum mcsec_err e = info && xml ? MCSEC_OK : MCSEC_E_MEMORY;
+	if (!e) {
+		pthread_mutex_lock(&u->lock);
+		snprintf(info->access_token.value, sizeof info->access_token.value, "%s", u->tokens->access);
+		pthread_mutex_unlock(&u->lock);
+		info->access_token.form = info->client_id.form = MCPTT_PLAIN;
+		snprintf(info->client_id.value, sizeof info->client_id.value, "%s", u->client_uuid);
+		struct writer x = wr_init(xml, MCPTT_INFO_MAX);
+		e = mcptt_info_write(&x, info);
+		const struct body_out parts[] = {{TYPE_MIKEY, NULL, {csk->message, csk->message_len}, 0},
+						 {TYPE_MCPTT_INFO, NULL, wr_result(&x), 0}};
+		e = e ? e : multipart_write(w, boundary, parts, 2);
+	}
+	mcsec_secret_free(info);
+	mcsec_secret_free(xml);
+	return e;
+}
+
+static uint32_t seconds_left(struct ue *u)
+{
+	pthread_mutex_lock(&u->lock);
+	int64_t left = u->tokens->expires_at - ue_unix_now();
+	pthread_mutex_unlock(&u->lock);
+	return left > 0 ? (uint32_t)(left < INT32_MAX ? left : INT32_MAX) : 0;
+}
+
+static uint32_t header_number(const struct sip_message *rs, const char *name)
+{
+	const char *v = sip_header_at(rs, name, 0);
+	unsigned long n = v ? strtoul(v, NULL, 10) : 0;
+	return n < INT32_MAX ? (uint32_t)n : INT32_MAX;
+}
+
+/* What the registrar granted us: our contact's parameter, else Expires, else what we asked. */
+static uint32_t granted(const struct ue *u, const struct sip_message *rs)
+{
+	for (size_t i = 0; i < rs->n_contacts; i++)
+		if (rs->contacts[i].expires > 0 && strstr(u->contact, rs->contacts[i].uri))
+			return (uint32_t)rs->contacts[i].expires;
+	return rs->expires > 0 ? (uint32_t)rs->expires : u->c.register_s;
+}
+
+static enum ca_event_kind verdict(int status, int warning)
+{
+	static const struct {
+		int status, warning;
+		enum ca_event_kind kind;
+	} table[] = {
+	    {404, WARN_UNKNOWN_USER, CA_EV_UNKNOWN_USER},
+	    {403, WARN_SERVICE_AUTHORISATION, CA_EV_UNAUTHORISED},
+	    {403, WARN_INTEGRITY, CA_EV_UNREADABLE},
+	    {403, WARN_DECRYPT, CA_EV_UNREADABLE},
+	    {488, WARN_MIKEY, CA_EV_MIKEY},
+	    {403, WARN_NOT_ALLOWED, CA_EV_NO_SUITE},
+	};
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		if (table[i].status == status && table[i].warning == warning)
+			return table[i].kind;
+	int later = status == 408 || status == 480 || status == 500 || status == 503 || status == 504;
+	return status / 100 == 2 ? CA_EV_ACCEPTED : later ? CA_EV_LATER : CA_EV_REFUSED;
+}
+
+static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
+{
+	struct ue *u = ctx;
+	(void)tx;
+	if (rs->status < 200)
+		return;
+	uint8_t jitter = 0;
+	(void)ue_random(&jitter, 1);
+	int warning = sip_warning_code(rs);
+	note_answer(u, rs->error ? 0 : rs->status, warning);
+	struct ca_event ev = {.kind = verdict(rs->status, warning),
+			      .expires_s = granted(u, rs),
+			      .token_s = seconds_left(u),
+			      .retry_after_s = header_number(rs, "Retry-After"),
+			      .jitter = jitter};
+	u->granted_s = ev.expires_s;
+	ue_auth_event(u, &ev);
+}
+
+static void on_log_off_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
+{
+	struct ue *u = ctx;
+	(void)tx;
+	if (rs->status < 200)
+		return;
+	note_answer(u, rs->error ? 0 : rs->status, sip_warning_code(rs));
+	int ok = rs->status / 100 == 2;
+	finish(u,
+	       ok          ? UE_OK
+	       : rs->error ? UE_UNREACHABLE
+			   : UE_REFUSED,
+	       ok ? "logged off" : "the server did not confirm");
+	ue_emit(u, UE_EV_LOGGED_OFF, u->auth_began_ms, NULL, u->own_id, 0, "%s",
+		ok ? "logged off" : "logged off here alone");
+}
+
+/* The domain of the public identity is what one registers with. */
+static void registrar_uri(const struct ue *u, char *out, size_t size)
+{
+	const char *host = strchr(u->impu, '@');
+	snprintf(out, size, "sip:%s", host ? host + 1 : u->impu);
+}
+
+static void send_register(struct ue *u, uint32_t expires)
+{
+	char uri[MCSEC_ID_MAX + 8], expires_text[16], boundary[24], type[128], hex[HEX_SIZE(8)];
+	uint8_t r[8], *body = expires ? mcsec_secret_alloc(UE_BODY) : NULL;
+	struct writer w = wr_init(body, body ? UE_BODY : 0);
+	int ok = !ue_random(r, sizeof r) && (!expires || body);
+	hex_encode(OCTETS(r), hex);
+	snprintf(boundary, sizeof boundary, "mcx-%s", hex);
+	if (!u->register_call_id[0])
+		snprintf(u->register_call_id, sizeof u->register_call_id, "%s@%s", hex, u->c.sip_address);
+	snprintf(expires_text, sizeof expires_text, "%u", expires);
+	registrar_uri(u, uri, sizeof uri);
+	if (ok && expires)
+		ok = !write_body(u, u->csk_new, boundary, &w) && !multipart_type(boundary, type, sizeof type);
+	const struct sip_header headers[] = {{"Expires", expires_text}};
+	struct sip_request rq = {.method = "REGISTER",
+				 .uri = uri,
+				 .from = u->impu,
+				 .to = u->impu,
+				 .call_id = u->register_call_id,
+				 .cseq = ++u->register_cseq,
+				 .route = u->c.sip_route,
+				 .timeout_ms = LOG_OFF_MS,
+				 .with = {.n_headers = 1, .headers = headers, .contact = u->contact}};
+	if (expires) {
+		rq.with.content_type = type;
+		rq.with.body = wr_result(&w);
+	}
+	ok = ok && sip_send(u->port, &rq, expires ? on_register_answer : on_log_off_answer, u);
+	mcsec_secret_free(body);
+	if (!ok && expires)
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
+	else if (!ok)
+		finish(u, UE_INTERNAL, "the request could not be made");
+}
+
+/* ---- actions --------------------------------------------------------------------------------------------------- */
+
+struct fetch_job {
+	struct ue *u;
+	int new_token, new_keys;
+	struct ue_report r;
+};
+
+static void fetch_run(void *arg, void *state)
+{
+	struct fetch_job *j = arg;
+	(void)state;
+	if (!ue_token_fresh(j->u, j->new_token, &j->r))
+		ue_keys_fetch(j->u, j->new_keys, &j->r);
+}
+
+static void fetch_done(void *arg)
+{
+	struct fetch_job *j = arg;
+	struct ue *u = j->u;
+	if (u->port && j->r.status == UE_OK)
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_READY});
+	else if (u->port && u->auth.state == CA_KEYS) {
+		u->auth.state = CA_OFF;
+		finish(u, j->r.status, j->r.text);
+	}
+	free(j);
+}
+
+static void fetch(struct ue *u, int new_token, int new_keys)
+{
+	struct fetch_job *j = calloc(1, sizeof *j);
+	if (j) {
+		*j = (struct fetch_job){.u = u, .new_token = new_token, .new_keys = new_keys};
+		if (!worker_submit(u->workers, &(struct worker_job){fetch_run, fetch_done, j}))
+			return;
+	}
+	free(j);
+	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_NOT_READY});
+}
+
+static void set_csk_id(struct ue *u, uint32_t id)
+{
+	pthread_mutex_lock(&u->lock);
+	u->csk_id = id;
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void install_csk(struct ue *u)
+{
+	mcsec_secret_free(u->csk);
+	u->csk = u->csk_new;
+	u->csk_new = NULL;
+	set_csk_id(u, u->csk ? u->csk->id : 0);
+	finish(u, UE_OK, "registered, service authorised");
+	ue_emit(u, UE_EV_REGISTERED, u->auth_began_ms, NULL, u->own_id, u->csk ? u->csk->id : 0,
+		"registered as %s for %u s, CSK uploaded", u->own_id, u->granted_s);
+}
+
+static void on_auth_timer(void *arg)
+{
+	struct ue *u = arg;
+	u->auth_timer = NULL;
+	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_TIMER});
+}
+
+/* Wakes at the machine's time; a caller who waits for a first success is not kept longer than GIVE_UP_MS. */
+static void set_timer(struct ue *u)
+{
+	int64_t now = ue_clock_ms(), wait = u->auth.due_ms > now ? u->auth.due_ms - now : 0;
+	if (u->auth.state == CA_UPLOAD && u->auth.due_ms > u->auth_give_up_ms) {
+		pthread_mutex_lock(&u->lock);
+		int status = u->auth_report.sip_status;
+		pthread_mutex_unlock(&u->lock);
+		finish(u, status ? UE_REFUSED : UE_UNREACHABLE,
+		       status ? "the server asks to come later" : "no answer from the server");
+	}
+	sip_timer_stop(u->auth_timer);
+	u->auth_timer = sip_timer_start(u->loop, (unsigned)(wait < INT32_MAX ? wait : INT32_MAX), on_auth_timer, u);
+}
+
+static void tell_failure(struct ue *u)
+{
+	pthread_mutex_lock(&u->lock);
+	int status = u->auth_report.sip_status, warning = u->auth_report.warning;
+	pthread_mutex_unlock(&u->lock);
+	char text[UE_TEXT];
+	const char *warned = mcx_warning_text(warning);
+	snprintf(text, sizeof text, "service authorisation ended: %d%s%s", status, warned ? " " : "",
+		 warned ? warned : "");
+	finish(u, status ? UE_REFUSED : UE_INTERNAL, text);
+	ue_emit(u, UE_EV_ALARM, u->auth_began_ms, NULL, u->own_id, 0, "%s", text);
+}
+
+static void act(struct ue *u, enum ca_action a)
+{
+	switch (a) {
+	case CA_DO_FETCH:
+		fetch(u, 0, 0);
+		break;
+	case CA_DO_NEW_TOKEN:
+		fetch(u, 1, 0);
+		break;
+	case CA_DO_REFRESH_KEYS:
+		fetch(u, 0, 1);
+		break;
+	case CA_DO_MAKE: /* the job's end sends: CA_DO_SEND follows it */
+		if (make_csk(u))
+			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
+		break;
+	case CA_DO_INSTALL:
+		install_csk(u);
+		break;
+	case CA_DO_TIMER:
+		set_timer(u);
+		break;
+	case CA_DO_WIPE_NEW:
+		wipe_new(u);
+		break;
+	case CA_DO_WIPE:
+		wipe_new(u);
+		mcsec_secret_free(u->csk);
+		u->csk = NULL;
+		set_csk_id(u, 0);
+		break;
+	case CA_DO_LOG_OFF:
+		send_register(u, 0);
+		break;
+	case CA_DO_TELL:
+		tell_failure(u);
+		break;
+	default:
+		break;
+	}
+}
+
+void ue_auth_event(struct ue *u, const struct ca_event *ev)
+{
+	struct ca_actions out;
+	struct ca_event now = *ev;
+	now.now_ms = ue_clock_ms();
+	ca_step(&u->auth, &now, &out);
+	for (size_t i = 0; i < out.n; i++)
+		act(u, out.do_[i]);
+}
+
+void ue_auth_close(struct ue *u)
+{
+	sip_timer_stop(u->auth_timer);
+	u->auth_timer = NULL;
+	u->auth = (struct ca){0};
+	wipe_new(u);
+	mcsec_secret_free(u->csk);
+	u->csk = NULL;
+}
+
+/* ---- the caller's side ----------------------------------------------------------------------------------------- */
+
+static void start(void *arg)
+{
+	struct ue *u = arg;
+	u->auth_began_ms = ue_clock_ms();
+	u->auth_give_up_ms = u->auth_began_ms + GIVE_UP_MS;
+	if (u->auth.state == CA_OFF)
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_START});
+	else if (u->auth.state == CA_AUTHORISED)
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_SIP_LOST}); /* registers again, with a new CSK */
+}
+
+static void log_off(void *arg)
+{
+	struct ue *u = arg;
+	u->auth_began_ms = ue_clock_ms();
+	sip_timer_stop(u->auth_timer);
+	u->auth_timer = NULL;
+	int sends = u->auth.state != CA_OFF && u->auth.state != CA_KEYS;
+	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_LOG_OFF});
+	if (!sends)
+		finish(u, UE_OK, "was not registered");
+}
+
+static enum ue_status run(struct ue *u, void (*fn)(void *), struct ue_report *r)
+{
+	pthread_mutex_lock(&u->lock);
+	u->auth_done = 0;
+	memset(&u->auth_report, 0, sizeof u->auth_report);
+	pthread_mutex_unlock(&u->lock);
+	if (sip_loop_post(u->loop, fn, u))
+		return ue_report_set(r, UE_INTERNAL, ue_clock_ms(), "no memory");
+	pthread_mutex_lock(&u->lock);
+	while (!u->auth_done)
+		pthread_cond_wait(&u->changed, &u->lock);
+	*r = u->auth_report;
+	pthread_mutex_unlock(&u->lock);
+	return r->status;
+}
+
+enum ue_status ue_register(struct ue *u, struct ue_report *r)
+{
+	int64_t began = ue_clock_ms();
+	char err[UE_TEXT];
+	memset(r, 0, sizeof *r);
+	if (!u->tokens->mcptt_id[0])
+		return ue_report_set(r, UE_STATE, began, "not signed in");
+	if (ue_loop_start(u, err, sizeof err))
+		return ue_report_set(r, UE_INTERNAL, began, "%s", err);
+	return run(u, start, r);
+}
+
+enum ue_status ue_log_off(struct ue *u, struct ue_report *r)
+{
+	memset(r, 0, sizeof *r);
+	if (!u->loop_runs)
+		return ue_report_set(r, UE_OK, ue_clock_ms(), "was not registered");
+	return run(u, log_off, r);
+}

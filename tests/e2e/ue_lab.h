@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ue_lab.h - a small world for client engines in one process: a KMS that issues real keys, identities that are signed
+ * in, and a SIP server over TCP on loopback that registers clients and stands between the two ends of a call.
+ *
+ * The server here is the hostile one too: it can change what it forwards, and send INVITEs of its own making. What
+ * the real daemons do is tested with them; here the engine is what is tested, whole, from SIP to WAV.
+ */
+#ifndef MCX_UE_LAB_H
+#define MCX_UE_LAB_H
+
+#include "mcsec/mikey.h"
+#include "ue/ue.h"
+
+#define LAB_KMS     "kms.lab.mcx.test"
+#define LAB_PSI     "sip:mcptt@lab.mcx.test"
+#define LAB_ALICE   "sip:alice@lab.mcx.test"
+#define LAB_BOB     "sip:bob@lab.mcx.test"
+#define LAB_MALLORY "sip:mallory@lab.mcx.test"
+
+struct lab;
+
+struct lab_hooks { /* called on the server's loop; texts are replaced in place, *len may change up to size */
+	void (*offer)(void *ctx, char *sdp, size_t *len, size_t size);
+	void (*answer)(void *ctx, char *sdp, size_t *len, size_t size);
+	void *ctx;
+};
+
+/* The calling test fails if the lab cannot be made. */
+struct lab *lab_new(void);
+void lab_free(struct lab *l);
+void lab_set_hooks(struct lab *l, const struct lab_hooks *h);
+
+/* A client of this identity, signed in and provisioned; its folder stays in the lab until lab_free. */
+struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra);
+
+/* Tables to make and open messages with, as every identity of the lab. */
+const struct mcsec_im_book *lab_book(const struct lab *l);
+
+/* The I_MESSAGE of a PCK from `from` to `to` at TIME `time`. Returns its length. */
+size_t lab_pck_message(struct lab *l, const char *from, const char *to, uint64_t time, uint8_t out[MCSEC_IM_MAX]);
+/* An offer with that message (len 0: none) at session level; NUL-terminated. */
+void lab_offer(const uint8_t *message, size_t len, char *out, size_t size);
+
+struct lab_answer {
+	int status, warning;
+};
+/* INVITE to a registered client, caller's identity as the server puts it; the final answer. A 2xx is ended by BYE. */
+struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling_user_id, const char *offer);
+/* Same, and while the call is up a re-INVITE with another offer: its answer. */
+struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *calling_user_id, const char *offer,
+				   const char *second);
+
+/* What the server saw of the last REGISTER with a body. */
+struct lab_register {
+	int csk_opened; /* the I_MESSAGE opened under the server's own keys, from the user, with a CSK */
+	uint32_t csk_id;
+	char token[256], client_id[64];
+};
+struct lab_register lab_last_register(struct lab *l);
+/* Answer the next n REGISTERs so instead of 200. */
+void lab_refuse_registers(struct lab *l, int n, int status, const char *warning);
+/* How many BYEs came in from clients. */
+int lab_byes(struct lab *l);
+
+#endif
