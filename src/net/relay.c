@@ -313,6 +313,20 @@ uint16_t relay_port(const struct relay_session *s, size_t stream, int end)
 	return stream < s->n ? s->port[stream][end != 0] : 0;
 }
 
+/* Is this one of our own sockets? Media sent there would come back to us. Lock held. */
+static int is_own(const struct relay *r, const struct sockaddr_storage *a)
+{
+	struct sockaddr_storage own;
+	for (const struct relay_session *s = r->sessions; s; s = s->next)
+		for (size_t i = 0; i < s->n * ENDS * KINDS; i++) {
+			uint16_t port = s->port[i / (ENDS * KINDS)][i / KINDS % ENDS];
+			address_of(r->address, (uint16_t)(port + i % KINDS), &own);
+			if (same_address(&own, a))
+				return 1;
+		}
+	return 0;
+}
+
 enum mcsec_err relay_set_remote(struct relay_session *s, size_t stream, int end, const char *address, uint16_t port)
 {
 	struct sockaddr_storage rtp, rtcp;
@@ -323,12 +337,16 @@ enum mcsec_err relay_set_remote(struct relay_session *s, size_t stream, int end,
 		return MCSEC_E_ENCODING;
 	address_of(address, (uint16_t)(port + 1), &rtcp);
 	pthread_mutex_lock(&s->relay->lock);
+	int own = is_own(s->relay, &rtp);
 	struct leg *l = s->legs[stream][end != 0];
-	l[0].remote = rtp;
-	l[1].remote = rtcp;
-	l[0].remote_len = l[1].remote_len = len;
+	if (!own) {
+		l[0].remote = rtp;
+		l[1].remote = rtcp;
+		l[0].remote_len = len;
+		l[1].remote_len = is_own(s->relay, &rtcp) ? 0 : len; /* a neighbour of ours has no RTCP port */
+	}
 	pthread_mutex_unlock(&s->relay->lock);
-	return MCSEC_OK;
+	return own ? MCSEC_E_VALUE : MCSEC_OK;
 }
 
 int64_t relay_silent_ms(const struct relay_session *s)

@@ -32,7 +32,10 @@ struct relay_session *relay_open(struct relay *r, size_t n_streams);
 void relay_close(struct relay_session *s);
 /* The local RTP port that end `end` (0 caller, 1 callee) sends to, for the stream. */
 uint16_t relay_port(const struct relay_session *s, size_t stream, int end);
-/* The remote RTP address of that end, from its SDP; RTCP is port + 1. Until both are set nothing is forwarded. */
+/*
+ * The remote RTP address of that end, from its SDP; RTCP is port + 1. Until both are set nothing is forwarded.
+ * MCSEC_E_ENCODING no address; MCSEC_E_VALUE a port of this relay: media would run in a circle.
+ */
 enum mcsec_err relay_set_remote(struct relay_session *s, size_t stream, int end, const char *address, uint16_t port);
 /* How many milliseconds ago a packet of either end was last forwarded; since the opening, if never. */
 int64_t relay_silent_ms(const struct relay_session *s);

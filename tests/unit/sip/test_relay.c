@@ -125,6 +125,30 @@ static void a_stranger_neither_gets_in_nor_redirects_the_stream(void **state)
 	relay_close(s);
 }
 
+/* Two ends that both name the relay's own ports would make one packet run in a circle for ever. */
+static void a_port_of_the_relay_is_nobodys_remote_address(void **state)
+{
+	(void)state;
+	struct relay_session *s = relay_open(relay, 2), *other = relay_open(relay, 1);
+	uint16_t own = relay_port(s, 1, 0), twin = relay_port(s, 0, 1), foreign = relay_port(other, 0, 0);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", own), MCSEC_E_VALUE);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", twin), MCSEC_E_VALUE);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", foreign), MCSEC_E_VALUE);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", (uint16_t)(foreign + 1)), MCSEC_E_VALUE);
+	/* One below: RTP may go there, RTCP would be ours again and goes nowhere. */
+	struct relay_stats before, after;
+	relay_stats(relay, &before);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", (uint16_t)(relay_port(s, 0, 0) - 1)), MCSEC_OK);
+	assert_int_equal(relay_set_remote(s, 0, 1, "127.0.0.1", bob.port), MCSEC_OK);
+	sock_send(eve, (uint16_t)(twin + 1), "rtcp");
+	usleep(50000);
+	relay_stats(relay, &after);
+	assert_int_equal(after.dropped_unready, before.dropped_unready + 1);
+	relay_close(other);
+	assert_int_equal(relay_set_remote(s, 0, 0, "127.0.0.1", foreign), MCSEC_OK);
+	relay_close(s);
+}
+
 static void a_closed_session_forwards_nothing_and_its_ports_come_back(void **state)
 {
 	(void)state;
@@ -253,6 +277,7 @@ int main(void)
 	    cmocka_unit_test(packets_cross_unchanged_both_ways_from_the_port_the_end_was_told),
 	    cmocka_unit_test(nothing_is_forwarded_before_both_ends_are_known),
 	    cmocka_unit_test(a_stranger_neither_gets_in_nor_redirects_the_stream),
+	    cmocka_unit_test(a_port_of_the_relay_is_nobodys_remote_address),
 	    cmocka_unit_test(a_closed_session_forwards_nothing_and_its_ports_come_back),
 	    cmocka_unit_test(a_remote_that_is_no_numeric_address_is_refused),
 	    cmocka_unit_test(a_full_queue_refuses_at_once_and_accepted_jobs_all_come_home),
