@@ -37,6 +37,35 @@ static void fill_source(struct sip_port *p, msg_t *msg, struct sip_source *s)
 		s->subjects[s->n_subjects++] = su_strdup(msg_home(msg), su_strlst_item(names, i));
 }
 
+/* RFC 3261 20.10: seconds; what is no number counts as absent, what is larger than the field allows as its maximum. */
+static int64_t seconds_of(const char *text)
+{
+	int64_t v = 0;
+	size_t n = strspn(text, "0123456789");
+	if (n == 0 || text[n])
+		return -1;
+	for (size_t i = 0; i < n && v < UINT32_MAX; i++)
+		v = v * 10 + (text[i] - '0');
+	return v < UINT32_MAX ? v : UINT32_MAX;
+}
+
+/* All header parameters as one text, in one piece: a header of many must not cost their number squared. */
+static const char *params_text(su_home_t *home, const msg_param_t *params)
+{
+	size_t size = 1;
+	for (const msg_param_t *q = params; q && *q; q++)
+		size += strlen(*q) + 1;
+	char *text = su_alloc(home, (isize_t)size), *at = text;
+	if (!text)
+		return "";
+	for (const msg_param_t *q = params; q && *q; q++) {
+		*at++ = ';';
+		at = stpcpy(at, *q);
+	}
+	*at = 0;
+	return text;
+}
+
 static enum mcsec_err fill_contacts(su_home_t *home, const sip_t *sip, struct sip_message *out)
 {
 	for (const sip_contact_t *m = sip->sip_contact; m; m = m->m_next) {
@@ -49,13 +78,10 @@ static enum mcsec_err fill_contacts(su_home_t *home, const sip_t *sip, struct si
 		struct sip_contact *c = &out->contacts[out->n_contacts++];
 		c->uri = uri_text(home, m->m_url);
 		c->expires = -1;
-		char *params = su_strdup(home, "");
-		for (const msg_param_t *q = m->m_params; q && *q; q++) {
-			params = su_sprintf(home, "%s;%s", params ? params : "", *q);
+		for (const msg_param_t *q = m->m_params; q && *q; q++)
 			if (su_casenmatch(*q, "expires=", 8))
-				c->expires = (int64_t)strtoull(*q + 8, NULL, 10);
-		}
-		c->params = params ? params : "";
+				c->expires = seconds_of(*q + 8);
+		c->params = params_text(home, m->m_params);
 	}
 	return MCSEC_OK;
 }
