@@ -94,7 +94,7 @@ static int due(const struct jwks_cache *c, int64_t now, int unknown_key)
 		return since >= RETRY_S || since < 0;
 	if (since < REFETCH_S && since >= 0)
 		return 0;
-	return unknown_key || now - c->fetched_at >= c->max_age || c->fetched_at == INT64_MIN;
+	return unknown_key || c->fetched_at == INT64_MIN || now - c->fetched_at >= c->max_age;
 }
 
 /* Fetches if due and nobody else does; else waits for who does. Lock held, given up meanwhile. */

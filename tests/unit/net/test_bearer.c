@@ -292,6 +292,9 @@ static void g10_when_the_issuer_is_down_the_known_keys_go_on_serving(void **stat
 	jwks_cache_expire(bearer.keys);
 	assert_int_equal(ask_bearer("/", good(first)).status, 200);
 	assert_int_equal(fetches, before + 1);
+	now += 60; /* still expired, and never fetched since: asked again, at the pace of unknown keys */
+	assert_int_equal(ask_bearer("/", good(first)).status, 200);
+	assert_int_equal(fetches, before + 2);
 	issuer_down = 0;
 }
 
