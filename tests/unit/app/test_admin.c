@@ -33,8 +33,9 @@ static int ask(const char *method, const char *path, const char *ou, char *text,
 	if (!admin_health(&health, &rq, &rs))
 		return 0;
 	snprintf(text, size, "%.*s", (int)rs.body_len, rs.body ? (const char *)rs.body : "");
-	free(rs.body);
-	return rs.status;
+	int status = rs.status;
+	http_response_clear(&rs);
+	return status;
 }
 
 static void the_role_is_the_certificates_ou(void **state)
@@ -74,7 +75,7 @@ static void without_a_fitting_role_the_answer_is_403(void **state)
 		json_t *j = json_loadb((const char *)rs.body, rs.body_len, 0, NULL);
 		assert_string_equal(json_string_value(json_object_get(j, "error")), rows[i].error);
 		json_decref(j);
-		free(rs.body);
+		http_response_clear(&rs);
 	}
 	struct http_client_cert c = cert_with("user-admin");
 	struct http_request rq = {.method = "PUT", .path = "/x", .cert = &c};
@@ -92,7 +93,7 @@ static void an_error_is_one_json_object(void **state)
 	json_t *j = json_loadb((const char *)rs.body, rs.body_len, 0, NULL);
 	assert_string_equal(json_string_value(json_object_get(j, "detail")), "the name x is taken");
 	json_decref(j);
-	free(rs.body);
+	http_response_clear(&rs);
 }
 
 static void health_and_metrics_answer_to_every_role(void **state)
