@@ -104,7 +104,7 @@ static int provision(struct kms_client *c, struct server_book *b, const char *ur
 	struct kms_keys sets[MAX_OWN];
 	memset(sets, 0, sizeof sets);
 	size_t n = MAX_OWN;
-	if (kms_client_keyprov(c, NULL, uri, uri, at, (int64_t)time(NULL), &b->home, &uri, 1, sets, &n, r) != KMS_DONE)
+	if (!kms_client_keyprov(c, NULL, uri, uri, at, (int64_t)time(NULL), &b->home, &uri, 1, sets, &n, r))
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		if (b->tables.n_own < MAX_OWN && !held(b, &sets[i].set))
@@ -144,7 +144,7 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 	b->refs = 1;
 	const char *selves[MAX_SELVES] = {cfg->psi, cfg->mdsi};
 	int64_t now = (int64_t)time(NULL);
-	int ok = kms_client_init(c, NULL, cfg->psi, now, &b->home, r) == KMS_DONE;
+	int ok = kms_client_init(c, NULL, cfg->psi, now, &b->home, r);
 	for (size_t i = 0; ok && i < MAX_SELVES && *selves[i]; i++) {
 		ok = provision(c, b, selves[i], now, r) == 0;
 		int64_t left = period_left(b);
