@@ -195,7 +195,7 @@ static void facts_of_users(struct call *c, const struct body *body, struct sc_ev
 	db_copy(c->row.callee, sizeof c->row.callee, body->lists.uri[0]);
 	const struct binding *b = best_binding(s, c->row.callee);
 	const struct db_user *callee = users_find(s->bindings, c->row.callee);
-	ev->controlling = b || of_our_domain(s, c->row.callee);
+	ev->controlling = b || callee || of_our_domain(s, c->row.callee);
 	ev->callee_known = b && strcmp(c->row.callee, c->row.caller) != 0;
 	ev->callee_callable = !callee || callee->private_call;
 	ev->callee_settings = callee && *callee->answer_mode;

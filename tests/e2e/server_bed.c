@@ -313,7 +313,7 @@ static void on_ack(void *ctx, struct sip_dialog *d, int ok)
 	((struct ua *)ctx)->acks += ok;
 }
 
-static const struct sip_dialog_events dialog_events = {in_dialog, on_ack};
+const struct sip_dialog_events ua_dialog_events = {in_dialog, on_ack};
 
 static void answer_sdp(const struct ua *u, char *out, size_t size)
 {
@@ -329,7 +329,7 @@ static void accept_invite(struct ua *u, struct sip_server_tx *tx, int in)
 	answer_sdp(u, sdp, sizeof sdp);
 	if (!in) {
 		sip_dialog_free(u->dialog);
-		u->dialog = sip_dialog_accept(tx, &dialog_events, u);
+		u->dialog = sip_dialog_accept(tx, &ua_dialog_events, u);
 	}
 	assert_int_equal(sip_reply(tx, 200, NULL, &(struct sip_out){.content_type = TYPE_SDP, .body = octets_of(sdp)}),
 			 MCSEC_OK);
@@ -641,7 +641,7 @@ int ua_invite(struct ua *u, const struct inv *i)
 					  .body = {body, len}}};
 	u->status = u->warning = u->provisional = 0;
 	sip_dialog_free(u->dialog);
-	u->dialog = sip_dialog_invite(u->port, &rq, ua_response, &dialog_events, u, &u->tx);
+	u->dialog = sip_dialog_invite(u->port, &rq, ua_response, &ua_dialog_events, u, &u->tx);
 	assert_non_null(u->dialog);
 	if (i->dont_wait)
 		return 0;

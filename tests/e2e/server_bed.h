@@ -124,6 +124,7 @@ struct inv {
 extern char last_key_mgmt[4096];
 int ua_invite(struct ua *u, const struct inv *i);
 int ua_bye(struct ua *u);
+extern const struct sip_dialog_events ua_dialog_events;
 
 void wait_until(const int *value, int at_least);
 void pump(unsigned ms);

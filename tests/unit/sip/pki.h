@@ -40,6 +40,7 @@ static inline X509 *pki_cert(const struct pki *ca, EVP_PKEY *key, const char *cn
 	X509_gmtime_adj(X509_getm_notAfter(c), 86400);
 	X509_set_pubkey(c, key);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(X509_get_subject_name(c), "OU", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
 	X509 *issuer = ca->cert ? ca->cert : c;
 	X509_set_issuer_name(c, X509_get_subject_name(issuer));
 	pki_extension(c, issuer, NID_basic_constraints, ca->cert ? "CA:FALSE" : "critical,CA:TRUE");
