@@ -173,16 +173,6 @@ enum store_err issued_store(struct idms *s, const struct grant *g, const char *j
 	return finish(st);
 }
 
-enum store_err issued_family(struct idms *s, const char *jti, char family[OPAQUE_ID])
-{
-	struct store_stmt *st = store_sql(s->store, "SELECT family FROM issued WHERE jti = ?");
-	store_bind_text(st, 1, jti);
-	enum store_err e = store_step(st);
-	copy(family, OPAQUE_ID, e == STORE_ROW ? store_text(st, 0) : "");
-	store_reset(st);
-	return e;
-}
-
 /* A statement whose first parameter is one text and second, where used, the time. */
 static enum store_err run_with(struct idms *s, const char *sql, const char *value, int64_t now)
 {
@@ -207,71 +197,63 @@ enum store_err revoke_family(struct idms *s, const char *family)
 	return e;
 }
 
-static enum store_err revoke_one(struct idms *s, const char *kind, const char *value, int64_t until)
+enum store_err revoke_jti(struct idms *s, const char *jti, int64_t exp)
 {
-	struct store_stmt *st =
-	    store_sql(s->store, "INSERT INTO revoked (kind, value, at, until) VALUES (?1, ?2, ?3, ?4)"
-				" ON CONFLICT (kind, value) DO UPDATE SET at = excluded.at,"
-				" until = max(until, excluded.until), seq = (SELECT max(seq) + 1 FROM revoked)");
-	store_bind_text(st, 1, kind);
-	store_bind_text(st, 2, value);
-	store_bind_int(st, 3, idms_now(s));
-	store_bind_int(st, 4, until);
+	struct store_stmt *st = store_sql(s->store, "INSERT INTO revoked (kind, value, at, until) VALUES"
+						    " ('jti', ?1, ?2, ?3) ON CONFLICT DO NOTHING");
+	store_bind_text(st, 1, jti);
+	store_bind_int(st, 2, idms_now(s));
+	store_bind_int(st, 3, exp + 60);
 	return finish(st);
 }
 
-enum store_err revoke_jti(struct idms *s, const char *jti, int64_t exp)
-{
-	return revoke_one(s, "jti", jti, exp + 60);
-}
+/* Every access token is known (issued), so each is taken back by its own identifier. */
+static const struct {
+	const char *sql[2]; /* of an account, of a session */
+	size_t counts;      /* of struct cut */
+} cuts[] = {
+    {{"DELETE FROM session WHERE sub = ?1 AND ?2 > 0", "DELETE FROM session WHERE sid = ?1 AND ?2 > 0"},
+     offsetof(struct cut, sessions)},
+    {{"UPDATE code SET taken = ?2 WHERE sub = ?1 AND taken IS NULL",
+      "UPDATE code SET taken = ?2 WHERE sid = ?1 AND taken IS NULL"},
+     0},
+    {{"UPDATE refresh SET state = 'revoked' WHERE sub = ?1 AND state <> 'revoked' AND ?2 > 0",
+      "UPDATE refresh SET state = 'revoked' WHERE sid = ?1 AND state <> 'revoked' AND ?2 > 0"},
+     offsetof(struct cut, families)},
+    {{"INSERT INTO revoked (kind, value, at, until) SELECT 'jti', jti, ?2, " EXP_LEEWAY
+      " FROM issued WHERE sub = ?1 AND exp > ?2 ON CONFLICT DO NOTHING",
+      "INSERT INTO revoked (kind, value, at, until) SELECT 'jti', jti, ?2, " EXP_LEEWAY
+      " FROM issued WHERE sid = ?1 AND exp > ?2 ON CONFLICT DO NOTHING"},
+     offsetof(struct cut, tokens)},
+};
 
-static int64_t longest_life(const struct idms *s)
+static enum store_err cut(struct idms *s, int which, const char *value, struct cut *out)
 {
-	enum { CLIENTS_MAX_TTL = 14400 };
-	return s->cfg.access_ttl > CLIENTS_MAX_TTL ? s->cfg.access_ttl : CLIENTS_MAX_TTL;
+	enum store_err e = STORE_OK;
+	*out = (struct cut){0};
+	for (size_t i = 0; i < sizeof cuts / sizeof *cuts && !e; i++) {
+		e = run_with(s, cuts[i].sql[which], value, idms_now(s));
+		if (i != 1)
+			*(int64_t *)(void *)((char *)out + cuts[i].counts) = store_changes(s->store);
+	}
+	return e;
 }
 
 enum store_err cut_user(struct idms *s, const char *sub, struct cut *out)
 {
-	int64_t now = idms_now(s);
-	enum store_err e = run_with(s, "DELETE FROM session WHERE sub = ?1 AND ?2 > 0", sub, now);
-	out->sessions = store_changes(s->store);
-	if (!e)
-		e = run_with(s, "UPDATE code SET taken = ?2 WHERE sub = ?1 AND taken IS NULL", sub, now);
-	if (!e) {
-		e = run_with(s, "UPDATE refresh SET state = 'revoked' WHERE sub = ?1 AND state = 'live' AND ?2 > 0",
-			     sub, now);
-		out->families = store_changes(s->store);
-	}
-	if (!e) {
-		e = run_with(s, "UPDATE issued SET exp = exp WHERE sub = ?1 AND exp > ?2", sub, now);
-		out->tokens = store_changes(s->store);
-	}
-	if (!e)
-		e = run_with(s, "UPDATE refresh SET state = 'revoked' WHERE sub = ?1 AND ?2 > 0", sub, now);
-	return e ? e : revoke_one(s, "sub", sub, now + longest_life(s) + 60);
+	return cut(s, 0, sub, out);
 }
 
 enum store_err cut_session(struct idms *s, const char *sid)
 {
-	int64_t now = idms_now(s);
-	enum store_err e = run_with(s, "DELETE FROM session WHERE sid = ?1 AND ?2 > 0", sid, now);
-	if (!e)
-		e = run_with(s, "UPDATE code SET taken = ?2 WHERE sid = ?1 AND taken IS NULL", sid, now);
-	if (!e)
-		e = run_with(s, "UPDATE refresh SET state = 'revoked' WHERE sid = ?1 AND ?2 > 0", sid, now);
-	return e ? e : revoke_one(s, "sid", sid, now + longest_life(s) + 60);
+	struct cut ignored;
+	return cut(s, 1, sid, &ignored);
 }
 
 enum store_err token_is_revoked(struct idms *s, const struct token_claims *c)
 {
-	struct store_stmt *st =
-	    store_sql(s->store, "SELECT 1 FROM revoked WHERE (kind = 'jti' AND value = ?1) OR"
-				" (kind = 'sid' AND value = ?2) OR (kind = 'sub' AND value = ?3 AND at >= ?4)");
+	struct store_stmt *st = store_sql(s->store, "SELECT 1 FROM revoked WHERE kind = 'jti' AND value = ?1");
 	store_bind_text(st, 1, c->jti);
-	store_bind_text(st, 2, c->sid);
-	store_bind_text(st, 3, c->subject);
-	store_bind_int(st, 4, c->iat);
 	return finish(st);
 }
 
@@ -282,7 +264,6 @@ enum store_err grant_purge(struct idms *s)
 	    "DELETE FROM refresh WHERE abs_exp < ?1",
 	    "DELETE FROM issued WHERE exp + 120 < ?1",
 	    "DELETE FROM revoked WHERE until < ?1",
-	    "DELETE FROM seen_jti WHERE until < ?1",
 	    "DELETE FROM session WHERE created < ?1 - 31 * 86400",
 	    "DELETE FROM device WHERE last_seen < ?1 - 180 * 86400",
 	};

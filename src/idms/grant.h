@@ -35,7 +35,6 @@ enum store_err session_create(struct idms *s, const char *sub, const char *acr, 
 			      char cookie[RANDOM_TEXT], struct session *out);
 /* STORE_ROW: a live one, not idle and not too old. */
 enum store_err session_find(struct idms *s, const char *cookie, struct session *out);
-enum store_err session_end(struct idms *s, const char *sid);
 
 /* A browser that signed this user in before: counted apart from strangers when passwords are guessed. */
 enum store_err device_remember(struct idms *s, const char *cookie, const char *sub);
@@ -66,15 +65,13 @@ enum store_err issued_store(struct idms *s, const struct grant *g, const char *j
 enum store_err revoke_family(struct idms *s, const char *family);
 enum store_err revoke_jti(struct idms *s, const char *jti, int64_t exp);
 struct cut {
-	int64_t sessions, families, tokens;
+	int64_t sessions, families, tokens; /* ended; of families their refresh tokens */
 };
 /* Sessions, codes, refresh families and access tokens of an account, or of one session. */
 enum store_err cut_user(struct idms *s, const char *sub, struct cut *out);
 enum store_err cut_session(struct idms *s, const char *sid);
 /* STORE_ROW if the token was taken back, STORE_OK if not. */
 enum store_err token_is_revoked(struct idms *s, const struct token_claims *c);
-/* STORE_ROW and the family of an access token of ours. */
-enum store_err issued_family(struct idms *s, const char *jti, char family[OPAQUE_ID]);
 /* Drops what no answer can depend on any more. */
 enum store_err grant_purge(struct idms *s);
 

@@ -47,9 +47,7 @@ static const char tables[] =
     " until INTEGER NOT NULL, UNIQUE (kind, value)) STRICT;"
     "CREATE TABLE signing_key ("
     " kid TEXT PRIMARY KEY, alg TEXT NOT NULL, state TEXT NOT NULL, published INTEGER NOT NULL,"
-    " changed INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE seen_jti ("
-    " issuer TEXT NOT NULL, jti TEXT NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (issuer, jti)) STRICT;";
+    " changed INTEGER NOT NULL, until INTEGER NOT NULL) STRICT;";
 
 void idms_migration_list(const char *out[IDMS_MIGRATIONS])
 {

@@ -68,13 +68,6 @@ enum store_err session_find(struct idms *s, const char *cookie, struct session *
 	return seen ? seen : STORE_ROW;
 }
 
-enum store_err session_end(struct idms *s, const char *sid)
-{
-	struct store_stmt *st = store_sql(s->store, "DELETE FROM session WHERE sid = ?");
-	store_bind_text(st, 1, sid);
-	return finish(st);
-}
-
 enum store_err device_remember(struct idms *s, const char *cookie, const char *sub)
 {
 	uint8_t hash[HASH_LEN];

@@ -135,7 +135,7 @@ struct http_answer {
 	int status; /* 0: no answer; `error` says why */
 	char content_type[128];
 	char location[4096];
-	char set_cookie[1024]; /* the last one */
+	char set_cookie[1024]; /* each Set-Cookie, one a line */
 	char date[64];
 	char www_authenticate[512];
 	unsigned retry_after_s;

@@ -145,13 +145,17 @@ static void take_header(const char *line, size_t n, const char *name, char *out,
 static size_t on_header(char *data, size_t one, size_t n, void *ctx)
 {
 	struct http_answer *a = ((struct receiving *)ctx)->out;
-	char seconds[12] = "";
+	char seconds[12] = "", cookie[512] = "";
 	(void)one;
 	take_header(data, n, "Content-Type", a->content_type, sizeof a->content_type);
 	take_header(data, n, "Location", a->location, sizeof a->location);
 	take_header(data, n, "WWW-Authenticate", a->www_authenticate, sizeof a->www_authenticate);
 	take_header(data, n, "Date", a->date, sizeof a->date);
-	take_header(data, n, "Set-Cookie", a->set_cookie, sizeof a->set_cookie);
+	take_header(data, n, "Set-Cookie", cookie, sizeof cookie);
+	if (cookie[0] && strlen(a->set_cookie) + strlen(cookie) + 2 <= sizeof a->set_cookie) {
+		strcat(a->set_cookie, cookie);
+		strcat(a->set_cookie, "\n");
+	}
 	take_header(data, n, "Retry-After", seconds, sizeof seconds);
 	if (seconds[0])
 		a->retry_after_s = (unsigned)strtoul(seconds, NULL, 10);
