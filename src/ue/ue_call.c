@@ -90,10 +90,13 @@ static int open_media(struct ue *u, const struct ue_audio_files *files)
 				  .ctx = link,
 				  .hooks = u->c.hooks};
 	c->media = media_new(&o, c->trouble, sizeof c->trouble);
-	if (c->media)
-		c->trouble[0] = 0;
+	if (!c->media) {
+		free(link);
+		return -1;
+	}
+	c->trouble[0] = 0;
 	c->link = link;
-	return c->media ? 0 : -1;
+	return 0;
 }
 
 static int open_callee_media(struct ue *u)

@@ -223,13 +223,13 @@ static void on_log_off_answer(void *ctx, struct sip_client_tx *tx, const struct 
 		return;
 	note_answer(u, rs->error ? 0 : rs->status, sip_warning_code(rs));
 	int ok = rs->status / 100 == 2;
+	ue_emit(u, UE_EV_LOGGED_OFF, u->auth_began_ms, NULL, u->own_id, 0, "%s",
+		ok ? "logged off" : "logged off here alone");
 	finish(u,
 	       ok          ? UE_OK
 	       : rs->error ? UE_UNREACHABLE
 			   : UE_REFUSED,
 	       ok ? "logged off" : "the server did not confirm");
-	ue_emit(u, UE_EV_LOGGED_OFF, u->auth_began_ms, NULL, u->own_id, 0, "%s",
-		ok ? "logged off" : "logged off here alone");
 }
 
 /* The domain of the public identity is what one registers with. */
@@ -329,9 +329,9 @@ static void install_csk(struct ue *u)
 	u->csk = u->csk_new;
 	u->csk_new = NULL;
 	set_csk_id(u, u->csk ? u->csk->id : 0);
-	finish(u, UE_OK, "registered, service authorised");
 	ue_emit(u, UE_EV_REGISTERED, u->auth_began_ms, NULL, u->own_id, u->csk ? u->csk->id : 0,
 		"registered as %s for %u s, CSK uploaded", u->own_id, u->granted_s);
+	finish(u, UE_OK, "registered, service authorised");
 }
 
 static void on_auth_timer(void *arg)
@@ -365,8 +365,8 @@ static void tell_failure(struct ue *u)
 	const char *warned = mcx_warning_text(warning);
 	snprintf(text, sizeof text, "service authorisation ended: %d%s%s", status, warned ? " " : "",
 		 warned ? warned : "");
-	finish(u, status ? UE_REFUSED : UE_INTERNAL, text);
 	ue_emit(u, UE_EV_ALARM, u->auth_began_ms, NULL, u->own_id, 0, "%s", text);
+	finish(u, status ? UE_REFUSED : UE_INTERNAL, text);
 }
 
 static void act(struct ue *u, enum ca_action a)

@@ -417,10 +417,10 @@ static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_mess
 {
 	struct lab *l = ctx;
 	int bye = !strcmp(rq->method, "BYE"), from_a = l->a && !strcmp(rq->call_id, sip_dialog_call_id(l->a));
+	l->byes += bye;
 	sip_reply(tx, bye ? 200 : 405, NULL, NULL);
 	if (!bye)
 		return;
-	l->byes++;
 	struct sip_dialog **same = from_a ? &l->a : &l->b, **other = from_a ? &l->b : &l->a;
 	if (l->own_dialog && !strcmp(rq->call_id, sip_dialog_call_id(l->own_dialog))) {
 		sip_dialog_free(l->own_dialog);
