@@ -62,8 +62,8 @@ struct kms_client *kms_client_new(const struct kms_client_options *o);
 void kms_client_free(struct kms_client *c);
 
 /*
- * user_uri: who asks (KmsRequest/UserUri). now: Unix seconds. Each returns r->outcome == KMS_DONE; only then is the
- * output filled in, and the caller frees it.
+ * user_uri: who asks (KmsRequest/UserUri). now: Unix seconds. Each returns 1 when r->outcome is KMS_DONE, else 0; only
+ * after 1 the output is filled in, and the caller frees it.
  */
 int kms_client_init(struct kms_client *c, const char *token, const char *user_uri, int64_t now, struct kms_domain *home,
 		    struct kms_result *r);

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_kms_period.c - which periods are given, and what the issuer makes of them (kms.md 2.1, 3.1, 3.4, 16.1). */
+#include "unit/kms/kms_vector.h"
+#include "unit/kms/scratch.h"
+#include "kms/issuer.h"
+#include "kms/limit.h"
+#include "kms/period.h"
+
+enum { P3 = 2592000, W = 604800 };
+
+static struct period_policy policy(uint64_t offset)
+{
+	return (struct period_policy){.periods = {P3, offset}, .preprovision = W, .max_past = 1, .max_future = 1};
+}
+
+static void mcx_sec_103_the_period_changes_at_its_first_second(void **state)
+{
+	(void)state;
+	for (uint64_t offset = 0; offset < P3; offset += P3 / 3 + 1) {
+		struct period_policy p = policy(offset);
+		uint64_t start = mcsec_period_start(&p.periods, 1389), out[2];
+		assert_int_equal(start, UINT64_C(1389) * P3 + offset);
+		assert_int_equal(period_plain(&p, start, out), 1);
+		assert_int_equal(out[0], 1389);
+		assert_int_equal(period_plain(&p, start - 1, out), 2);
+		assert_int_equal(out[0], 1388);
+		assert_int_equal(out[1], 1389);
+	}
+}
+
+static void the_window_opens_w_seconds_before_the_end_and_zero_keeps_it_shut(void **state)
+{
+	(void)state;
+	struct period_policy p = policy(0);
+	uint64_t end = mcsec_period_start(&p.periods, 1390), out[2];
+	assert_int_equal(period_plain(&p, end - W - 1, out), 1);
+	assert_int_equal(period_plain(&p, end - W, out), 2);
+	assert_int_equal(period_plain(&p, end - 1, out), 2);
+	p.preprovision = 0;
+	assert_int_equal(period_plain(&p, end - 1, out), 1);
+	p.preprovision = W;
+	p.max_future = 0;
+	assert_int_equal(period_plain(&p, end - 1, out), 1);
+}
+
+static void periods_beyond_the_limits_are_refused_on_both_sides(void **state)
+{
+	(void)state;
+	struct period_policy p = policy(17);
+	uint64_t now = mcsec_period_start(&p.periods, 1389) + 5, out;
+	static const struct {
+		int64_t from_start;
+		int ok;
+		uint64_t period;
+	} cases[] = {{-P3 - 1, 0, 0},
+		     {-P3, 1, 1388},
+		     {-1, 1, 1388},
+		     {0, 1, 1389},
+		     {P3 - 1, 1, 1389},
+		     {P3, 1, 1390},
+		     {2 * (int64_t)P3 - 1, 1, 1390},
+		     {2 * (int64_t)P3, 0, 0}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint64_t at = mcsec_period_start(&p.periods, 1389) + (uint64_t)cases[i].from_start;
+		assert_int_equal(period_at(&p, now, at, &out), cases[i].ok ? MCSEC_OK : MCSEC_E_VALUE);
+		if (cases[i].ok)
+			assert_int_equal(out, cases[i].period);
+	}
+	p.max_past = 0;
+	assert_int_equal(period_at(&p, now, now - P3, &out), MCSEC_E_VALUE);
+	assert_int_equal(period_at(&p, now, 3, &out), MCSEC_E_VALUE); /* before the first period */
+}
+
+static void mcx_sec_108_periods_go_on_when_the_32_bit_seconds_wrap_in_2036(void **state)
+{
+	(void)state;
+	struct period_policy p = policy(0);
+	uint64_t wrap = UINT64_C(1) << 32, out[2], at;
+	assert_int_equal(period_plain(&p, wrap - 1, out), 1);
+	assert_int_equal(out[0], 1657);
+	assert_int_equal(period_plain(&p, wrap, out), 1);
+	assert_int_equal(out[0], 1657);
+	uint64_t next = mcsec_period_start(&p.periods, 1658);
+	assert_true(next > wrap);
+	assert_int_equal(period_plain(&p, next - 1, out), 2);
+	assert_int_equal(out[1], 1658);
+	/* asked for across the wrap, as the timestamp of the path arrives */
+	uint64_t ntp = mcsec_ntp_unfold(mcsec_ntp_fold(next, 0), wrap - 10);
+	assert_int_equal(ntp, next);
+	assert_int_equal(period_at(&p, wrap - 10, ntp, &at), MCSEC_OK);
+	assert_int_equal(at, 1658);
+}
+
+/* ---- the issuer
+ * --------------------------------------------------------------------------------------------------------- */
+
+struct fixture {
+	struct kms_vector vector;
+	struct scratch scratch;
+	char passphrase[400];
+	struct issuer *issuer;
+	uint8_t sealed[ISSUER_SEALED_LEN];
+};
+
+static int open_issuer(void **state)
+{
+	static const struct custody_cost cheap = {64, 1, 1};
+	struct fixture *f = calloc(1, sizeof *f);
+	struct custody_passphrase *p;
+	kms_vector_open(&f->vector);
+	scratch_make(&f->scratch);
+	strcpy(f->passphrase, scratch_path(&f->scratch, "passphrase"));
+	umask(077);
+	FILE *out = fopen(f->passphrase, "w");
+	fputs("correct horse", out);
+	fclose(out);
+	uint8_t *secrets = mcsec_secret_alloc(MCSEC_KSAK_LEN + MCSEC_ZT_LEN);
+	mcsec_master_export(f->vector.master, secrets, secrets + MCSEC_KSAK_LEN);
+	assert_int_equal(custody_passphrase_read(f->passphrase, &p), CUSTODY_OK);
+	assert_int_equal(custody_seal(p, &cheap, VECTOR_KMS, "master",
+				      (struct octets){secrets, MCSEC_KSAK_LEN + MCSEC_ZT_LEN}, &mcsec_rng_system,
+				      f->sealed),
+			 CUSTODY_OK);
+	custody_passphrase_free(p);
+	mcsec_secret_free(secrets);
+	f->issuer = issuer_new();
+	*state = f;
+	return 0;
+}
+
+static int close_issuer(void **state)
+{
+	struct fixture *f = *state;
+	issuer_free(f->issuer);
+	kms_vector_close(&f->vector);
+	scratch_remove(&f->scratch);
+	free(f);
+	return 0;
+}
+
+static struct kms_key_set new_set(void)
+{
+	return (struct kms_key_set){.secret = mcsec_secret_alloc(sizeof(struct kms_key_secret))};
+}
+
+static void the_key_issue_vector_is_reproduced(void **state)
+{
+	struct fixture *f = *state;
+	struct kms_key_set s = new_set();
+	struct kms_fault fault;
+	struct mcsec_kms *kms;
+	struct mcsec_keyset *keys;
+	assert_true(issuer_is_sealed(f->issuer));
+	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 1, VECTOR_USER, 1388, &s), MCSEC_E_NO_KEYS);
+	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &f->vector.cert, OCTETS(f->sealed)), CUSTODY_OK);
+	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 1, VECTOR_USER, 1388, &s), MCSEC_OK);
+	assert_memory_equal(s.uid, f->vector.set.uid, 32);
+	assert_memory_equal(s.secret->rsk, f->vector.set.secret->rsk, MCSEC_RSK_LEN);
+	assert_int_equal(s.valid_from, f->vector.set.valid_from);
+	assert_int_equal(s.valid_to, f->vector.set.valid_to);
+	assert_int_equal(mcsec_kms_new(&kms, f->vector.cert.pub_auth_key, f->vector.cert.pub_enc_key), MCSEC_OK);
+	assert_int_equal(kms_key_set_check(&s, &f->vector.cert, kms, VECTOR_USER, &keys, &fault), MCSEC_OK);
+	mcsec_keyset_free(keys);
+	mcsec_kms_free(kms);
+	struct vector_file v;
+	uint8_t uid[32], rsk[20];
+	vector_open(&v, "kms.json");
+	vector_get(&v, "UID_1389", uid, 32);
+	vector_get(&v, "RSK_1389_begin", rsk, sizeof rsk);
+	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 2, VECTOR_USER, 1389, &s), MCSEC_OK);
+	assert_memory_equal(s.uid, uid, 32);
+	assert_memory_equal(s.secret->rsk, rsk, sizeof rsk);
+	issuer_seal(f->issuer);
+	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 3, VECTOR_USER, 1388, &s), MCSEC_E_NO_KEYS);
+	mcsec_secret_free(s.secret);
+}
+
+static void secrets_of_another_certificate_do_not_unseal(void **state)
+{
+	struct fixture *f = *state;
+	struct kms_certificate other = f->vector.cert;
+	other.pub_auth_key[10] ^= 1;
+	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &other, OCTETS(f->sealed)), CUSTODY_WRONG);
+	assert_true(issuer_is_sealed(f->issuer));
+	strcpy(other.kms_uri, "kms.other.example");
+	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &other, OCTETS(f->sealed)), CUSTODY_WRONG);
+}
+
+static void fresh_secrets_are_new_each_time_and_unseal_again(void **state)
+{
+	struct fixture *f = *state;
+	struct kms_certificate a = f->vector.cert, b = f->vector.cert;
+	uint8_t sealed_a[ISSUER_SEALED_LEN], sealed_b[ISSUER_SEALED_LEN];
+	size_t before = mcsec_secret_in_use();
+	assert_int_equal(issuer_create(f->issuer, f->passphrase, VECTOR_KMS, a.pub_auth_key, a.pub_enc_key, sealed_a),
+			 CUSTODY_OK);
+	assert_int_equal(issuer_create(f->issuer, f->passphrase, VECTOR_KMS, b.pub_auth_key, b.pub_enc_key, sealed_b),
+			 CUSTODY_OK);
+	assert_memory_not_equal(a.pub_auth_key, b.pub_auth_key, MCSEC_KPAK_LEN);
+	assert_memory_not_equal(a.pub_enc_key, b.pub_enc_key, MCSEC_ZPUB_LEN);
+	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &a, OCTETS(sealed_b)), CUSTODY_WRONG);
+	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &a, OCTETS(sealed_a)), CUSTODY_OK);
+	issuer_seal(f->issuer);
+	assert_int_equal(mcsec_secret_in_use(), before);
+}
+
+/* ---- limits
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+static void a_limit_counts_by_name_and_second(void **state)
+{
+	(void)state;
+	struct limit *l = limit_new(2), *none = limit_new(0);
+	assert_true(limit_allows(l, "10.0.0.1", 100));
+	assert_true(limit_allows(l, "10.0.0.1", 100));
+	assert_false(limit_allows(l, "10.0.0.1", 100));
+	assert_true(limit_allows(l, "10.0.0.2", 100));
+	assert_false(limit_allows(l, "10.0.0.1", 100));
+	assert_true(limit_allows(l, "10.0.0.1", 101));
+	for (int i = 0; i < 100; i++)
+		assert_true(limit_allows(none, "10.0.0.1", 100));
+	limit_free(l);
+	limit_free(none);
+}
+
+#define T(name) cmocka_unit_test(name)
+#define I(name) cmocka_unit_test_setup_teardown(name, open_issuer, close_issuer)
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(mcx_sec_103_the_period_changes_at_its_first_second),
+	    T(the_window_opens_w_seconds_before_the_end_and_zero_keeps_it_shut),
+	    T(periods_beyond_the_limits_are_refused_on_both_sides),
+	    T(mcx_sec_108_periods_go_on_when_the_32_bit_seconds_wrap_in_2036),
+	    I(the_key_issue_vector_is_reproduced),
+	    I(secrets_of_another_certificate_do_not_unseal),
+	    I(fresh_secrets_are_new_each_time_and_unseal_again),
+	    T(a_limit_counts_by_name_and_second),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
