@@ -188,7 +188,7 @@ static int m_sakke_decap(void *h, const uint8_t *enc, uint8_t *ssv)
 static size_t m_table_octets(void *h)
 {
 	(void)h;
-	return pairing_lines() * sizeof(struct line);
+	return lines_octets();
 }
 
 static const struct peer_impl impl = {

@@ -42,7 +42,7 @@ struct mcsec_keyset {
 	struct ident id;
 	struct n256 ssk;
 	uint8_t ssk_octets[MCSEC_SSK_LEN], pvt[MCSEC_PVT_LEN], hs[MCSEC_HS_LEN];
-	struct line *lines; /* of the RSK; secret memory of its own */
+	struct lines *lines; /* of the RSK */
 };
 
 /* Secret memory. */

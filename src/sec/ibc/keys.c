@@ -123,22 +123,17 @@ enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSE
 		struct point k, s;
 		struct num t;
 	} *w = mcsec_secret_alloc(sizeof *w);
-	void *scratch = mcsec_secret_alloc(pairing_scratch_octets());
-	keys->lines = mcsec_secret_alloc(pairing_lines() * sizeof *keys->lines);
-	enum mcsec_err err = MCSEC_E_MEMORY;
-	if (w && scratch && keys->lines) {
-		const struct num *b = &keys->id.b;
-		struct num one = {{1}};
+	const struct num *b = &keys->id.b;
+	struct num one = {{1}};
+	if (!w)
+		return MCSEC_E_MEMORY;
+	enum mcsec_err err = point_load(&w->k, rsk) ? MCSEC_E_KEY_SET : lines_new(&keys->lines, &w->k);
+	if (!err)
+		err = fixed_mul_receiver(&w->s, &keys->kms->z_comb, &b, &one, 1);
+	if (!err && !(pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR)))
 		err = MCSEC_E_KEY_SET;
-		if (!point_load(&w->k, rsk) && !pairing_prepare(keys->lines, &w->k, scratch)) {
-			err = fixed_mul_receiver(&w->s, &keys->kms->z_comb, &b, &one, 1);
-			if (!err && !(pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR)))
-				err = MCSEC_E_KEY_SET;
-		}
-	}
-	mcsec_secret_free(scratch);
 	mcsec_secret_free(w);
-	return err;
+	return err == MCSEC_E_POINT ? MCSEC_E_KEY_SET : err;
 }
 
 enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
@@ -168,6 +163,6 @@ void mcsec_keyset_free(struct mcsec_keyset *keys)
 	if (!keys)
 		return;
 	mcsec_kms_free(keys->kms);
-	mcsec_secret_free(keys->lines);
+	lines_free(keys->lines);
 	mcsec_secret_free(keys);
 }

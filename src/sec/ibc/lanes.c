@@ -434,6 +434,8 @@ V8_CODE mask_t lanes_sum(struct lanes_point *pts, size_t n, struct lanes *prefix
 	return ok;
 }
 
+/* ---- PF_p ---- */
+
 V8_CODE void lanes_mul_t(struct lanes_fp2 *r, const struct lanes_fp2 *x, const struct lanes *t)
 {
 	struct lanes at, bt;
@@ -446,6 +448,30 @@ V8_CODE void lanes_mul_t(struct lanes_fp2 *r, const struct lanes_fp2 *x, const s
 	EACH_LIMB(i)
 	s[i] = v8_sub(v8_add(limb(&x->b, i), limb(&at, i)), v8_set(P52[i]));
 	reduce(&r->b, s);
+}
+
+void lanes_line_set(struct lanes_line *r, int lane, const struct num *slope, const struct num *at)
+{
+	struct num s;
+	lanes_scale(&s, slope);
+	for (int i = 0; i < NUM_LIMBS; i++)
+		r->slope[i][lane] = s.v[i];
+	lanes_scale(&s, at);
+	for (int i = 0; i < NUM_LIMBS; i++)
+		r->at[i][lane] = s.v[i];
+	mcsec_wipe(&s, sizeof s);
+}
+
+V8_CODE void lanes_line_at(struct lanes *t, const struct lanes_line *l, const struct lanes *x, const struct lanes *y)
+{
+	struct lanes slope, at;
+	const struct lanes *a[2] = {&slope, &at}, *b[2] = {x, y};
+	v8 w[LIMBS52];
+	widen(w, l->slope);
+	put(&slope, w);
+	widen(w, l->at);
+	put(&at, w);
+	dot(t, a, b, 2);
 }
 
 #else
@@ -498,6 +524,22 @@ mask_t lanes_sum(struct lanes_point *pts, size_t n, struct lanes *prefix)
 	(void)n;
 	(void)prefix;
 	return 0;
+}
+
+void lanes_line_set(struct lanes_line *r, int lane, const struct num *slope, const struct num *at)
+{
+	(void)r;
+	(void)lane;
+	(void)slope;
+	(void)at;
+}
+
+void lanes_line_at(struct lanes *t, const struct lanes_line *l, const struct lanes *x, const struct lanes *y)
+{
+	(void)l;
+	(void)x;
+	(void)y;
+	memset(t, 0, sizeof *t);
 }
 
 void lanes_mul_t(struct lanes_fp2 *r, const struct lanes_fp2 *x, const struct lanes *t)

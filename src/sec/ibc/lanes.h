@@ -55,6 +55,14 @@ void lanes_pick_t(struct lanes *r, const struct lanes_pick pick[LANES]);
  */
 mask_t lanes_sum(struct lanes_point *pts, size_t n, struct lanes *prefix);
 
+/* Eight lines slope x + at, one a lane. */
+struct lanes_line {
+	_Alignas(64) uint64_t slope[NUM_LIMBS][LANES], at[NUM_LIMBS][LANES];
+};
+void lanes_line_set(struct lanes_line *r, int lane, const struct num *slope, const struct num *at);
+/* t = slope x + at y */
+void lanes_line_at(struct lanes *t, const struct lanes_line *l, const struct lanes *x, const struct lanes *y);
+
 /* r = x * (1 + t i) in PF_p. */
 void lanes_mul_t(struct lanes_fp2 *r, const struct lanes_fp2 *x, const struct lanes *t);
 

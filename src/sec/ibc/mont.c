@@ -229,7 +229,8 @@ static void portable_sub(struct num *r, const struct num *a, const struct num *b
 	}
 }
 
-const struct mont_backend mont_portable = { "portable", portable_mul, portable_sqr, portable_add, portable_sub, portable_mul_wide, portable_redc, NULL };
+const struct mont_backend mont_portable = {"portable",   portable_mul,      portable_sqr,  portable_add,
+					   portable_sub, portable_mul_wide, portable_redc, NULL};
 const struct mont_backend *mont = &mont_portable;
 
 #if defined(__x86_64__)
@@ -245,7 +246,8 @@ void mulx_redc(struct num *r, const struct wide *t, const struct modulus *m);
 /* p256_mulx.S */
 void mulx_p256_mul(uint64_t r[4], const uint64_t a[4], const uint64_t b[4]);
 
-static const struct mont_backend mont_mulx = { "mulx", mulx_mul, mulx_sqr, mulx_add, mulx_sub, mulx_mul_wide, mulx_redc, mulx_p256_mul };
+static const struct mont_backend mont_mulx = {"mulx",   mulx_mul,      mulx_sqr,  mulx_add,
+					      mulx_sub, mulx_mul_wide, mulx_redc, mulx_p256_mul};
 
 __attribute__((constructor)) static void choose(void)
 {

@@ -12,6 +12,7 @@
 
 #include "mcsec/secret.h"
 #include "sec/ibc/pairing.h"
+#include "sec/ibc/row.h"
 
 enum { NAF_MAX = SCALAR_BITS + 1 };
 
@@ -39,10 +40,24 @@ static void naf_init(void)
 		line_count += naf[i] ? 2 : 1;
 }
 
-size_t pairing_lines(void)
+/* The line through (the negatives of) two multiples of A: its value at B is (slope * x_B + at) + i y_B. */
+struct line {
+	struct num slope, at;
+};
+
+/*
+ * With lanes: F_p factors are nothing, so a line is divided by i y_B, and the factors i die in the last two squarings:
+ * what is multiplied in is 1 + t i with t = -(slope x_B + at) / y_B. Eight t are computed at once, the loop over them
+ * is one chain (row.h).
+ */
+struct lines {
+	struct line *plain;       /* without lanes */
+	struct lanes_line *eight; /* with lanes: line k is lane k % 8 of eight[k / 8] */
+};
+
+static size_t eights(void)
 {
-	pthread_once(&naf_once, naf_init);
-	return line_count;
+	return (line_count + LANES - 1) / LANES;
 }
 
 struct workspace {
@@ -51,19 +66,15 @@ struct workspace {
 	struct num *inverse; /* denominators of slopes; and room for the shared inversion */
 };
 
-static size_t points_needed(void)
+static size_t scratch_octets(void)
 {
-	return pairing_lines() + 1;
+	return (line_count + 1) * (sizeof(struct jacobian) + sizeof(struct point) + 2 * sizeof(struct num));
 }
 
-size_t pairing_scratch_octets(void)
+/* All lines in the order of the loop. MCSEC_E_POINT. */
+static enum mcsec_err draw_lines(struct line *lines, const struct point *a, void *scratch)
 {
-	return points_needed() * (sizeof(struct jacobian) + sizeof(struct point) + 2 * sizeof(struct num));
-}
-
-enum mcsec_err pairing_prepare(struct line *lines, const struct point *a, void *scratch)
-{
-	size_t n = points_needed(), k = 0;
+	size_t n = line_count + 1, k = 0;
 	struct workspace w = {.multiple = scratch};
 	w.affine = (struct point *)(w.multiple + n);
 	w.inverse = (struct num *)(w.affine + n);
@@ -125,6 +136,48 @@ enum mcsec_err pairing_prepare(struct line *lines, const struct point *a, void *
 	return ok ? MCSEC_OK : MCSEC_E_POINT;
 }
 
+size_t lines_octets(void)
+{
+	pthread_once(&naf_once, naf_init);
+	return lanes_on ? eights() * sizeof(struct lanes_line) : line_count * sizeof(struct line);
+}
+
+enum mcsec_err lines_new(struct lines **out, const struct point *a)
+{
+	*out = NULL;
+	pthread_once(&naf_once, naf_init);
+	struct lines *l = mcsec_secret_alloc(sizeof *l);
+	void *scratch = mcsec_secret_alloc(scratch_octets());
+	struct line *plain = mcsec_secret_alloc(line_count * sizeof *plain);
+	enum mcsec_err err = l && scratch && plain ? draw_lines(plain, a, scratch) : MCSEC_E_MEMORY;
+	mcsec_secret_free(scratch);
+	if (!err && lanes_on) {
+		l->eight = mcsec_secret_alloc(eights() * sizeof *l->eight);
+		if (!l->eight)
+			err = MCSEC_E_MEMORY;
+		for (size_t k = 0; !err && k < line_count; k++)
+			lanes_line_set(&l->eight[k / LANES], (int)(k % LANES), &plain[k].slope, &plain[k].at);
+	} else if (!err) {
+		l->plain = plain;
+		plain = NULL;
+	}
+	mcsec_secret_free(plain);
+	if (err)
+		lines_free(l);
+	else
+		*out = l;
+	return err;
+}
+
+void lines_free(struct lines *lines)
+{
+	if (!lines)
+		return;
+	mcsec_secret_free(lines->plain);
+	mcsec_secret_free(lines->eight);
+	mcsec_secret_free(lines);
+}
+
 static void step(struct fp2 *v, const struct line *l, const struct point *b)
 {
 	struct fp2 value = {.b = b->y};
@@ -133,16 +186,70 @@ static void step(struct fp2 *v, const struct line *l, const struct point *b)
 	fp2_mul(v, v, &value);
 }
 
-mask_t pairing(struct num *t, const struct line *lines, const struct point *b)
+static void miller_plain(struct fp2 *v, const struct line *lines, const struct point *b)
 {
-	struct fp2 v = {.a = FP.one};
 	size_t k = 0;
+	*v = (struct fp2){.a = FP.one};
 	for (int i = naf_len - 2; i >= 0; i--) {
-		fp2_sqr(&v, &v);
-		step(&v, &lines[k++], b);
+		fp2_sqr(v, v);
+		step(v, &lines[k++], b);
 		if (naf[i])
-			step(&v, &lines[k++], b);
+			step(v, &lines[k++], b);
 	}
+}
+
+/* The t of line k, computed eight at a time as the loop comes by. */
+struct values {
+	const struct lanes_line *eight;
+	struct lanes x, y, t; /* -x_B / y_B and -1 / y_B in every lane */
+	size_t k;
+};
+
+static void next_value(struct row *r, struct values *s)
+{
+	if (s->k % LANES == 0)
+		lanes_line_at(&s->t, &s->eight[s->k / LANES], &s->x, &s->y);
+	row_of_lane(r, &s->t, (int)(s->k++ % LANES));
+}
+
+static void miller_lanes(struct fp2 *v, const struct lanes_line *eight, const struct point *b)
+{
+	struct num x[LANES], y[LANES];
+	struct values s = {.eight = eight};
+	struct row_fp2 f;
+	struct row t;
+	fp_inv(&y[0], &b->y); /* y = 0, the point of order 2, gives nonsense that TEST refuses */
+	fp_neg(&y[0], &y[0]);
+	fp_mul(&x[0], &y[0], &b->x);
+	for (int l = 1; l < LANES; l++) {
+		x[l] = x[0];
+		y[l] = y[0];
+	}
+	lanes_enter(&s.x, x);
+	lanes_enter(&s.y, y);
+	row_one(&f);
+	for (int i = naf_len - 2; i >= 0; i--) {
+		row_square(&f);
+		next_value(&t, &s);
+		row_mul_t(&f, &t);
+		if (naf[i]) {
+			next_value(&t, &s);
+			row_mul_t(&f, &t);
+		}
+	}
+	row_leave(v, &f);
+	mcsec_wipe(&f, sizeof f);
+	mcsec_wipe(&s, sizeof s);
+	mcsec_wipe(&t, sizeof t);
+}
+
+mask_t pairing(struct num *t, const struct lines *lines, const struct point *b)
+{
+	struct fp2 v;
+	if (lines->eight)
+		miller_lanes(&v, lines->eight, b);
+	else
+		miller_plain(&v, lines->plain, b);
 	/* t = v^4: the exponent (p + 1) / q */
 	fp2_sqr(&v, &v);
 	fp2_sqr(&v, &v);

@@ -11,20 +11,15 @@
 
 #include "sec/ibc/curve.h"
 
-/* The line through (the negatives of) two multiples of A: value at B is (slope * x_B + at) + i y_B. */
-struct line {
-	struct num slope, at;
-};
+/* The stored lines of a point; secret memory. */
+struct lines;
 
-/* Steps of the loop: how many lines there are. */
-size_t pairing_lines(void);
-/*
- * lines[pairing_lines()] of the point a of order q. scratch: secret memory of pairing_scratch_octets().
- * MCSEC_E_POINT if a is not of order q.
- */
-size_t pairing_scratch_octets(void);
-enum mcsec_err pairing_prepare(struct line *lines, const struct point *a, void *scratch);
+/* For the point a of order q. MCSEC_E_POINT if it is not, MCSEC_E_MEMORY. *out is NULL on error. */
+enum mcsec_err lines_new(struct lines **out, const struct point *a);
+void lines_free(struct lines *lines); /* wipes */
+/* Octets that one point's lines take. */
+size_t lines_octets(void);
 /* t = <A, b>; b on the curve. No if the result is no element 1 + t i, which never happens for b of order q. */
-mask_t pairing(struct num *t, const struct line *lines, const struct point *b);
+mask_t pairing(struct num *t, const struct lines *lines, const struct point *b);
 
 #endif

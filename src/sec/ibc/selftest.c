@@ -15,13 +15,11 @@ static int sakke_holds(void)
 			return 0;
 	if (!point_on_curve(&GENERATOR) || !point_has_order_q(&GENERATOR))
 		return 0;
-	struct line *lines = aligned_alloc(64, pairing_lines() * sizeof *lines);
-	void *scratch = aligned_alloc(64, pairing_scratch_octets());
+	struct lines *lines;
 	struct num t;
-	int ok = lines && scratch && !pairing_prepare(lines, &GENERATOR, scratch) && pairing(&t, lines, &GENERATOR) &&
-		 num_equal(&t, &PAIRING_OF_GENERATOR);
-	free(lines);
-	free(scratch);
+	int ok =
+	    !lines_new(&lines, &GENERATOR) && pairing(&t, lines, &GENERATOR) && num_equal(&t, &PAIRING_OF_GENERATOR);
+	lines_free(lines);
 	return ok;
 }
 

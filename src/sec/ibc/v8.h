@@ -107,12 +107,41 @@ V8_OP v8 v8_rotate(v8 a, unsigned n)
 	return r;
 }
 
+/* lane l of the result is word l + n of the sixteen of lo and hi */
+V8_OP v8 v8_align(v8 hi, v8 lo, unsigned n)
+{
+	v8 r;
+	V8_EACH r.e[l] = (unsigned)l + n < 8 ? lo.e[(unsigned)l + n] : hi.e[(unsigned)l + n - 8];
+	return r;
+}
+/* lane 0 in every lane */
+V8_OP v8 v8_first(v8 a)
+{
+	return v8_set(a.e[0]);
+}
+V8_OP lane_mask v8_above(v8 a, v8 b)
+{
+	unsigned m = 0;
+	V8_EACH m |= (unsigned)((b.e[l] - a.e[l]) >> 63) << l; /* both below 2^63 */
+	return (lane_mask)m;
+}
+V8_OP lane_mask v8_equal(v8 a, v8 b)
+{
+	unsigned m = 0;
+	V8_EACH
+	{
+		uint64_t d = a.e[l] ^ b.e[l];
+		m |= (unsigned)(~(d | (0 - d)) >> 63) << l;
+	}
+	return (lane_mask)m;
+}
+
 #else
 
 #include <immintrin.h>
 
-#define V8_CODE __attribute__((target("avx512f,avx512dq,avx512ifma")))
-#define V8_OP   static inline __attribute__((always_inline, target("avx512f,avx512dq,avx512ifma")))
+#define V8_CODE             __attribute__((target("avx512f,avx512dq,avx512ifma")))
+#define V8_OP               static inline __attribute__((always_inline, target("avx512f,avx512dq,avx512ifma")))
 
 typedef __m512i v8;
 
@@ -176,6 +205,21 @@ V8_OP v8 v8_rotate(v8 a, unsigned n)
 {
 	const v8 from = _mm512_add_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), v8_set(n));
 	return _mm512_permutexvar_epi64(from, a); /* takes the index mod 8 */
+}
+
+/* n is a constant */
+#define v8_align(hi, lo, n) _mm512_alignr_epi64(hi, lo, n)
+V8_OP v8 v8_first(v8 a)
+{
+	return _mm512_broadcastq_epi64(_mm512_castsi512_si128(a));
+}
+V8_OP lane_mask v8_above(v8 a, v8 b)
+{
+	return _mm512_cmpgt_epu64_mask(a, b);
+}
+V8_OP lane_mask v8_equal(v8 a, v8 b)
+{
+	return _mm512_cmpeq_epi64_mask(a, b);
 }
 
 #endif

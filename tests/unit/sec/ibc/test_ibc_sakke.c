@@ -557,26 +557,22 @@ static void batches_give_what_single_calls_give(void **state)
 static void the_pairing_is_bilinear_and_symmetric(void **state)
 {
 	(void)state;
-	size_t n = pairing_lines() * sizeof(struct line);
-	struct line *lines = aligned_alloc(64, n);
-	void *scratch = aligned_alloc(64, pairing_scratch_octets());
-	assert_non_null(lines);
-	assert_non_null(scratch);
+	struct lines *of_a, *of_b;
 	struct num a = {{0x123456789abcdefULL, 77, 3}}, b = {{99, 0, 0, 0xfedcba9876543210ULL}}, ab, left, right, gab;
 	struct point A, B;
 	assert_int_equal(fixed_mul_p(&A, &a, 1), MCSEC_OK);
 	assert_int_equal(fixed_mul_p(&B, &b, 1), MCSEC_OK);
-	assert_int_equal(pairing_prepare(lines, &A, scratch), MCSEC_OK);
-	assert_true(pairing(&left, lines, &B));
-	assert_int_equal(pairing_prepare(lines, &B, scratch), MCSEC_OK);
-	assert_true(pairing(&right, lines, &A));
+	assert_int_equal(lines_new(&of_a, &A), MCSEC_OK);
+	assert_int_equal(lines_new(&of_b, &B), MCSEC_OK);
+	assert_true(pairing(&left, of_a, &B));
+	assert_true(pairing(&right, of_b, &A));
 	assert_true(num_equal(&left, &right));
 	num_enter(&ab, &a, &FQ);
 	num_mul(&ab, &ab, &b, &FQ);
 	assert_int_equal(fixed_pow_g(&gab, &ab, 1), MCSEC_OK);
 	assert_true(num_equal(&left, &gab));
-	free(lines);
-	free(scratch);
+	lines_free(of_a);
+	lines_free(of_b);
 }
 
 static void the_self_test_passes_and_leaves_no_secret_behind(void **state)
