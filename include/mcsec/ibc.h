@@ -137,6 +137,12 @@ MCSEC_API void mcsec_master_export(const struct mcsec_master *master, uint8_t ks
 MCSEC_API void mcsec_master_public(const struct mcsec_master *master, uint8_t kpak[MCSEC_KPAK_LEN],
 				   uint8_t z_pub[MCSEC_ZPUB_LEN]);
 
+/*
+ * Check the full equation (a + z_T) RSK = P of every RSK issued singly (kms.md 2.1 item 4; costs several times the
+ * issue). Off: of 1 in 64 at random. Set it before the master is shared between threads.
+ */
+MCSEC_API void mcsec_master_check_every_rsk(struct mcsec_master *master, int on);
+
 struct mcsec_issued {
 	uint8_t rsk[MCSEC_RSK_LEN]; /* the same octets for the same identity, always */
 	uint8_t ssk[MCSEC_SSK_LEN]; /* new with each issue, together with pvt        */
@@ -162,7 +168,10 @@ struct mcsec_issue_job {
 	enum mcsec_err err; /* out, per job */
 };
 
-/* Many identities at once; as mcsec_master_issue for each, with shared work. */
+/*
+ * Many identities at once, on up to `threads` threads; as mcsec_master_issue for each, with shared work. Of 16 or more
+ * the RSKs are checked by the full equation, together. rng must be safe to call from several threads.
+ */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_master_issue_batch(const struct mcsec_master *master,
 								   const struct mcsec_rng *rng,
 								   struct mcsec_issue_job *jobs, size_t n,

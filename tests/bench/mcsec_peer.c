@@ -69,7 +69,13 @@ static int m_sakke_issue(void *h, const uint8_t *id, size_t idlen, uint8_t *rsk)
 {
 	struct handle *c = h;
 	struct ident ident;
-	return ident_set(&ident, id, idlen) || sakke_issue_rsk(c->master, &ident, rsk);
+	const struct ident *one = &ident;
+	struct point k;
+	if (ident_set(&ident, id, idlen) || sakke_issue_rsk(c->master, &one, &k, 1))
+		return -1;
+	point_store(rsk, &k);
+	mcsec_wipe(&k, sizeof k);
+	return 0;
 }
 
 static struct mcsec_keyset *half_set(struct mcsec_kms *kms, const uint8_t *id, size_t idlen)

@@ -67,6 +67,16 @@ void comb_pick_point(struct point *r, const struct comb *c, unsigned j, const st
 	num_cmov(&r->y, &minus, negative);
 }
 
+void comb_pick_shared(struct point *r, const struct point *table, const struct digits *d, unsigned w, unsigned j)
+{
+	mask_t negative;
+	struct num minus;
+	uint64_t e = comb_entry(d, w, j, &negative);
+	scan(r->x.v, table[0].x.v, 2 * NUM_LIMBS, (size_t)1 << (w - 1), e);
+	fp_neg(&minus, &r->y);
+	num_cmov(&r->y, &minus, negative);
+}
+
 void comb_pick_t(struct num *r, const struct comb *c, unsigned j, const struct digits *d)
 {
 	size_t entries = (size_t)1 << (c->w - 1);

@@ -262,8 +262,8 @@ mask_t point_sum(struct point *pts, size_t n, size_t lists, struct num *scratch)
 	return ok;
 }
 
-/* a += b for finite b; equal x end in z = 0. */
-static void add_mixed(struct jacobian *a, const struct point *b)
+/* a + b into r for finite b; equal x and infinite a end in z = 0. */
+static void add_mixed(struct jacobian *r, const struct jacobian *a, const struct point *b)
 {
 	struct num zz, h, hh, e, v, t;
 	fp_sqr(&zz, &a->z);
@@ -272,18 +272,28 @@ static void add_mixed(struct jacobian *a, const struct point *b)
 	fp_mul(&e, &b->y, &zz);
 	fp_mul(&e, &e, &a->z);
 	fp_sub(&e, &e, &a->y);
-	fp_mul(&a->z, &a->z, &h);
+	fp_mul(&r->z, &a->z, &h);
 	fp_sqr(&hh, &h);
 	fp_mul(&v, &a->x, &hh);
 	fp_mul(&hh, &hh, &h);
 	fp_sqr(&t, &e);
 	fp_sub(&t, &t, &hh);
 	fp_sub(&t, &t, &v);
-	fp_sub(&a->x, &t, &v);
-	fp_sub(&t, &v, &a->x);
+	fp_sub(&r->x, &t, &v);
+	fp_sub(&t, &v, &r->x);
 	fp_mul(&t, &t, &e);
 	fp_mul(&hh, &hh, &a->y);
-	fp_sub(&a->y, &t, &hh);
+	fp_sub(&r->y, &t, &hh);
+}
+
+int jacobian_add_mixed(struct jacobian *a, const struct point *b)
+{
+	struct jacobian sum;
+	add_mixed(&sum, a, b);
+	int ok = !num_is_zero(&sum.z);
+	if (ok)
+		*a = sum;
+	return ok;
 }
 
 mask_t point_sum_few(struct point *r, const struct point *pts, size_t n)
@@ -292,7 +302,7 @@ mask_t point_sum_few(struct point *r, const struct point *pts, size_t n)
 	struct num scratch[2];
 	jacobian_from(&sum, &pts[0]);
 	for (size_t i = 1; i < n; i++)
-		add_mixed(&sum, &pts[i]);
+		add_mixed(&sum, &sum, &pts[i]);
 	jacobian_normalise(r, &sum, scratch, 1);
 	mask_t ok = ~num_is_zero(&sum.z);
 	mcsec_wipe(&sum, sizeof sum);

@@ -40,9 +40,20 @@ int point_has_order_q(const struct point *a);
 void jacobian_double(struct jacobian *r, const struct jacobian *a);
 /* r = a + b for all cases, infinity and equal points too. Constant time. */
 void jacobian_add(struct jacobian *r, const struct jacobian *a, const struct jacobian *b);
+/* a += b unless a is infinity or the x are equal: then 0, and a stays. */
+int jacobian_add_mixed(struct jacobian *a, const struct point *b);
 void jacobian_from(struct jacobian *r, const struct point *a);
 /* Affine points of n finite Jacobian ones; scratch holds 2n elements. */
 void jacobian_normalise(struct point *r, const struct jacobian *a, struct num *scratch, size_t n);
+
+/* r = [k]a for a of order q and a plain scalar k below q, constant time. No on an exception of the addition. */
+mask_t point_mul(struct point *r, const struct num *k, const struct point *a);
+/*
+ * r = sum of [k[i]]a[i] for n points of order q and plain scalars, all below q. Variable time in the scalars, which are
+ * public; constant in the points. memory: point_sum_public_octets(n) of secret memory. The sum may be infinity.
+ */
+size_t point_sum_public_octets(size_t n);
+void point_sum_public(struct jacobian *r, const struct num *k, const struct point *a, size_t n, void *memory);
 
 /* ---- Fixed points ------------------------------------------------------------------------------------------ */
 
@@ -79,6 +90,8 @@ void comb_free(struct comb *c);
 uint64_t comb_entry(const struct digits *d, unsigned w, unsigned j, mask_t *negative);
 /* The digit d of window j as a point / as t. Reads every entry of the window. */
 void comb_pick_point(struct point *r, const struct comb *c, unsigned j, const struct digits *d);
+/* The digit of window j from a table of 2^(w-1) odd multiples that serves all windows. */
+void comb_pick_shared(struct point *r, const struct point *table, const struct digits *d, unsigned w, unsigned j);
 void comb_pick_t(struct num *r, const struct comb *c, unsigned j, const struct digits *d);
 
 /* ---- Sums ---------------------------------------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ struct mcsec_master {
 	uint8_t ksak_octets[MCSEC_KSAK_LEN], z_octets[MCSEC_ZT_LEN], hedge_key[32];
 	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
 	struct p256_point kpak_point;
+	int check_every_rsk;
 };
 
 enum mcsec_err ident_set(struct ident *id, const uint8_t *octets, size_t len);
@@ -87,7 +88,27 @@ enum mcsec_err eccsi_make_pair(const struct mcsec_master *master, const struct m
 
 /* ---- SAKKE (RFC 6508) ---- */
 
-/* 6.1.1 with the checks of k and of the curve. MCSEC_E_SELF_TEST. */
-enum mcsec_err sakke_issue_rsk(const struct mcsec_master *master, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN]);
+enum { SAKKE_BLOCK = 8 }; /* done together: as many as there are lanes */
+
+struct encapsulation {
+	const struct ident *to;
+	const uint8_t *ssv; /* MCSEC_SSV_LEN */
+	uint8_t *sed;       /* MCSEC_SED_LEN, out */
+};
+/* 6.2.1 for n <= SAKKE_BLOCK receivers. *short_gr: whether the last one's g^r begins with a zero octet. */
+enum mcsec_err sakke_encapsulate_block(const struct mcsec_kms *kms, const struct encapsulation *jobs, size_t n,
+				       int *short_gr);
+
+/* 6.1.1 for n <= SAKKE_BLOCK identities, with the checks of k and of the curve. MCSEC_E_SELF_TEST. */
+enum mcsec_err sakke_issue_rsk(const struct mcsec_master *master, const struct ident *const *id, struct point *rsk,
+			       size_t n);
+/* One key set, all checks of kms.md 2.1 item 4 but those of a batch; rsk is given. */
+enum mcsec_err master_finish(const struct mcsec_master *master, const struct mcsec_rng *rng, uint64_t counter,
+			     const struct ident *id, const struct point *rsk, struct mcsec_issued *out);
+/* (a + z) K = P. */
+int master_rsk_holds(const struct mcsec_master *master, const struct ident *id, const struct point *rsk);
+/* The same for n sets by one equation with random factors: sum rho_i (a_i + z) K_i = (sum rho_i) P. */
+enum mcsec_err master_batch_holds(const struct mcsec_master *master, const struct mcsec_rng *rng,
+				  const struct mcsec_issue_job *jobs, size_t n);
 
 #endif

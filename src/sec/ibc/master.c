@@ -157,44 +157,136 @@ static enum mcsec_err check_pair(const struct mcsec_master *m, const struct mcse
 }
 
 struct rsk_work {
-	struct num sum, k, product, scratch; /* b + z, its inverse k, k (b + z) */
-	struct point rsk;
+	struct num sum[SAKKE_BLOCK], k[SAKKE_BLOCK], product,
+	    scratch[SAKKE_BLOCK]; /* b + z, its inverse k, k (b + z) */
 };
 
-enum mcsec_err sakke_issue_rsk(const struct mcsec_master *m, const struct ident *id, uint8_t rsk[MCSEC_RSK_LEN])
+enum mcsec_err sakke_issue_rsk(const struct mcsec_master *m, const struct ident *const *id, struct point *rsk, size_t n)
 {
 	struct rsk_work *w = mcsec_secret_alloc(sizeof *w);
 	if (!w)
 		return MCSEC_E_MEMORY;
-	num_add(&w->sum, &id->b, &m->z, &FQ);
-	num_inv(&w->k, &w->sum, &FQ);
+	for (size_t i = 0; i < n; i++) {
+		num_add(&w->sum[i], &id[i]->b, &m->z, &FQ);
+		w->k[i] = w->sum[i];
+	}
 	/* b + z = 0 mod q has no RSK; k (b + z) = 1 otherwise */
-	num_mul(&w->product, &w->k, &w->sum, &FQ);
-	enum mcsec_err err = num_equal(&w->product, &FQ.one) ? MCSEC_OK : MCSEC_E_SELF_TEST;
-	num_leave(&w->k, &w->k, &FQ);
-	if (!err)
-		err = fixed_mul_p(&w->rsk, &w->k, 1);
-	if (!err && !point_on_curve(&w->rsk))
-		err = MCSEC_E_SELF_TEST;
-	if (!err)
-		point_store(rsk, &w->rsk);
+	mask_t ok = num_inv_many(w->k, w->scratch, n, &FQ);
+	for (size_t i = 0; i < n; i++) {
+		num_mul(&w->product, &w->k[i], &w->sum[i], &FQ);
+		ok &= num_equal(&w->product, &FQ.one);
+		num_leave(&w->k[i], &w->k[i], &FQ);
+	}
+	enum mcsec_err err = ok ? fixed_mul_p(rsk, w->k, n) : MCSEC_E_SELF_TEST;
+	for (size_t i = 0; !err && i < n; i++)
+		if (!point_on_curve(&rsk[i]))
+			err = MCSEC_E_SELF_TEST;
 	mcsec_secret_free(w);
 	return err;
+}
+
+int master_rsk_holds(const struct mcsec_master *m, const struct ident *id, const struct point *rsk)
+{
+	struct num k;
+	struct point p;
+	num_add(&k, &id->b, &m->z, &FQ);
+	num_leave(&k, &k, &FQ);
+	mask_t ok = point_mul(&p, &k, rsk) & point_equal(&p, &GENERATOR);
+	mcsec_wipe(&k, sizeof k);
+	return ok != 0;
+}
+
+enum mcsec_err master_finish(const struct mcsec_master *m, const struct mcsec_rng *rng, uint64_t counter,
+			     const struct ident *id, const struct point *rsk, struct mcsec_issued *out)
+{
+	uint8_t lot;
+	enum mcsec_err err = eccsi_make_pair(m, rng, counter, id, out);
+	if (!err)
+		err = check_pair(m, out);
+	if (!err)
+		err = rng->fill(rng->ctx, &lot, 1);
+	if (!err && (m->check_every_rsk || lot % 64 == 0) && !master_rsk_holds(m, id, rsk))
+		err = MCSEC_E_SELF_TEST;
+	if (!err)
+		point_store(out->rsk, rsk);
+	else
+		mcsec_wipe(out, sizeof *out);
+	return err;
+}
+
+void mcsec_master_check_every_rsk(struct mcsec_master *master, int on)
+{
+	master->check_every_rsk = on;
 }
 
 enum mcsec_err mcsec_master_issue(const struct mcsec_master *master, const struct mcsec_rng *rng,
 				  uint64_t issue_counter, const uint8_t *id, size_t id_len, struct mcsec_issued *out)
 {
 	struct ident ident;
-	enum mcsec_err err = ident_set(&ident, id, id_len);
+	const struct ident *one = &ident;
+	memset(out, 0, sizeof *out);
+	struct point *rsk = mcsec_secret_alloc(sizeof *rsk);
+	enum mcsec_err err = rsk ? ident_set(&ident, id, id_len) : MCSEC_E_MEMORY;
 	if (!err)
-		err = eccsi_make_pair(master, rng, issue_counter, &ident, out);
+		err = sakke_issue_rsk(master, &one, rsk, 1);
 	if (!err)
-		err = check_pair(master, out);
-	if (!err)
-		err = sakke_issue_rsk(master, &ident, out->rsk);
-	if (err)
-		mcsec_wipe(out, sizeof *out);
+		err = master_finish(master, rng, issue_counter, &ident, rsk, out);
+	mcsec_secret_free(rsk);
 	burn_stack();
+	return err;
+}
+
+/*
+ * A wrong K_i passes with probability 2^-64. The factors are 64 random bits with the lowest set; rho_i a_i and rho_i
+ * are public, the K_i secret but no branch depends on them; z meets constant-time code only.
+ */
+enum mcsec_err master_batch_holds(const struct mcsec_master *m, const struct mcsec_rng *rng,
+				  const struct mcsec_issue_job *jobs, size_t n)
+{
+	struct jacobian left, part;
+	struct point *k = mcsec_secret_alloc(n * sizeof *k), sum;
+	struct num *rho_a = mcsec_secret_alloc(n * sizeof *rho_a), *rho = mcsec_secret_alloc(n * sizeof *rho);
+	void *memory = mcsec_secret_alloc(point_sum_public_octets(n));
+	struct num total = {{0}}, z, scratch[2];
+	enum mcsec_err err = k && rho_a && rho && memory ? MCSEC_OK : MCSEC_E_MEMORY;
+	for (size_t i = 0; !err && i < n; i++) {
+		struct ident id;
+		uint8_t random[8];
+		err = rng->fill(rng->ctx, random, sizeof random);
+		if (!err)
+			err = ident_set(&id, jobs[i].id, jobs[i].id_len);
+		if (!err)
+			err = point_load(&k[i], jobs[i].out->rsk) ? MCSEC_E_SELF_TEST : MCSEC_OK;
+		memset(&rho[i], 0, sizeof rho[i]);
+		for (int o = 0; o < 8; o++)
+			rho[i].v[0] |= (uint64_t)random[o] << 8 * o;
+		rho[i].v[0] |= 1;
+		num_mul(&rho_a[i], &rho[i], &id.b, &FQ);
+		num_add(&total, &total, &rho[i], &FQ);
+	}
+	if (!err) {
+		/* sum rho_i a_i K_i + z (sum rho_i K_i) - (sum rho_i) P = infinity */
+		point_sum_public(&left, rho_a, k, n, memory);
+		point_sum_public(&part, rho, k, n, memory);
+		jacobian_normalise(&sum, &part, scratch, 1);
+		num_leave(&z, &m->z, &FQ);
+		mask_t ok = ~num_is_zero(&part.z) & point_mul(&sum, &z, &sum);
+		jacobian_from(&part, &sum);
+		jacobian_add(&left, &left, &part);
+		err = fixed_mul_p(&sum, &total, 1);
+		fp_neg(&sum.y, &sum.y);
+		jacobian_from(&part, &sum);
+		jacobian_add(&left, &left, &part);
+		if (!err && !(ok & num_is_zero(&left.z)))
+			err = MCSEC_E_SELF_TEST;
+	}
+	mcsec_wipe(&z, sizeof z);
+	mcsec_wipe(&sum, sizeof sum);
+	mcsec_wipe(&left, sizeof left);
+	mcsec_wipe(&part, sizeof part);
+	mcsec_secret_free(memory);
+	mcsec_secret_free(rho);
+	mcsec_secret_free(rho_a);
+	mcsec_secret_free(k);
 	return err;
 }

@@ -21,34 +21,38 @@ void mcsec_sakke_peers_seen(struct mcsec_sakke_peers *out)
 /* ---- Encapsulation (6.2.1) -------------------------------------------------------------------------------------- */
 
 struct secrets {
-	struct num r, gr;
-	struct point R;
+	struct num r[SAKKE_BLOCK], gr[SAKKE_BLOCK];
+	struct point R[SAKKE_BLOCK];
 	uint8_t octets[NUM_OCTETS], mask[MCSEC_SSV_LEN];
 };
 
-/* *short_gr: whether g^r begins with a zero octet. */
-static enum mcsec_err encapsulate(const struct mcsec_identity *to, const uint8_t ssv[MCSEC_SSV_LEN],
-				  uint8_t sed[MCSEC_SED_LEN], int *short_gr)
+enum mcsec_err sakke_encapsulate_block(const struct mcsec_kms *kms, const struct encapsulation *jobs, size_t n,
+				       int *short_gr)
 {
 	struct secrets *s = mcsec_secret_alloc(sizeof *s);
+	const struct num *b[SAKKE_BLOCK];
 	if (!s)
 		return MCSEC_E_MEMORY;
-	const struct num *b = &to->id.b;
 	/* 1, 2: r = HashToIntegerRange(SSV | b, q) */
-	hash_to_range_q(&s->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){to->id.octets, to->id.len});
+	for (size_t i = 0; i < n; i++) {
+		const struct ident *to = jobs[i].to;
+		b[i] = &to->b;
+		hash_to_range_q(&s->r[i], (struct octets){jobs[i].ssv, MCSEC_SSV_LEN},
+				(struct octets){to->octets, to->len});
+	}
 	/* 3: R = [r]([b]P + Z) */
-	enum mcsec_err err = fixed_mul_receiver(&s->R, &to->kms->z_comb, &b, &s->r, 1);
+	enum mcsec_err err = fixed_mul_receiver(s->R, &kms->z_comb, b, s->r, n);
 	/* 4: H = SSV xor HashToIntegerRange(g^r, 2^n) */
 	if (!err)
-		err = fixed_pow_g(&s->gr, &s->r, 1);
-	if (!err) {
-		fp_store(s->octets, &s->gr);
+		err = fixed_pow_g(s->gr, s->r, n);
+	for (size_t i = 0; !err && i < n; i++) {
+		fp_store(s->octets, &s->gr[i]);
 		*short_gr = s->octets[0] == 0;
 		hash_to_range_128(s->mask, OCTETS(s->octets));
 		/* 5: SED = R | H */
-		point_store(sed, &s->R);
-		for (size_t i = 0; i < MCSEC_SSV_LEN; i++)
-			sed[POINT_OCTETS + i] = ssv[i] ^ s->mask[i];
+		point_store(jobs[i].sed, &s->R[i]);
+		for (size_t k = 0; k < MCSEC_SSV_LEN; k++)
+			jobs[i].sed[POINT_OCTETS + k] = jobs[i].ssv[k] ^ s->mask[k];
 	}
 	mcsec_secret_free(s);
 	burn_stack();
@@ -59,7 +63,7 @@ enum mcsec_err mcsec_sakke_encapsulate(const struct mcsec_identity *receiver, co
 				       uint8_t sed[MCSEC_SED_LEN])
 {
 	int short_gr;
-	return encapsulate(receiver, ssv, sed, &short_gr);
+	return sakke_encapsulate_block(receiver->kms, &(struct encapsulation){&receiver->id, ssv, sed}, 1, &short_gr);
 }
 
 enum mcsec_err mcsec_sakke_encapsulate_fresh(const struct mcsec_identity *receiver, const struct mcsec_rng *rng,
@@ -70,7 +74,8 @@ enum mcsec_err mcsec_sakke_encapsulate_fresh(const struct mcsec_identity *receiv
 	do {
 		err = rng->fill(rng->ctx, ssv, MCSEC_SSV_LEN);
 		if (!err)
-			err = encapsulate(receiver, ssv, sed, &short_gr);
+			err = sakke_encapsulate_block(receiver->kms, &(struct encapsulation){&receiver->id, ssv, sed},
+						      1, &short_gr);
 	} while (!err && avoid_short_gr && short_gr);
 	if (err)
 		mcsec_wipe(ssv, MCSEC_SSV_LEN);

@@ -554,6 +554,55 @@ static void batches_give_what_single_calls_give(void **state)
 	assert_int_equal(mcsec_master_issue_batch(d.master, &d.rng, NULL, 0, 2), MCSEC_OK);
 }
 
+static void the_full_equation_finds_a_wrong_rsk(void **state)
+{
+	(void)state;
+	const struct ident *id = &d.peer->id;
+	struct point rsk, wrong;
+	assert_int_equal(sakke_issue_rsk(d.master, &id, &rsk, 1), MCSEC_OK);
+	assert_true(master_rsk_holds(d.master, id, &rsk));
+	add_points(&wrong, &rsk, &GENERATOR);
+	assert_false(master_rsk_holds(d.master, id, &wrong));
+	struct mcsec_issued one, two;
+	mcsec_master_check_every_rsk(d.master, 1);
+	assert_int_equal(mcsec_master_issue(d.master, &d.rng, 1, d.id, sizeof d.id, &one), MCSEC_OK);
+	mcsec_master_check_every_rsk(d.master, 0);
+	assert_int_equal(mcsec_master_issue(d.master, &d.rng, 1, d.id, sizeof d.id, &two), MCSEC_OK);
+	assert_memory_equal(one.rsk, two.rsk, sizeof one.rsk);
+}
+
+static void the_random_equation_finds_one_wrong_rsk_among_many(void **state)
+{
+	(void)state;
+	enum { N = 20 };
+	static struct mcsec_issued sets[N];
+	uint8_t ids[N][40] = {{0}};
+	struct mcsec_issue_job jobs[N];
+	for (unsigned i = 0; i < N; i++) {
+		ids[i][0] = (uint8_t)(i + 1);
+		jobs[i] = (struct mcsec_issue_job){ids[i], i == 3 ? 40 : 32, i, &sets[i], MCSEC_OK};
+	}
+	assert_int_equal(mcsec_master_issue_batch(d.master, &d.rng, jobs, N, 1), MCSEC_OK);
+	assert_int_equal(master_batch_holds(d.master, &d.rng, jobs, N), MCSEC_OK);
+	for (unsigned i = 0; i < N; i += 7) {
+		struct mcsec_issued good = sets[i];
+		memcpy(sets[i].rsk, sets[(i + 1) % N].rsk, sizeof sets[i].rsk); /* a right RSK of someone else */
+		assert_int_equal(master_batch_holds(d.master, &d.rng, jobs, N), MCSEC_E_SELF_TEST);
+		sets[i] = good;
+	}
+	/* two wrong ones whose errors cancel without random factors */
+	struct mcsec_issued a = sets[0], b = sets[1];
+	struct point p, q, minus = GENERATOR;
+	fp_neg(&minus.y, &minus.y);
+	assert_int_equal(point_load(&p, a.rsk), MCSEC_OK);
+	assert_int_equal(point_load(&q, b.rsk), MCSEC_OK);
+	add_points(&p, &p, &GENERATOR);
+	add_points(&q, &q, &minus);
+	point_store(sets[0].rsk, &p);
+	point_store(sets[1].rsk, &q);
+	assert_int_equal(master_batch_holds(d.master, &d.rng, jobs, N), MCSEC_E_SELF_TEST);
+}
+
 static void the_pairing_is_bilinear_and_symmetric(void **state)
 {
 	(void)state;
@@ -607,6 +656,8 @@ int main(void)
 	    cmocka_unit_test(master_secrets_out_of_range_are_refused),
 	    cmocka_unit_test(v_does_not_repeat_when_the_random_source_does),
 	    cmocka_unit_test(batches_give_what_single_calls_give),
+	    cmocka_unit_test(the_full_equation_finds_a_wrong_rsk),
+	    cmocka_unit_test(the_random_equation_finds_one_wrong_rsk_among_many),
 	    cmocka_unit_test(the_pairing_is_bilinear_and_symmetric),
 	    cmocka_unit_test(the_self_test_passes_and_leaves_no_secret_behind),
 	};
