@@ -1,60 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wav.c - see wav.h.
- *
- * Resampling is a windowed sinc over the whole file in memory: for each output sample the input around its instant is
- * weighted, with the pass band narrowed when the input's rate is the higher one.
+ * wav.c - see wav.h. Files by libsndfile, resampling (band-limited, whole file in memory) by libsamplerate.
  */
 #include "ue/wav.h"
 
-#include <math.h>
+#include <samplerate.h>
 #include <sndfile.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TAPS = 32, CHUNK = 4096, MAX_CHANNELS = 32 };
-
-static int16_t clip(double v)
-{
-	return v >= 32767 ? 32767 : v <= -32768 ? -32768 : (int16_t)lrint(v);
-}
-
-static double window(double x) /* -1..1, Hann */
-{
-	return 0.5 + 0.5 * cos(M_PI * x);
-}
-
-static double sinc(double x)
-{
-	return fabs(x) < 1e-9 ? 1 : sin(M_PI * x) / (M_PI * x);
-}
-
-/* Input around the instant `at` (in input samples); band 0..1 of the input's own. */
-static double interpolate(const int16_t *in, size_t n, double at, double band)
-{
-	double reach = TAPS / band, sum = 0, weights = 0;
-	double first = ceil(at - reach), last = floor(at + reach);
-	for (double i = first; i <= last; i++) {
-		double weight = sinc((i - at) * band) * window((i - at) / reach);
-		weights += weight;
-		if (i >= 0 && i < (double)n)
-			sum += weight * in[(size_t)i];
-	}
-	return sum / weights;
-}
+enum { CHUNK = 4096, MAX_CHANNELS = 32 };
 
 static int resample(struct wav *w, int rate)
 {
-	double step = (double)rate / WAV_RATE, band = step > 1 ? 1 / step : 1;
-	size_t n = (size_t)((double)w->n / step);
-	int16_t *out = malloc((n ? n : 1) * sizeof *out);
-	if (!out)
-		return -1;
-	for (size_t i = 0; i < n; i++)
-		out[i] = clip(interpolate(w->samples, w->n, (double)i * step, band));
-	free(w->samples);
-	*w = (struct wav){out, n};
-	return 0;
+	double ratio = (double)WAV_RATE / rate;
+	size_t room = (size_t)((double)w->n * ratio) + 1;
+	float *in = malloc(w->n * sizeof *in), *out = malloc(room * sizeof *out);
+	int16_t *samples = malloc(room * sizeof *samples);
+	int failed = !in || !out || !samples;
+	if (!failed) {
+		src_short_to_float_array(w->samples, in, (int)w->n);
+		SRC_DATA d = {.data_in = in,
+			      .data_out = out,
+			      .input_frames = (long)w->n,
+			      .output_frames = (long)room,
+			      .src_ratio = ratio};
+		failed = src_simple(&d, SRC_SINC_FASTEST, 1) != 0;
+		if (!failed) {
+			src_float_to_short_array(out, samples, (int)d.output_frames_gen);
+			free(w->samples);
+			*w = (struct wav){samples, (size_t)d.output_frames_gen};
+		}
+	}
+	if (failed)
+		free(samples);
+	free(in);
+	free(out);
+	return failed ? -1 : 0;
 }
 
 /* All frames of an open file as one channel. */
@@ -93,7 +75,7 @@ int wav_load(struct wav *w, const char *path, char *err, size_t err_size)
 		snprintf(err, err_size, "%s: not between 1 sample and %d minutes of sound at 8 to 192 kHz", path,
 			 WAV_MAX_SECONDS / 60);
 	else if (read_mono(w, f, &info) || (info.samplerate != WAV_RATE && resample(w, info.samplerate))) {
-		snprintf(err, err_size, "%s: no memory", path);
+		snprintf(err, err_size, "%s: cannot be resampled", path);
 		ok = 0;
 	}
 	sf_close(f);
