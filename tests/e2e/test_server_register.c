@@ -83,7 +83,7 @@ static void the_database_holds_no_csk_in_clear_and_its_owner_can_unseal_it(void 
 static void mcx_sec_152_psi_and_mdsi_are_both_receivers_and_no_other(void **state)
 {
 	(void)state;
-	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .responder = PSI}), 200);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 10, .responder = PSI}), 200);
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .responder = MDSI}), 200);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE server_id='" MDSI "'"), 1);
 	forget_all();
