@@ -6,6 +6,7 @@
  * mutex and an eventfd is all it takes, and a signal handler may write to the eventfd too.
  */
 #include "net/sip_loop_in.h"
+#include "net/sip_tls_free.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -110,6 +111,7 @@ void sip_loop_free(struct sip_loop *l)
 	sip_watch_stop(l->wake_watch);
 	if (l->root)
 		su_root_destroy(l->root);
+	sip_tls_free_rest();
 	su_deinit();
 	if (l->wake >= 0)
 		close(l->wake);

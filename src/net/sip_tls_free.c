@@ -8,6 +8,9 @@
  * object, so the call comes here. The connection is freed, and the context and the BIO get the reference back that the
  * library gives away right afterwards.
  *
+ * The second leak is the list of names it reads from each peer's certificate (X509V3_EXT_d2i, then the method's i2v):
+ * both results are used within one function, so each thread gives back the last ones when the next come.
+ *
  * Every other caller gets what it asked for. A library that frees by itself (its upstream does now) would free twice:
  * sip_tls_free_wanted() looks at the version, and test_sip_port counts that nothing is left and nothing is freed twice.
  */
@@ -15,6 +18,7 @@
 #include <string.h>
 
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <sofia-sip/su.h>
 #include <sofia-sip/sofia_features.h>
 
@@ -31,13 +35,18 @@ static int called_by_sofia(const void *return_address)
 	return dladdr(return_address, &info) && info.dli_fname && strstr(info.dli_fname, "libsofia-sip-ua") != NULL;
 }
 
+/* The symbol behind ours, as a function pointer of any type. */
+static void next_symbol(const char *name, void *pointer, size_t size)
+{
+	void *found = dlsym(RTLD_NEXT, name);
+	memcpy(pointer, &found, size);
+}
+
 __attribute__((visibility("default"))) int SSL_shutdown(SSL *ssl)
 {
 	static int (*real)(SSL *);
-	if (!real) {
-		void *found = dlsym(RTLD_NEXT, "SSL_shutdown");
-		memcpy(&real, &found, sizeof real);
-	}
+	if (!real)
+		next_symbol("SSL_shutdown", &real, sizeof real);
 	int rc = real ? real(ssl) : -1;
 	if (!sip_tls_free_wanted() || !called_by_sofia(__builtin_return_address(0)))
 		return rc;
@@ -45,4 +54,57 @@ __attribute__((visibility("default"))) int SSL_shutdown(SSL *ssl)
 	BIO_up_ref(SSL_get_rbio(ssl));
 	SSL_free(ssl);
 	return rc;
+}
+
+/* ---- names of the peer's certificate ---- */
+
+static _Thread_local GENERAL_NAMES *last_names;
+static _Thread_local STACK_OF(CONF_VALUE) * last_values;
+
+static STACK_OF(CONF_VALUE) *
+    names_to_values(const struct v3_ext_method *method, void *names, STACK_OF(CONF_VALUE) * list)
+{
+	sk_CONF_VALUE_pop_free(last_values, X509V3_conf_free);
+	last_values = i2v_GENERAL_NAMES((X509V3_EXT_METHOD *)(uintptr_t)method, names, list);
+	return last_values;
+}
+
+static int is_names(X509_EXTENSION *ext)
+{
+	return OBJ_obj2nid(X509_EXTENSION_get_object(ext)) == NID_subject_alt_name;
+}
+
+__attribute__((visibility("default"))) const X509V3_EXT_METHOD *X509V3_EXT_get(X509_EXTENSION *ext)
+{
+	static const X509V3_EXT_METHOD *(*real)(X509_EXTENSION *);
+	static _Thread_local X509V3_EXT_METHOD copy;
+	if (!real)
+		next_symbol("X509V3_EXT_get", &real, sizeof real);
+	const X509V3_EXT_METHOD *method = real ? real(ext) : NULL;
+	if (!method || !is_names(ext) || !sip_tls_free_wanted() || !called_by_sofia(__builtin_return_address(0)))
+		return method;
+	copy = *method;
+	copy.i2v = names_to_values;
+	return &copy;
+}
+
+__attribute__((visibility("default"))) void *X509V3_EXT_d2i(X509_EXTENSION *ext)
+{
+	static void *(*real)(X509_EXTENSION *);
+	if (!real)
+		next_symbol("X509V3_EXT_d2i", &real, sizeof real);
+	void *value = real ? real(ext) : NULL;
+	if (!value || !is_names(ext) || !sip_tls_free_wanted() || !called_by_sofia(__builtin_return_address(0)))
+		return value;
+	GENERAL_NAMES_free(last_names);
+	last_names = value;
+	return value;
+}
+
+void sip_tls_free_rest(void)
+{
+	GENERAL_NAMES_free(last_names);
+	sk_CONF_VALUE_pop_free(last_values, X509V3_conf_free);
+	last_names = NULL;
+	last_values = NULL;
 }

@@ -5,5 +5,7 @@
 
 /* 1 if the SIP library built against is one that forgets to free its TLS connections. */
 int sip_tls_free_wanted(void);
+/* When no agent of this thread is left. */
+void sip_tls_free_rest(void);
 
 #endif
