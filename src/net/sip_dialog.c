@@ -48,6 +48,7 @@ void sip_dialog_free(struct sip_dialog *d)
 		if (tx->dialog != d)
 			continue;
 		tx->dialog = NULL;
+		tx->on_response = NULL; /* what the handler works on may go together with the dialog */
 		if (tx->final && tx->invite)
 			sip_client_drop(tx);
 	}

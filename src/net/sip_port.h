@@ -113,7 +113,10 @@ struct sip_dialog *sip_dialog_invite(struct sip_port *p, const struct sip_reques
 struct sip_client_tx *sip_dialog_send(struct sip_dialog *d, const struct sip_request *rq, sip_response_handler *h,
 				      void *ctx);
 const char *sip_dialog_call_id(const struct sip_dialog *d);
-/* Sends nothing. Not before the final response to its own INVITE: cancel that first. */
+/*
+ * Sends nothing. Not before the final response to its own INVITE: cancel that first. Requests of the dialog that are
+ * still out run to their end alone: their handlers are not called any more.
+ */
 void sip_dialog_free(struct sip_dialog *d);
 
 /*

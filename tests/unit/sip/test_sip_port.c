@@ -36,7 +36,10 @@ static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_mess
 	e->requests++;
 	if (strcmp(rq->method, "BYE") == 0)
 		e->byes++;
-	assert_int_equal(sip_reply(tx, 200, NULL, NULL), MCSEC_OK);
+	if (e->hold && strcmp(rq->method, "INFO") == 0)
+		e->held = tx;
+	else
+		assert_int_equal(sip_reply(tx, 200, NULL, NULL), MCSEC_OK);
 }
 
 static void on_ack(void *ctx, struct sip_dialog *d, int ok)
@@ -402,6 +405,34 @@ static void a_call_is_set_up_acknowledged_and_ended_by_the_caller(void **state)
 	end_close(&server);
 }
 
+/* Whoever frees the dialog may free what its handlers work on. */
+static void after_a_dialog_is_freed_no_answer_to_its_requests_is_delivered(void **state)
+{
+	(void)state;
+	struct end server, client;
+	end_open(&server, SIP_TCP, NULL, NULL);
+	end_open(&client, SIP_TCP, NULL, NULL);
+	struct sip_request rq = invite_to(uri_of(&server, SIP_TCP, "127.0.0.1"));
+	struct sip_dialog *d = sip_dialog_invite(client.port, &rq, on_response, &events, &client, NULL);
+	wait_for(&client.status);
+	wait_for(&server.acked);
+	client.status = 0;
+	server.hold = 1;
+	struct sip_request info = {.method = "INFO", .timeout_ms = 400};
+	assert_non_null(sip_dialog_send(d, &info, on_response, &client)); /* will be answered */
+	assert_non_null(sip_dialog_send(d, &info, on_response, &client)); /* will run into its bound */
+	for (int i = 0; i < 200 && !server.held; i++)
+		sip_loop_step(loop, 10);
+	assert_non_null(server.held);
+	sip_dialog_free(d);
+	assert_int_equal(sip_reply(server.held, 200, NULL, NULL), MCSEC_OK);
+	sip_loop_step(loop, 700);
+	assert_int_equal(client.status, 0);
+	sip_dialog_free(server.dialog);
+	end_close(&client);
+	end_close(&server);
+}
+
 static void a_call_over_tls_is_ended_by_the_callee_over_the_callers_connection(void **state)
 {
 	(void)state;
@@ -706,6 +737,7 @@ int main(void)
 	    cmocka_unit_test(a_request_has_a_bound_of_its_own),
 	    cmocka_unit_test(a_header_value_with_a_line_end_is_never_sent),
 	    cmocka_unit_test(a_call_is_set_up_acknowledged_and_ended_by_the_caller),
+	    cmocka_unit_test(after_a_dialog_is_freed_no_answer_to_its_requests_is_delivered),
 	    cmocka_unit_test(a_call_over_tls_is_ended_by_the_callee_over_the_callers_connection),
 	    cmocka_unit_test(a_cancelled_call_ends_in_487),
 	    cmocka_unit_test(a_200_that_crosses_a_cancel_still_reaches_the_caller),
