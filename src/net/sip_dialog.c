@@ -171,7 +171,7 @@ enum mcsec_err sip_dialog_save(const struct sip_dialog *d, char *out, size_t siz
 	int n = snprintf(out, size, "%s\n%s\n%s\n%s\n%s\n%u\n%s\n%s\n", d->call_id, d->local, tag ? tag : "-",
 			 d->remote, rtag ? rtag : "-", nta_leg_get_seq(d->leg),
 			 target ? url_as_string(home, target->m_url) : d->remote,
-			 route ? sip_header_as_string(home, (const sip_header_t *)route) : "-");
+			 route ? sip_header_text(home, (const sip_header_t *)route) : "-");
 	su_home_deinit(home);
 	return n > 0 && (size_t)n < size ? MCSEC_OK : MCSEC_E_NO_SPACE;
 }

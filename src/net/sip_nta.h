@@ -103,6 +103,8 @@ struct sip_flow {
 /* sip_parse.c: fills *out; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.
  */
 enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out);
+/* sip_parse.c: the header's value as one line; NULL without memory. */
+const char *sip_header_text(su_home_t *home, const sip_header_t *h);
 /* sip_parse.c: 1 if each header value to be sent is free of CR, LF and NUL. */
 int sip_out_valid(const struct sip_out *o);
 /* sip_parse.c: all extra headers as one text in `home`; NULL without any. */

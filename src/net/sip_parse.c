@@ -10,6 +10,41 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
+/* A header continued on the next line reads as a blank there (RFC 3261 7.3.1); the library leaves the line end in. */
+static char *unfold(char *text)
+{
+	for (char *c = text; *c; c++)
+		if (*c == '\r' || *c == '\n')
+			*c = ' ';
+	return text;
+}
+
+/*
+ * Not sip_header_as_string: a text of 127 octets or more loses its last token there and ends in whatever the memory
+ * held, because the encoder needs one octet more than the length and the NUL.
+ */
+const char *sip_header_text(su_home_t *home, const sip_header_t *h)
+{
+	size_t size = 256;
+	for (int attempt = 0; attempt < 12; attempt++) {
+		char *text = su_alloc(home, (isize_t)size);
+		issize_t n = text ? sip_header_field_e(text, (isize_t)size, h, 0) : -1;
+		if (n >= 0 && (size_t)n + 2 <= size)
+			return unfold(text);
+		su_free(home, text);
+		size = n < 0 ? 2 * size : (size_t)n + 2;
+	}
+	return NULL;
+}
+
+static const char *unknown_text(su_home_t *home, const char *value)
+{
+	if (!value || !value[strcspn(value, "\r\n")])
+		return value;
+	char *copy = su_strdup(home, value);
+	return copy ? unfold(copy) : NULL;
+}
+
 static const char *uri_text(su_home_t *home, const url_t *u)
 {
 	const char *t = url_as_string(home, u);
@@ -94,11 +129,11 @@ static enum mcsec_err fill_headers(su_home_t *home, const sip_t *sip, struct sip
 		const char *name = h->sh_class->hc_name, *value;
 		if (sip_is_unknown(h)) {
 			name = h->sh_unknown->un_name;
-			value = h->sh_unknown->un_value;
+			value = unknown_text(home, h->sh_unknown->un_value);
 		} else if (!name || !*name || h->sh_class->hc_len == 0) {
 			continue; /* start line, separator, payload, error */
 		} else {
-			value = sip_header_as_string(home, h);
+			value = sip_header_text(home, h);
 		}
 		if (!name || !value)
 			continue;
@@ -136,7 +171,7 @@ enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struc
 	if (sip->sip_expires)
 		out->expires = (int64_t)sip->sip_expires->ex_delta;
 	if (sip->sip_content_type)
-		out->content_type = sip_header_as_string(home, (const sip_header_t *)sip->sip_content_type);
+		out->content_type = sip_header_text(home, (const sip_header_t *)sip->sip_content_type);
 	if (sip->sip_payload)
 		out->body = (struct octets){(const uint8_t *)sip->sip_payload->pl_data, sip->sip_payload->pl_len};
 	fill_source(p, msg, &out->source);

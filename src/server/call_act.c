@@ -124,10 +124,9 @@ static void forward_final(struct call *c, struct sip_server_tx *tx)
 	const char *value;
 	for (size_t i = 0; with.n_headers < MAX_FORWARDED && (value = sip_header_at(rs, "Warning", i)); i++)
 		h[with.n_headers++] = (struct sip_header){"Warning", value};
-	if (rs->error)
+	/* Whatever the callee wrote: the caller gets a final answer. */
+	if (rs->error || sip_reply(tx, rs->status, rs->phrase, &with) != MCSEC_OK)
 		server_refuse(c->s, tx, 480, WARN_NONE, NULL);
-	else
-		(void)sip_reply(tx, rs->status, rs->phrase, &with);
 }
 
 static void forward_ringing(struct call *c)

@@ -568,13 +568,23 @@ static void a_message_beyond_the_bound_is_refused(void **state)
 static struct {
 	int64_t expires;
 	size_t params;
+	char content_type[512], warning[512], unknown[512], contact[512];
 } contact_seen;
+
+static void keep_text(char *out, const char *text)
+{
+	snprintf(out, 512, "%s", text ? text : "");
+}
 
 static void on_contact(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	((struct end *)ctx)->requests++;
 	contact_seen.expires = rq->n_contacts ? rq->contacts[0].expires : -2;
 	contact_seen.params = rq->n_contacts ? strlen(rq->contacts[0].params) : 0;
+	keep_text(contact_seen.content_type, rq->content_type);
+	keep_text(contact_seen.warning, sip_header_at(rq, "Warning", 0));
+	keep_text(contact_seen.unknown, sip_header_at(rq, "X-Unknown", 0));
+	keep_text(contact_seen.contact, sip_header_at(rq, "Contact", 0));
 	assert_int_equal(sip_reply(tx, 200, NULL, NULL), MCSEC_OK);
 }
 
@@ -630,6 +640,38 @@ static void an_expiry_out_of_range_is_the_largest_and_one_that_is_no_number_is_n
 	assert_int_equal(contact_seen.expires, -1);
 	register_with(&server, ";expires=5x");
 	assert_int_equal(contact_seen.expires, -1);
+	end_close(&server);
+}
+
+static void a_header_on_several_lines_reads_as_one(void **state)
+{
+	(void)state;
+	struct end server;
+	contact_server(&server);
+	register_with(&server,
+		      "\r\nWarning: 399 a.test \"136 made up\r\n to be forwarded\"\r\nX-Unknown: one\r\n\ttwo");
+	assert_string_equal(contact_seen.warning, "399 a.test \"136 made up   to be forwarded\"");
+	assert_string_equal(contact_seen.unknown, "one  \ttwo");
+	end_close(&server);
+}
+
+static void header_texts_are_whole_whatever_their_length(void **state)
+{
+	(void)state;
+	struct end server;
+	contact_server(&server);
+	for (size_t n = 90; n < 140; n++) {
+		char filler[200], params[900], type[300], contact[300];
+		memset(filler, 'b', n);
+		filler[n] = 0;
+		snprintf(type, sizeof type, "multipart/mixed;boundary=%s", filler);
+		snprintf(contact, sizeof contact, "<sip:alice@127.0.0.1>;a;+g.3gpp.%s", filler);
+		snprintf(params, sizeof params, "%s\r\nContent-Type: %s", contact + strlen("<sip:alice@127.0.0.1>"),
+			 type);
+		register_with(&server, params);
+		assert_string_equal(contact_seen.content_type, type);
+		assert_string_equal(contact_seen.contact, contact);
+	}
 	end_close(&server);
 }
 
@@ -745,6 +787,8 @@ int main(void)
 	    cmocka_unit_test(a_saved_dialog_can_be_ended_after_a_restart),
 	    cmocka_unit_test(a_message_beyond_the_bound_is_refused),
 	    cmocka_unit_test(an_expiry_out_of_range_is_the_largest_and_one_that_is_no_number_is_none),
+	    cmocka_unit_test(a_header_on_several_lines_reads_as_one),
+	    cmocka_unit_test(header_texts_are_whole_whatever_their_length),
 	    cmocka_unit_test(a_contact_with_a_great_many_parameters_costs_no_more_than_its_length),
 	};
 	return cmocka_run_group_tests_name("sip_port", tests, set_up, tear_down);
