@@ -4,10 +4,16 @@
  */
 #include "ue/wav.h"
 
-#include <samplerate.h>
-#include <sndfile.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <samplerate.h>
+#include <sndfile.h>
 
 enum { CHUNK = 4096, MAX_CHANNELS = 32 };
 
@@ -99,11 +105,14 @@ struct wav_writer *wav_create(const char *path, char *err, size_t err_size)
 {
 	SF_INFO info = {.samplerate = WAV_RATE, .channels = 1, .format = SF_FORMAT_WAV | SF_FORMAT_PCM_16};
 	struct wav_writer *w = calloc(1, sizeof *w);
-	if (w)
-		w->file = sf_open(path, SFM_WRITE, &info);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); /* what was said is nobody else's */
+	if (w && fd >= 0 && fchmod(fd, 0600) == 0)
+		w->file = sf_open_fd(fd, SFM_WRITE, &info, SF_TRUE);
 	if (w && w->file)
 		return w;
-	snprintf(err, err_size, "%s: %s", path, w ? sf_strerror(NULL) : "no memory");
+	snprintf(err, err_size, "%s: %s", path, fd < 0 ? strerror(errno) : sf_strerror(NULL));
+	if (fd >= 0)
+		close(fd);
 	free(w);
 	return NULL;
 }
