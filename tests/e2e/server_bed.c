@@ -2,10 +2,13 @@
 /* server_bed.c - the bed: authorities, key issuing, JWKS, the server, and user agents as SIP clients. */
 #include "e2e/server_bed.h"
 
+#include <signal.h>
 #include <sqlite3.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "mcsec/ibc.h"
+#include "mcsec/secret.h"
 
 struct bed bed;
 uint8_t last_mikey[MCSEC_IM_MAX];
@@ -231,9 +234,79 @@ void bed_fresh(void)
 	assert_int_equal(system(cmd), 0);
 }
 
-struct put {
-	struct db_user row;
+/* ---- a server of its own process ---- */
+
+struct handover {
+	struct server_config cfg;
+	uint8_t ksak[MCSEC_KSAK_LEN], z_t[MCSEC_ZT_LEN];
 };
+
+static pid_t child;
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+	getsockname(fd, (struct sockaddr *)&a, &len);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+void bed_spawn(void)
+{
+	static struct handover h;
+	int in[2], out[2];
+	char ready;
+	bed.cfg.sips_port = free_port();
+	h.cfg = bed.cfg;
+	mcsec_master_export(master, h.ksak, h.z_t);
+	assert_int_equal(pipe(in) | pipe(out), 0);
+	child = fork();
+	if (child == 0) {
+		dup2(in[0], 0);
+		dup2(out[1], 3);
+		execl("/proc/self/exe", "server", "serve", (char *)NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	assert_int_equal(write(in[1], &h, sizeof h), sizeof h);
+	assert_int_equal(read(out[0], &ready, 1), 1);
+	close(in[1]);
+	close(out[0]);
+	mcsec_wipe(&h, sizeof h);
+	free(bed.server);
+	bed.server = calloc(1, sizeof *bed.server);
+	bed.server->sips_number = (uint16_t)bed.cfg.sips_port;
+}
+
+void bed_kill(void)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+void bed_serve_if_asked(int argc, char **argv)
+{
+	static struct handover h;
+	char err[512];
+	if (argc != 2 || strcmp(argv[1], "serve") != 0)
+		return;
+	size_t got = 0;
+	ssize_t n;
+	while (got < sizeof h && (n = read(0, (uint8_t *)&h + got, sizeof h - got)) > 0)
+		got += (size_t)n;
+	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
+	if (got != sizeof h || mcsec_master_load(&master, h.ksak, h.z_t))
+		_exit(1);
+	mcsec_master_public(master, kpak, z_pub);
+	if (mcsec_kms_new(&kms, kpak, z_pub) || !server_start(&h.cfg, err, sizeof err) || write(3, "r", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
 
 static void put_user(void *arg)
 {
@@ -507,7 +580,7 @@ static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, siz
 	return wr_len(&w);
 }
 
-int ua_register(struct ua *u, const struct reg *r)
+void ua_send_register(struct ua *u, const struct reg *r)
 {
 	static uint8_t body[32768];
 	char uri[128], contact[300];
@@ -540,6 +613,11 @@ int ua_register(struct ua *u, const struct reg *r)
 		rq.with.content_type = "multipart/mixed;boundary=\"bed-boundary-5f0d1\"";
 	u->status = u->warning = 0;
 	assert_non_null(sip_send(u->port, &rq, ua_response, u));
+}
+
+int ua_register(struct ua *u, const struct reg *r)
+{
+	ua_send_register(u, r);
 	wait_until(&u->status, 1);
 	return u->status;
 }

@@ -76,6 +76,11 @@ void bed_end(void);
 /* Start (again) with the configuration in bed.cfg; the database stays. */
 void bed_start(void);
 void bed_stop(void);
+/* The same server in a process of its own, so that it can be killed. bed.server then only knows its ports. */
+void bed_spawn(void);
+void bed_kill(void);
+/* What main does when it is that process; never returns then. */
+void bed_serve_if_asked(int argc, char **argv);
 /* A new database. */
 void bed_fresh(void);
 
@@ -109,6 +114,7 @@ extern size_t last_mikey_len;
 extern uint8_t last_csk[16];
 extern uint32_t last_csk_id;
 
+void ua_send_register(struct ua *u, const struct reg *r);
 /* Sends it, waits; returns the status. */
 int ua_register(struct ua *u, const struct reg *r);
 int ua_options(struct ua *u);
