@@ -13,7 +13,7 @@
 #include "audit/record.h"
 #include "sec/base/text.h"
 
-/* ---- write ----------------------------------------------------------------------------------------------------- */
+/* ---- write ---- */
 
 static void put(struct writer *w, struct octets o)
 {
@@ -93,7 +93,7 @@ void audit_encode(struct writer *w, const char *node, uint64_t seq, uint64_t tim
 	put_detail(w, r);
 }
 
-/* ---- read ------------------------------------------------------------------------------------------------------ */
+/* ---- read ---- */
 
 static struct octets get(struct reader *r)
 {
@@ -161,7 +161,7 @@ enum mcsec_err audit_decode(struct octets in, struct audit_view *v)
 	return rd_done(&r);
 }
 
-/* ---- the JSON view --------------------------------------------------------------------------------------------- */
+/* ---- the JSON view ---- */
 
 static void print_text(FILE *out, struct octets o)
 {
@@ -245,7 +245,7 @@ void audit_print(FILE *out, const struct audit_view *v, const uint8_t chain[AUDI
 	fputs("}\n", out);
 }
 
-/* ---- the chain ------------------------------------------------------------------------------------------------- */
+/* ---- the chain ---- */
 
 /* SHA-256(tag | a | b). Only lack of memory makes libcrypto fail here: then there is no record. */
 static enum mcsec_err hash(const char *tag, size_t tag_len, struct octets a, struct octets b, uint8_t out[AUDIT_HASH])

@@ -24,7 +24,7 @@ const char *custody_err_name(enum custody_err e)
 	return (unsigned)e < sizeof names / sizeof *names ? names[e] : "unknown";
 }
 
-/* ---- the passphrase file ----------------------------------------------------------------------------------------- */
+/* ---- the passphrase file ---- */
 
 static enum custody_err read_all(int fd, struct custody_passphrase *p)
 {
@@ -60,7 +60,7 @@ void custody_passphrase_free(struct custody_passphrase *p)
 	mcsec_secret_free(p);
 }
 
-/* ---- the key that seals ------------------------------------------------------------------------------------------ */
+/* ---- the key that seals ---- */
 
 static int cost_is_sane(const struct custody_cost *c)
 {
@@ -109,7 +109,7 @@ end:
 	return ok;
 }
 
-/* ---- seal and open ----------------------------------------------------------------------------------------------- */
+/* ---- seal and open ---- */
 
 enum custody_err custody_seal(const struct custody_passphrase *p, const struct custody_cost *cost, const char *owner,
 			      const char *name, struct octets secret, const struct mcsec_rng *rng, uint8_t *out)

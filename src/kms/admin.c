@@ -9,25 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "app/admin.h"
 #include "app/log.h"
-#include "kms/context.h"
+#include "kms/admin_call.h"
 #include "sec/base/text.h"
 
-enum { SEG_WHAT = 2, SEG_ARG };
+enum { SEG_WHAT = 2, SEG_ARG, SEG_ACTION };
 
-struct call {
-	struct kms *kms;
-	const struct http_request *rq;
-	struct http_response *rs;
-	char arg[KMS_URI_MAX];
-	json_t *body;
-	struct kms_db *db;
-};
-
-static void answer_json(struct call *c, int status, json_t *j)
+void admin_json(struct call *c, int status, json_t *j)
 {
 	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
 	json_decref(j);
@@ -37,7 +25,7 @@ static void answer_json(struct call *c, int status, json_t *j)
 		admin_error(c->rs, 503, "memory", "no memory");
 }
 
-static enum store_err record(struct call *c, const char *type, const char *key, const char *value)
+enum store_err admin_record(struct call *c, const char *type, const char *key, const char *value)
 {
 	struct audit_record r = {.class_ = 'M',
 				 .type = type,
@@ -54,7 +42,7 @@ static enum store_err record(struct call *c, const char *type, const char *key, 
 	return audit_append(c->db->audit, &r, kms_now_ns());
 }
 
-static void store_failed(struct call *c, enum store_err e)
+void admin_store_failed(struct call *c, enum store_err e)
 {
 	log_error("kms.store", log_text("verdict", store_err_name(e)),
 		  log_text("error", store_error_text(c->db->store)));
@@ -77,13 +65,13 @@ static void get_user(struct call *c)
 	struct kms_user u;
 	enum store_err e = kms_db_user(c->db, c->arg, &u);
 	if (!e && u.state != KMS_USER_UNKNOWN)
-		e = record(c, "admin.read", NULL, NULL);
+		e = admin_record(c, "admin.read", NULL, NULL);
 	if (e)
-		store_failed(c, e);
+		admin_store_failed(c, e);
 	else if (u.state == KMS_USER_UNKNOWN)
 		admin_error(c->rs, 404, "unknown", "no such identity");
 	else
-		answer_json(c, 200, user_json(c->arg, &u));
+		admin_json(c, 200, user_json(c->arg, &u));
 }
 
 static void put_user(struct call *c)
@@ -105,13 +93,13 @@ static void put_user(struct call *c)
 	if (!e)
 		e = kms_db_user_put(c->db, c->arg, &u);
 	if (!e)
-		e = record(c, state == KMS_USER_ACTIVE ? "kms.user.add" : "kms.user.block", "state", name);
+		e = admin_record(c, state == KMS_USER_ACTIVE ? "kms.user.add" : "kms.user.block", "state", name);
 	if (!e)
 		e = store_commit(c->db->store);
 	if (e)
-		store_failed(c, e);
+		admin_store_failed(c, e);
 	else
-		answer_json(c, known ? 200 : 201, user_json(c->arg, &u));
+		admin_json(c, known ? 200 : 201, user_json(c->arg, &u));
 }
 
 /* ---- the domain
@@ -123,49 +111,49 @@ static void get_domain(struct call *c)
 	uint64_t now = (uint64_t)c->kms->now() + MCSEC_NTP_UNIX, period = 0;
 	struct audit_anchor head;
 	char chain[HEX_SIZE(AUDIT_HASH)];
-	enum store_err e = record(c, "admin.read", NULL, NULL);
+	enum store_err e = admin_record(c, "admin.read", NULL, NULL);
 	if (!e)
 		e = audit_head(c->db->audit, &head);
 	if (e) {
-		store_failed(c, e);
+		admin_store_failed(c, e);
 		return;
 	}
 	if (mcsec_period_number(&cert->periods, now, &period))
 		period = 0;
 	hex_encode(OCTETS(head.chain), chain);
-	answer_json(c, 200,
-		    json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:s}}", "uri", cert->kms_uri,
-			      "cert_uri", cert->cert_uri, "state",
-			      issuer_is_sealed(c->kms->issuer) ? "sealed" : "unsealed", "valid_from",
-			      (json_int_t)cert->valid_from, "valid_to", (json_int_t)cert->valid_to, "user_key_period",
-			      (json_int_t)cert->periods.period, "user_key_offset", (json_int_t)cert->periods.offset,
-			      "period", (json_int_t)period, "period_ends",
-			      (json_int_t)(mcsec_period_start(&cert->periods, period + 1) - MCSEC_NTP_UNIX), "audit",
-			      "seq", (json_int_t)head.seq, "chain", chain));
+	admin_json(c, 200,
+		   json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:s}}", "uri", cert->kms_uri,
+			     "cert_uri", cert->cert_uri, "state",
+			     issuer_is_sealed(c->kms->issuer) ? "sealed" : "unsealed", "valid_from",
+			     (json_int_t)cert->valid_from, "valid_to", (json_int_t)cert->valid_to, "user_key_period",
+			     (json_int_t)cert->periods.period, "user_key_offset", (json_int_t)cert->periods.offset,
+			     "period", (json_int_t)period, "period_ends",
+			     (json_int_t)(mcsec_period_start(&cert->periods, period + 1) - MCSEC_NTP_UNIX), "audit",
+			     "seq", (json_int_t)head.seq, "chain", chain));
 }
 
 static void post_seal(struct call *c)
 {
-	enum store_err e = record(c, "kms.seal", NULL, NULL);
+	enum store_err e = admin_record(c, "kms.seal", NULL, NULL);
 	if (e) {
-		store_failed(c, e);
+		admin_store_failed(c, e);
 		return;
 	}
 	issuer_seal(c->kms->issuer);
 	metric_set(&kms_metrics[KMS_M_SEALED], 1);
-	answer_json(c, 200, json_pack("{s:s}", "state", "sealed"));
+	admin_json(c, 200, json_pack("{s:s}", "state", "sealed"));
 }
 
 static void post_unseal(struct call *c)
 {
 	enum custody_err custody = kms_unseal(c->kms);
-	enum store_err e = record(c, "kms.unseal", "result", custody_err_name(custody));
+	enum store_err e = admin_record(c, "kms.unseal", "result", custody_err_name(custody));
 	if (e)
-		store_failed(c, e);
+		admin_store_failed(c, e);
 	else if (custody)
 		admin_error(c->rs, 409, "custody", custody_err_name(custody));
 	else
-		answer_json(c, 200, json_pack("{s:s}", "state", "unsealed"));
+		admin_json(c, 200, json_pack("{s:s}", "state", "unsealed"));
 }
 
 /* What we know that involves an identity: `mcx lost USER` asks every daemon. */
@@ -178,9 +166,9 @@ static void get_touches(struct call *c)
 	}
 	enum store_err e = kms_db_user(c->db, c->arg, &u);
 	if (!e)
-		e = record(c, "admin.read", NULL, NULL);
+		e = admin_record(c, "admin.read", NULL, NULL);
 	if (e) {
-		store_failed(c, e);
+		admin_store_failed(c, e);
 		return;
 	}
 	json_t *keys = json_array();
@@ -190,7 +178,7 @@ static void get_touches(struct call *c)
 	json_t *users = json_array();
 	if (u.state != KMS_USER_UNKNOWN)
 		json_array_append_new(users, user_json(c->arg, &u));
-	answer_json(c, 200, json_pack("{s:s, s:o, s:o}", "id", c->arg, "users", users, "keys", keys));
+	admin_json(c, 200, json_pack("{s:s, s:o, s:o}", "id", c->arg, "users", users, "keys", keys));
 }
 
 /* ---- routes
@@ -199,7 +187,8 @@ static void get_touches(struct call *c)
 
 static const struct {
 	const char *method, *what;
-	int has_arg, has_body;
+	unsigned n_args;
+	int has_json;
 	unsigned roles;
 	void (*handle)(struct call *c);
 } calls[] = {
@@ -209,6 +198,9 @@ static const struct {
     {"POST", "seal", 0, 0, ADMIN_OFFICER, post_seal},
     {"POST", "unseal", 0, 0, ADMIN_OFFICER, post_unseal},
     {"GET", "touches", 0, 0, ADMIN_OFFICER | ADMIN_USER_ADMIN | ADMIN_AUDITOR, get_touches},
+    {"GET", "extcerts", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_list_extcerts},
+    {"POST", "extcerts", 0, 0, ADMIN_OFFICER, admin_import_extcert},
+    {"POST", "extcerts", 2, 0, ADMIN_OFFICER, admin_change_extcert},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
@@ -226,14 +218,20 @@ static const char *not_ready(void *kms)
 	return e ? "database" : NULL;
 }
 
-static int read_argument(struct call *c, int wanted)
+static unsigned count_args(const char *path)
 {
-	char rest[2];
-	int r = http_path_segment(c->rq->path, SEG_ARG, c->arg, sizeof c->arg);
-	if (!wanted)
-		return r == 1;
-	return r == 0 && c->arg[0] && utf8_valid(octets_of(c->arg)) &&
-	       http_path_segment(c->rq->path, SEG_ARG + 1, rest, sizeof rest) == 1;
+	unsigned slashes = 0;
+	for (const char *c = path; *c; c++)
+		slashes += *c == '/';
+	return slashes > SEG_ARG ? slashes - SEG_ARG : 0;
+}
+
+static int read_arguments(struct call *c, unsigned n)
+{
+	if (n > 0 && (http_path_segment(c->rq->path, SEG_ARG, c->arg, sizeof c->arg) || !c->arg[0] ||
+		      !utf8_valid(octets_of(c->arg))))
+		return 0;
+	return n < 2 || (!http_path_segment(c->rq->path, SEG_ACTION, c->action, sizeof c->action) && c->action[0]);
 }
 
 static void refused_role(struct call *c)
@@ -261,11 +259,11 @@ static void run(struct call *c, size_t i)
 		refused_role(c);
 		return;
 	}
-	if (!read_argument(c, calls[i].has_arg)) {
-		admin_error(c->rs, 400, "path", "the identity in the path is missing or malformed");
+	if (!read_arguments(c, calls[i].n_args)) {
+		admin_error(c->rs, 400, "path", "a segment of the path is missing or malformed");
 		return;
 	}
-	c->body = calls[i].has_body
+	c->body = calls[i].has_json
 		      ? json_loadb((const char *)c->rq->body.p, c->rq->body.len, JSON_REJECT_DUPLICATES, NULL)
 		      : NULL;
 	c->db = kms_pool_take(c->kms->pool, &e);
@@ -292,7 +290,7 @@ void kms_admin_answer(void *kms, const struct http_request *rq, struct http_resp
 			if (strcmp(calls[i].what, what) != 0)
 				continue;
 			known = 1;
-			if (strcmp(calls[i].method, rq->method) == 0) {
+			if (strcmp(calls[i].method, rq->method) == 0 && calls[i].n_args == count_args(rq->path)) {
 				run(&c, i);
 				return;
 			}

@@ -94,8 +94,10 @@ void kms_respond(struct exchange *x, struct kms_response *r, int secret)
 
 struct audit_record kms_record(const struct exchange *x, enum audit_outcome outcome)
 {
-	static const char *const types[] = {
-	    [KMS_OP_INIT] = "kms.init", [KMS_OP_KEYPROV] = "kms.provision", [KMS_OP_CERT] = "kms.cert"};
+	static const char *const types[] = {[KMS_OP_INIT] = "kms.init",
+					    [KMS_OP_KEYPROV] = "kms.provision",
+					    [KMS_OP_CERT] = "kms.cert",
+					    [KMS_OP_CERTCACHE] = "kms.cert-cache"};
 	struct audit_record r = {.class_ = 'K',
 				 .type = types[x->op],
 				 .outcome = outcome,

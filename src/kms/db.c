@@ -23,16 +23,25 @@ static const char tables[] =
     " imported INTEGER NOT NULL, imported_by TEXT NOT NULL, approved_by TEXT NOT NULL) STRICT;"
     "CREATE INDEX ext_cert_kms ON ext_cert(kms_uri);";
 
+/* Nothing could be written to the first ext_cert. One row a certificate; what is served has a number that grows. */
+static const char external_certificates[] =
+    "DROP TABLE ext_cert;"
+    "CREATE TABLE ext_cert(fingerprint BLOB PRIMARY KEY, kms_uri TEXT NOT NULL, cert_uri TEXT NOT NULL,"
+    " certificate BLOB NOT NULL, state TEXT NOT NULL CHECK(state IN ('proposed','permitted','suspended','revoked')),"
+    " imported INTEGER NOT NULL, imported_by TEXT NOT NULL, approved_by TEXT NOT NULL) STRICT;"
+    "CREATE INDEX ext_cert_kms ON ext_cert(kms_uri);"
+    "CREATE TABLE cache(id INTEGER PRIMARY KEY CHECK(id=1), num INTEGER NOT NULL) STRICT;"
+    "INSERT INTO cache(id, num) VALUES(1, 1);";
+
 struct kms_pool {
 	struct store_options options;
-	const char *migrations[2];
+	const char *migrations[3];
 	char *path, *node;
 	pthread_mutex_t lock;
 	struct kms_db *idle;
 };
 
-/* ---- connections --------------------------------------------------------------------------------------------------
- */
+/* ---- connections ---- */
 
 static void db_close(struct kms_db *db)
 {
@@ -76,8 +85,9 @@ struct kms_pool *kms_pool_new(const char *path, const char *node, unsigned busy_
 	pthread_mutex_init(&p->lock, NULL);
 	p->migrations[0] = audit_migration;
 	p->migrations[1] = tables;
+	p->migrations[2] = external_certificates;
 	p->options = (struct store_options){
-	    .path = p->path, .migrations = p->migrations, .n_migrations = 2, .busy_timeout_ms = busy_ms};
+	    .path = p->path, .migrations = p->migrations, .n_migrations = 3, .busy_timeout_ms = busy_ms};
 	enum store_err e;
 	p->idle = db_open(p, &e, err, err_size);
 	if (!p->idle) {
@@ -129,7 +139,7 @@ void kms_pool_give(struct kms_pool *p, struct kms_db *db, enum store_err e)
 /* ---- certificates as documents
  * ---------------------------------------------------------------------------------------- */
 
-static enum store_err read_certificate(struct octets xml, struct kms_certificate *out)
+enum store_err kms_db_certificate(struct octets xml, struct kms_certificate *out)
 {
 	struct kms_response r;
 	struct kms_fault f;
@@ -149,7 +159,7 @@ enum store_err kms_db_domain(struct kms_db *db, struct kms_domain_row *out)
 	if (e != STORE_ROW)
 		return e;
 	struct octets sealed = store_blob(st, 1);
-	e = sealed.len <= sizeof out->sealed ? read_certificate(store_blob(st, 0), &out->cert) : STORE_BROKEN;
+	e = sealed.len <= sizeof out->sealed ? kms_db_certificate(store_blob(st, 0), &out->cert) : STORE_BROKEN;
 	if (e == STORE_ROW) {
 		memcpy(out->sealed, sealed.p, sealed.len);
 		out->sealed_len = sealed.len;
@@ -172,19 +182,6 @@ enum store_err kms_db_domain_create(struct kms_db *db, const struct kms_domain_r
 	store_bind_blob(st, 3, (struct octets){row->sealed, row->sealed_len});
 	enum store_err e = w.err ? STORE_BROKEN : store_step(st);
 	free(xml);
-	return e;
-}
-
-enum store_err kms_db_external(struct kms_db *db, const char *kms_uri, struct kms_certificate *out)
-{
-	struct store_stmt *st = store_sql(db->store, "SELECT certificate FROM ext_cert WHERE kms_uri=? AND state IN "
-						     "('permitted','revoked') ORDER BY state, imported DESC LIMIT 1");
-	store_bind_text(st, 1, kms_uri);
-	enum store_err e = store_step(st);
-	if (e != STORE_ROW)
-		return e;
-	e = read_certificate(store_blob(st, 0), out);
-	store_reset(st);
 	return e;
 }
 

@@ -28,7 +28,7 @@ struct kms_db *kms_pool_take(struct kms_pool *p, enum store_err *e);
 /* e: the last verdict met with it. */
 void kms_pool_give(struct kms_pool *p, struct kms_db *db, enum store_err e);
 
-/* ---- the domain: one row, made once ---------------------------------------------------------------------------- */
+/* ---- the domain: one row, made once ---- */
 
 enum { KMS_SEALED_MAX = 512 };
 
@@ -41,14 +41,12 @@ struct kms_domain_row {
 enum store_err kms_db_domain(struct kms_db *db, struct kms_domain_row *out);
 enum store_err kms_db_domain_create(struct kms_db *db, const struct kms_domain_row *row);
 
-/* ---- issue numbers: never twice, also after a crash ---------------------------------------------------------------
- */
+/* ---- issue numbers: never twice, also after a crash ---- */
 
 /* Takes n numbers, durable at once (outside any transaction); *first is the lowest. */
 enum store_err kms_db_take_numbers(struct kms_db *db, uint64_t n, uint64_t *first);
 
-/* ---- users ---------------------------------------------------------------------------------------------------------
- */
+/* ---- users ---- */
 
 enum kms_user_state { KMS_USER_UNKNOWN, KMS_USER_ACTIVE, KMS_USER_SUSPENDED, KMS_USER_REVOKED };
 const char *kms_user_state_name(enum kms_user_state s);
@@ -66,10 +64,34 @@ struct kms_user {
 enum store_err kms_db_user(struct kms_db *db, const char *uri, struct kms_user *out);
 enum store_err kms_db_user_put(struct kms_db *db, const char *uri, const struct kms_user *u);
 
-/* ---- certificates of other domains ----------------------------------------------------------------------------------
- */
+/* ---- certificates of other domains (db_extcert.c) ---- */
 
-/* STORE_ROW: a permitted or revoked certificate of this KMS stands in *out; STORE_OK: there is none. */
+enum kms_ext_state { KMS_EXT_PROPOSED, KMS_EXT_PERMITTED, KMS_EXT_SUSPENDED, KMS_EXT_REVOKED };
+const char *kms_ext_state_name(enum kms_ext_state s);
+
+enum { KMS_FINGERPRINT = 32 };
+
+struct kms_ext_cert {
+	uint8_t fingerprint[KMS_FINGERPRINT];
+	enum kms_ext_state state;
+	int64_t imported;
+	char imported_by[256], approved_by[256]; /* subjects of the officers' certificates */
+	struct kms_certificate cert;             /* role External; revoked when the state is */
+};
+
+/* SHA-256 over PubEncKey, PubAuthKey, KmsUri: octets, not their text (kms.md 15.1). */
+enum mcsec_err kms_fingerprint(const struct kms_certificate *c, uint8_t out[KMS_FINGERPRINT]);
+/* STORE_ROW or STORE_OK: none. */
+enum store_err kms_db_ext(struct kms_db *db, const uint8_t fingerprint[KMS_FINGERPRINT], struct kms_ext_cert *out);
+/* Adds it, or changes state and approved_by; a change of what is served makes the cache number grow by one. */
+enum store_err kms_db_ext_put(struct kms_db *db, const struct kms_ext_cert *x);
+/* Calls back for each, oldest first; all: also those that are not served. In one read transaction with *cache_num. */
+enum store_err kms_db_ext_each(struct kms_db *db, int all, int64_t *cache_num,
+			       void (*each)(void *ctx, const struct kms_ext_cert *x), void *ctx);
+/* STORE_ROW: the served certificate of this KMS stands in *out; STORE_OK: there is none. */
 enum store_err kms_db_external(struct kms_db *db, const char *kms_uri, struct kms_certificate *out);
+
+/* A certificate document of ours read back: STORE_ROW or STORE_BROKEN. */
+enum store_err kms_db_certificate(struct octets xml, struct kms_certificate *out);
 
 #endif

@@ -21,7 +21,7 @@ struct kms_caller {
 	char identity[KMS_CALLER_MAX][KMS_URI_MAX];
 };
 
-enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERT };
+enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERTCACHE, KMS_OP_CERT };
 
 struct exchange {
 	struct kms *kms;
@@ -84,6 +84,9 @@ int kms_caller_owns(const struct kms_caller *c, const char *uri);
 /* The operations: each answers. */
 void kms_handle_init(struct exchange *x);
 void kms_handle_keyprov(struct exchange *x);
+void kms_handle_certcache(struct exchange *x);
 void kms_handle_cert(struct exchange *x);
+/* handle_init.c: the durable record of certificates given out; 1, or 0 and answered. */
+int kms_record_certificates(struct exchange *x, int64_t cache_num);
 
 #endif

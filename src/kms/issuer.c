@@ -61,8 +61,7 @@ int issuer_is_sealed(struct issuer *i)
 	return sealed;
 }
 
-/* ---- custody --------------------------------------------------------------------------------------------------------
- */
+/* ---- custody ---- */
 
 static enum custody_err seal_master(const struct mcsec_master *master, const struct custody_passphrase *p,
 				    const char *kms_uri, uint8_t sealed[ISSUER_SEALED_LEN])

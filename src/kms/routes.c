@@ -22,6 +22,7 @@ static const struct {
 } operations[] = {
     [KMS_OP_INIT] = {"init", 0, 0, kms_handle_init},
     [KMS_OP_KEYPROV] = {"keyprov", 0, 2, kms_handle_keyprov},
+    [KMS_OP_CERTCACHE] = {"certcache", 0, 1, kms_handle_certcache},
     [KMS_OP_CERT] = {"cert", 1, 1, kms_handle_cert},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };

@@ -99,7 +99,7 @@ static int fail(struct ask *a, enum kms_outcome outcome, const char *what, const
 {
 	a->r->outcome = outcome;
 	if (f)
-		snprintf(a->r->detail, sizeof a->r->detail, "%s: %s %s", what, f->element, f->detail);
+		snprintf(a->r->detail, sizeof a->r->detail, "%.120s: %s %s", what, f->element, f->detail);
 	else
 		snprintf(a->r->detail, sizeof a->r->detail, "%s", what);
 	return 0;
@@ -241,6 +241,45 @@ int kms_client_cert(struct kms_client *c, const char *token, const char *user_ur
 	if (!make_path(path, sizeof path, "cert", kms_uri))
 		return fail(&a, KMS_REJECTED, "no such KMS URI can be", NULL);
 	int ok = exchange(&a, path, KMS_MSG_CERTCACHE) && take_certificate(&a, KMS_ROLE_EXTERNAL, kms_uri, external);
+	return end(&a, ok);
+}
+
+/* ---- certcache ---- */
+
+/* A revoked one is kept as such; a bad one is left out. */
+static int take_external(struct ask *a, const struct kms_certificate *cert, struct kms_domain *out)
+{
+	struct kms_fault f;
+	enum mcsec_err e =
+	    kms_certificate_check(cert, KMS_ROLE_EXTERNAL, cert->kms_uri, a->c->kms_uri, a->now, &out->kms, &f);
+	if (e && e != MCSEC_E_REVOKED) {
+		fail_and_report(a, CE_BAD_CERTIFICATE, cert->kms_uri, &f);
+		a->r->outcome = KMS_DONE;
+		return 0;
+	}
+	out->cert = *cert;
+	if (e)
+		out->kms = NULL;
+	return 1;
+}
+
+int kms_client_certcache(struct kms_client *c, const char *token, const char *user_uri, int64_t known, int64_t now,
+			 struct kms_domain *out, size_t *n, int64_t *num, struct kms_result *r)
+{
+	struct ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
+	char path[48] = "certcache";
+	size_t room = *n;
+	*n = 0;
+	if (known >= 0)
+		snprintf(path, sizeof path, "certcache/%lld", (long long)known);
+	int ok = exchange(&a, path, KMS_MSG_CERTCACHE);
+	if (ok && (a.doc.cache_num < 0 || a.doc.n_certs > room))
+		ok = fail_and_report(&a, CE_UNKNOWN_MESSAGE, "a cache without a number, or with too many certificates",
+				     NULL);
+	for (size_t i = 0; ok && i < a.doc.n_certs; i++)
+		*n += (size_t)take_external(&a, &a.doc.certs[i], &out[*n]);
+	if (ok)
+		*num = a.doc.cache_num;
 	return end(&a, ok);
 }
 

@@ -78,5 +78,13 @@ int kms_client_keyprov(struct kms_client *c, const char *token, const char *user
 /* Certificate of another domain, from our home KMS. */
 int kms_client_cert(struct kms_client *c, const char *token, const char *user_uri, const char *kms_uri, int64_t now,
 		    struct kms_domain *external, struct kms_result *r);
+/*
+ * The other domains we may talk to. known: the number of the set we hold, -1: none; *num: the KMS's number. Equal: what
+ * we hold is current, and *n is 0. Otherwise out[0..*n) is the whole set and takes the place of the old one: what is
+ * not in it any more must not be used. *n: in the room of out[]. A certificate that fails its checks is left out and
+ * reported with the next request; a revoked one comes with kms NULL.
+ */
+int kms_client_certcache(struct kms_client *c, const char *token, const char *user_uri, int64_t known, int64_t now,
+			 struct kms_domain *out, size_t *n, int64_t *num, struct kms_result *r);
 
 #endif

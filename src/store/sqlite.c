@@ -101,7 +101,7 @@ const char *store_error_text(const struct store *s)
 	return s->error;
 }
 
-/* ---- the file ------------------------------------------------------------------------------------------------ */
+/* ---- the file ---- */
 
 /* One at a time: see the opening comment for why the descriptor must be closed before anybody else opens the file. */
 static pthread_mutex_t create_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -133,7 +133,7 @@ static enum store_err check_file(const char *path, char *err, size_t err_size)
 	return STORE_OK;
 }
 
-/* ---- migrations ---------------------------------------------------------------------------------------------- */
+/* ---- migrations ---- */
 
 static enum store_err read_int(struct store *s, const char *sql, int64_t *out)
 {
@@ -233,7 +233,7 @@ static enum store_err check_ours(struct store *s)
 	return e;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------ */
+/* ---- open and close ---- */
 
 /* The change of a fresh file to WAL meets BUSY at once, without SQLite's own waiting, when another one is at it. */
 static enum store_err use_wal(struct store *s, unsigned timeout_ms)
@@ -308,7 +308,7 @@ void store_close(struct store *s)
 	free(s);
 }
 
-/* ---- transactions -------------------------------------------------------------------------------------------- */
+/* ---- transactions ---- */
 
 enum store_err store_run(struct store *s, const char *sql)
 {
@@ -346,7 +346,7 @@ int64_t store_changes(const struct store *s)
 	return sqlite3_changes64(s->db);
 }
 
-/* ---- statements ---------------------------------------------------------------------------------------------- */
+/* ---- statements ---- */
 
 static struct store_stmt *statement_new(struct store *s, const char *sql)
 {

@@ -33,8 +33,8 @@ struct kms_lab {
 	pid_t pid;
 	uint16_t port, admin_port;
 	char resolve[128], base[64];
-	struct http_client *plain, *mtls, *officer, *auditor; /* mtls: the MC server's certificate */
-	int64_t now;                                          /* Unix seconds, at the last token */
+	struct http_client *plain, *mtls, *officer, *officer2, *auditor; /* mtls: the MC server's certificate */
+	int64_t now;                                                     /* Unix seconds, at the last token */
 };
 
 static inline const char *kl_path(const struct kms_lab *k, const char *name)
@@ -122,6 +122,7 @@ static inline void kl_connect(struct kms_lab *k)
 	k->plain = kl_client(k, NULL);
 	k->mtls = kl_client(k, "sip");
 	k->officer = kl_client(k, "officer");
+	k->officer2 = kl_client(k, "officer2");
 	k->auditor = kl_client(k, "auditor");
 }
 
@@ -136,8 +137,9 @@ static inline void kl_disconnect(struct kms_lab *k)
 	http_client_free(k->plain);
 	http_client_free(k->mtls);
 	http_client_free(k->officer);
+	http_client_free(k->officer2);
 	http_client_free(k->auditor);
-	k->plain = k->mtls = k->officer = k->auditor = NULL;
+	k->plain = k->mtls = k->officer = k->officer2 = k->auditor = NULL;
 }
 
 /* Ends it with a signal; its exit code, or 128 + signal. */
@@ -163,6 +165,7 @@ static inline void kl_make(struct kms_lab *k, const char *more)
 	lab_cert(&k->lab, &(struct lab_cert){.name = "sip", .cn = "sip", .san = "DNS:sip.example.org,URI:" PSI});
 	lab_cert(&k->lab, &(struct lab_cert){.name = "other", .cn = "other", .san = "DNS:other.example.org"});
 	lab_cert(&k->lab, &(struct lab_cert){.name = "officer", .cn = "olga", .ou = "officer"});
+	lab_cert(&k->lab, &(struct lab_cert){.name = "officer2", .cn = "oskar", .ou = "officer"});
 	lab_cert(&k->lab, &(struct lab_cert){.name = "auditor", .cn = "aud", .ou = "auditor"});
 	k->signer = token_signer_generate(TOKEN_ES256);
 	const struct token_signer *one = k->signer;

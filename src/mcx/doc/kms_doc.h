@@ -43,7 +43,7 @@ struct kms_fault {
 	const char *detail;  /* static, never NULL */
 };
 
-/* ---- parts ----------------------------------------------------------------------------------------------------- */
+/* ---- parts ---- */
 
 enum kms_role { KMS_ROLE_NONE, KMS_ROLE_ROOT, KMS_ROLE_EXTERNAL };
 
@@ -87,7 +87,7 @@ struct kms_error {
 	char msg[KMS_TEXT_MAX];
 };
 
-/* ---- KmsRequest ------------------------------------------------------------------------------------------------ */
+/* ---- KmsRequest ---- */
 
 struct kms_request {
 	int is_signed; /* root was SignedKmsRequest; the signature is not looked at here */
@@ -107,7 +107,7 @@ struct kms_request {
 MCSEC_MUST_CHECK enum mcsec_err kms_request_read(struct kms_request *out, struct octets xml, struct kms_fault *f);
 void kms_request_write(struct writer *w, const struct kms_request *r);
 
-/* ---- KmsResponse ----------------------------------------------------------------------------------------------- */
+/* ---- KmsResponse ---- */
 
 enum kms_message { KMS_MSG_NONE, KMS_MSG_INIT, KMS_MSG_KEYPROV, KMS_MSG_CERTCACHE, KMS_MSG_LOOKUP };
 
@@ -155,7 +155,7 @@ void kms_certificate_write(struct writer *w, const struct kms_certificate *c);
 void kms_key_set_write(struct writer *w, const struct kms_key_set *s);
 enum { KMS_CERTIFICATE_BOUND = 32 * 1024, KMS_KEY_SET_BOUND = 12 * 1024 };
 
-/* ---- what must hold before keys are used (kms.md 8.4, 8.5) ------------------------------------------------------- */
+/* ---- what must hold before keys are used (kms.md 8.4, 8.5) ---- */
 
 /*
  * The certificate's own rules, its role and its place: kms_uri is the KMS it must be of; for KMS_ROLE_EXTERNAL it must

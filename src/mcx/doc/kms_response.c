@@ -11,7 +11,7 @@
 
 #include "mcx/doc/kms_xml.h"
 
-/* ---- reading: the parts of a message ---------------------------------------------------------------------------- */
+/* ---- reading: the parts of a message ---- */
 
 /* The place of one more element in an array that is made at its first one. NULL and a fault when there is none. */
 static void *place(struct kms_xml *x, const xmlNode *node, void **array, size_t *n, size_t max, size_t size)
@@ -91,7 +91,7 @@ static void read_suites(struct kms_xml *x, const xmlNode *parent, struct kms_res
 	kms_attribute(x, node, "minimum", r->suites_minimum, sizeof r->suites_minimum);
 }
 
-/* ---- reading: the messages --------------------------------------------------------------------------------------- */
+/* ---- reading: the messages ---- */
 
 static void read_init(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
 {
@@ -170,7 +170,7 @@ static void read_message(struct kms_xml *x, const xmlNode *node, void *at, size_
 	kms_xml_children(x, node, choice, 4, at);
 }
 
-/* ---- reading: the document --------------------------------------------------------------------------------------- */
+/* ---- reading: the document ---- */
 
 #define AT(member) KMS_AT(struct kms_response, member)
 static const struct kms_field response_fields[] = {
@@ -254,7 +254,7 @@ void kms_response_free(struct kms_response *r)
 	*r = (struct kms_response){0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_suites(struct writer *w, const struct kms_response *r)
 {

@@ -9,8 +9,7 @@
 #include "mcx/doc/kms_xml.h"
 #include "sec/base/text.h"
 
-/* ---- dateTime -----------------------------------------------------------------------------------------------------
- */
+/* ---- dateTime ---- */
 
 /* n decimal digits at *t, which moves on; -1 if they are not there. */
 static int digits(const char **t, int n)
@@ -102,8 +101,7 @@ void kms_put_time(struct writer *w, const char *name, int64_t unix_s)
 	xml_put_element(w, name, text);
 }
 
-/* ---- the rest -----------------------------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 void kms_put_integer(struct writer *w, const char *name, int64_t v)
 {

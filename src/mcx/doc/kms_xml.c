@@ -16,7 +16,7 @@
 #include "mcx/doc/kms_xml.h"
 #include "sec/base/text.h"
 
-/* ---- libxml2's memory ------------------------------------------------------------------------------------------- */
+/* ---- libxml2's memory ---- */
 
 static void wiping_free(void *p)
 {
@@ -42,7 +42,7 @@ static void exchange_allocator(void)
 	xmlInitParser();
 }
 
-/* ---- the document ------------------------------------------------------------------------------------------------ */
+/* ---- the document ---- */
 
 void kms_xml_fail(struct kms_xml *x, const xmlNode *node, enum mcsec_err code, const char *detail)
 {
@@ -124,7 +124,7 @@ xmlDoc *kms_xml_open(struct kms_xml *x, struct octets text, size_t max)
 	return doc;
 }
 
-/* ---- children by table ------------------------------------------------------------------------------------------- */
+/* ---- children by table ---- */
 
 static const struct kms_field *field_of(const xmlNode *node, const struct kms_field *fields, size_t n)
 {
@@ -159,7 +159,7 @@ void kms_xml_children(struct kms_xml *x, const xmlNode *parent, const struct kms
 		}
 }
 
-/* ---- simple values ----------------------------------------------------------------------------------------------- */
+/* ---- simple values ---- */
 
 void kms_read_text(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
 {

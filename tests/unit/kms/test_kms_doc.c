@@ -64,7 +64,7 @@ static int close_vector(void **state)
 	return 0;
 }
 
-/* ---- requests ---------------------------------------------------------------------------------------------------- */
+/* ---- requests ---- */
 
 static void the_request_of_the_vector_reads_and_writes_octet_for_octet(void **state)
 {
@@ -174,8 +174,7 @@ static void values_that_are_too_long_are_refused(void **state)
 	assert_int_equal(read_request(xml), MCSEC_E_MALFORMED);
 }
 
-/* ---- hostile documents ---------------------------------------------------------------------------------------------
- */
+/* ---- hostile documents ---- */
 
 static void mcx_sec_126_a_doctype_or_an_entity_is_refused(void **state)
 {
@@ -251,8 +250,7 @@ static void every_truncation_of_a_document_is_refused(void **state)
 				     MCSEC_OK);
 }
 
-/* ---- dateTime ------------------------------------------------------------------------------------------------------
- */
+/* ---- dateTime ---- */
 
 static enum mcsec_err read_time(const char *value)
 {
@@ -292,8 +290,7 @@ static void a_date_time_has_fraction_and_zone_or_none(void **state)
 		assert_int_equal(read_time(bad[i]), MCSEC_E_MALFORMED);
 }
 
-/* ---- responses -----------------------------------------------------------------------------------------------------
- */
+/* ---- responses ---- */
 
 #define RESPONSE(message)                                                                                              \
 	XML "<KmsResponse xmlns=\"" KMS_NS "\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "               \
