@@ -243,7 +243,7 @@ struct handover {
 
 static pid_t child;
 
-static uint16_t free_port(void)
+uint16_t bed_free_port(void)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof a;
@@ -259,7 +259,7 @@ void bed_spawn(void)
 	static struct handover h;
 	int in[2], out[2];
 	char ready;
-	bed.cfg.sips_port = free_port();
+	bed.cfg.sips_port = bed_free_port();
 	h.cfg = bed.cfg;
 	mcsec_master_export(master, h.ksak, h.z_t);
 	assert_int_equal(pipe(in) | pipe(out), 0);

@@ -79,6 +79,7 @@ void bed_stop(void);
 /* The same server in a process of its own, so that it can be killed. bed.server then only knows its ports. */
 void bed_spawn(void);
 void bed_kill(void);
+uint16_t bed_free_port(void);
 /* What main does when it is that process; never returns then. */
 void bed_serve_if_asked(int argc, char **argv);
 /* A new database. */
