@@ -18,7 +18,7 @@
 #include "ue/ue.h"
 #include "ue/ue_inspect.h"
 
-enum { DEMO_IMESSAGE = 4096, DEMO_EVIDENCE = 400, DEMO_CONDITIONS = 12 };
+enum { DEMO_IMESSAGE = 4096, DEMO_PORTS = 16, DEMO_EVIDENCE = 400, DEMO_CONDITIONS = 12 };
 
 /* What a person is told, as text or JSON; thread-safe. */
 struct narrator {
@@ -44,8 +44,10 @@ struct demo_end {
 	const char *who; /* "Alice" */
 	struct user user;
 	struct ue *ue;
-	pthread_mutex_t lock;                /* all below */
-	char key_mgmt[2 * DEMO_IMESSAGE];    /* first a=key-mgmt line of the call, without line end */
+	pthread_mutex_t lock;             /* all below */
+	char key_mgmt[2 * DEMO_IMESSAGE]; /* first a=key-mgmt line of the call, without line end */
+	uint16_t ports[DEMO_PORTS];       /* every m=audio port of the call that this end said or was told */
+	size_t n_ports;
 	int first_packet, rejected, call_up; /* how often */
 	int sip_status, warning;
 };

@@ -89,9 +89,24 @@ int demo_enrol(struct demo *d)
 
 /* ---- what the clients' hooks and events see ---- */
 
+static void keep_port(struct demo_end *e, struct octets text)
+{
+	static const char media[] = "m=audio ";
+	const char *at = memmem(text.p, text.len, media, sizeof media - 1);
+	unsigned port = 0;
+	const char *end = (const char *)text.p + text.len;
+	for (at = at ? at + sizeof media - 1 : end; at < end && *at >= '0' && *at <= '9'; at++)
+		port = port * 10 + (unsigned)(*at - '0');
+	pthread_mutex_lock(&e->lock);
+	if (port && port < 65536 && e->n_ports < DEMO_PORTS)
+		e->ports[e->n_ports++] = (uint16_t)port;
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void keep_key_mgmt(void *ctx, int sent, struct octets text)
 {
 	struct demo_end *e = ctx;
+	keep_port(e, text);
 	static const char name[] = "a=key-mgmt:";
 	/* The offer: sent by Alice, received by Bob. */
 	if (sent != (e == &e->demo->alice))
@@ -209,6 +224,7 @@ static void reset(struct demo_end *e)
 {
 	pthread_mutex_lock(&e->lock);
 	e->key_mgmt[0] = '\0';
+	e->n_ports = 0;
 	e->first_packet = e->rejected = e->call_up = e->sip_status = e->warning = 0;
 	pthread_mutex_unlock(&e->lock);
 }
@@ -276,6 +292,20 @@ static int start_wire(struct demo *d)
 	return 0;
 }
 
+/* What else went over the loopback interface meanwhile is none of this call's. */
+static void stop_wire(struct demo *d)
+{
+	uint16_t ports[2 * DEMO_PORTS];
+	size_t n = 0;
+	wire_stop(d->wire);
+	const struct demo_end *ends[] = {&d->alice, &d->bob};
+	for (size_t i = 0; i < 2; i++)
+		for (size_t k = 0; k < ends[i]->n_ports; k++)
+			ports[n++] = ends[i]->ports[k];
+	if (d->captured)
+		wire_keep(d->wire, ports, n);
+}
+
 int demo_call(struct demo *d)
 {
 	const struct ue_audio_files bob_files = {.record = d->heard};
@@ -291,7 +321,7 @@ int demo_call(struct demo *d)
 	enum ue_status s = ue_call(d->alice.ue, &call, &d->call);
 	int idle = ue_wait_idle(d->bob.ue, IDLE_MS);
 	pthread_join(searcher, NULL);
-	wire_stop(d->wire);
+	stop_wire(d);
 	ue_media_stats(d->alice.ue, &d->said_stats);
 	ue_media_stats(d->bob.ue, &d->heard_stats);
 	if (s != UE_OK)

@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "app/daemon.h"
 #include "tool/commands.h"
@@ -23,6 +24,7 @@ static void print_commands(FILE *f)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
+	umask(077); /* what it writes holds keys, passwords or speech */
 	if (argc < 2) {
 		print_commands(stderr);
 		return TOOL_USAGE;

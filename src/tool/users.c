@@ -94,7 +94,6 @@ static const struct step suspend_steps[] = {
     {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, disabled_account},
     {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 0, empty_json},
     {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, suspended_json},
-    {ADMIN_AT_SERVER, "DELETE", "bindings/%s", 0, 1, NULL},
 };
 static const struct step resume_steps[] = {
     {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, active_json},
@@ -104,7 +103,6 @@ static const struct step remove_steps[] = {
     {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 1, empty_json},
     {ADMIN_AT_IDMS, "DELETE", "users/%s", 1, 1, NULL},
     {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, revoked_json},
-    {ADMIN_AT_SERVER, "DELETE", "bindings/%s", 0, 1, NULL},
 };
 
 static enum user_err take_steps(struct domain *d, const struct user *u, const struct step *steps, size_t n, char *err,
@@ -255,6 +253,37 @@ static enum user_err settle_password(const struct domain *d, struct user *u, cha
 
 /* ---- acts ---- */
 
+/* Every registration the user has at the MC server: its CSKs are wiped and its calls end. */
+static enum user_err end_registrations(struct domain *d, const struct user *u, char *err, size_t err_size)
+{
+	struct admin_client *c = admin_client_new(d, "user-admin", err, err_size);
+	struct admin_answer list, a;
+	json_t *binding;
+	size_t i;
+	if (!c)
+		return USER_FILE;
+	int status = admin_call(c, ADMIN_AT_SERVER, "GET", NULL, &list, "bindings");
+	enum user_err rc = status == 200 ? USER_OK : status ? USER_REFUSED : USER_UNREACHABLE;
+	if (rc != USER_OK)
+		snprintf(err, err_size, "%s", list.error);
+	json_array_foreach(json_object_get(list.body, "bindings"), i, binding)
+	{
+		const char *id = json_string_value(json_object_get(binding, "mcptt_id"));
+		if (rc != USER_OK || !id || strcmp(id, u->mcptt) != 0)
+			continue;
+		status = admin_call(c, ADMIN_AT_SERVER, "DELETE", NULL, &a, "bindings/%lld",
+				    (long long)json_integer_value(json_object_get(binding, "id")));
+		if ((status < 200 || status > 299) && status != 404) { /* 404: it ended by itself meanwhile */
+			rc = USER_REFUSED;
+			snprintf(err, err_size, "%s", a.error);
+		}
+		admin_answer_free(&a);
+	}
+	admin_answer_free(&list);
+	admin_client_free(c);
+	return rc;
+}
+
 /* The client program that users of this domain sign in with; the same each time (identity.md 6, TS 24.482 6.2). */
 static enum user_err register_client(struct domain *d, char *err, size_t err_size)
 {
@@ -291,6 +320,8 @@ enum user_err user_add(struct domain *d, struct user *u, char *err, size_t err_s
 enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t err_size)
 {
 	enum user_err rc = TAKE(suspend_steps);
+	if (rc == USER_OK)
+		rc = end_registrations(d, u, err, err_size);
 	return rc == USER_OK ? keep(d, u, "suspended", err, err_size) : rc;
 }
 
@@ -310,6 +341,8 @@ enum user_err user_remove(struct domain *d, struct user *u, char *err, size_t er
 {
 	char path[PATH_MAX];
 	enum user_err rc = TAKE(remove_steps);
+	if (rc == USER_OK)
+		rc = end_registrations(d, u, err, err_size);
 	if (rc != USER_OK)
 		return rc;
 	domain_path(d, path, "ue/%s", u->name);

@@ -45,7 +45,7 @@ void wire_free(struct wire *w)
 	free(w);
 }
 
-void wire_add(struct wire *w, struct octets packet)
+static void add(struct wire *w, struct octets packet, uint16_t from, uint16_t to)
 {
 	if (packet.len == 0 || packet.len > WIRE_MAX_PACKET)
 		return;
@@ -59,9 +59,34 @@ void wire_add(struct wire *w, struct octets packet)
 	uint8_t *copy = w->n < w->room ? malloc(packet.len) : NULL;
 	if (copy) {
 		memcpy(copy, packet.p, packet.len);
-		w->packets[w->n++] = (struct wire_packet){copy, packet.len};
+		w->packets[w->n++] = (struct wire_packet){copy, packet.len, from, to};
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+void wire_add(struct wire *w, struct octets packet)
+{
+	add(w, packet, 0, 0);
+}
+
+static int is_one_of(uint16_t port, const uint16_t *ports, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ports[i] == port)
+			return 1;
+	return 0;
+}
+
+void wire_keep(struct wire *w, const uint16_t *ports, size_t n)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		if (is_one_of(w->packets[i].from, ports, n) && is_one_of(w->packets[i].to, ports, n))
+			w->packets[kept++] = w->packets[i];
+		else
+			free(w->packets[i].data);
+	}
+	w->n = kept;
 }
 
 size_t wire_count(struct wire *w)
@@ -93,7 +118,7 @@ static void take_datagram(struct wire *w, const uint8_t *p, size_t len)
 	uint16_t from = ntohs(udp.source), to = ntohs(udp.dest), total = ntohs(udp.len);
 	int ours = (from >= w->port_min && from <= w->port_max) || (to >= w->port_min && to <= w->port_max);
 	if (ours && total >= sizeof udp && at + total <= len)
-		wire_add(w, (struct octets){p + at + sizeof udp, total - sizeof udp});
+		add(w, (struct octets){p + at + sizeof udp, total - sizeof udp}, from, to);
 }
 
 static void *capture_thread(void *arg)

@@ -25,6 +25,11 @@ void wire_free(struct wire *w);
 /* Captures UDP datagrams on `lo` from or to these ports until wire_stop. 0, or -1 if that is not allowed (errno). */
 int wire_capture(struct wire *w, uint16_t port_min, uint16_t port_max);
 void wire_stop(struct wire *w);
+/*
+ * After the capture: forget datagrams that did not go from one of these ports to another. The loopback interface is
+ * everybody's, and its ephemeral ports may fall into the range.
+ */
+void wire_keep(struct wire *w, const uint16_t *ports, size_t n);
 /* A datagram from elsewhere. Thread-safe. */
 void wire_add(struct wire *w, struct octets packet);
 size_t wire_count(struct wire *w);

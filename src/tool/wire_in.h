@@ -12,6 +12,7 @@
 struct wire_packet {
 	uint8_t *data;
 	size_t len;
+	uint16_t from, to; /* UDP ports; 0 when it was handed in */
 };
 
 struct wire {
