@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool/client.h"
+#include "tool/domain/client.h"
 #include "tool/commands.h"
 
 struct session {

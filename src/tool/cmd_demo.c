@@ -11,8 +11,8 @@
 #include "app/daemon.h"
 #include "mcsec/secret.h"
 #include "tool/commands.h"
-#include "tool/demo.h"
-#include "tool/show.h"
+#include "tool/demo/demo.h"
+#include "tool/domain/show.h"
 
 static const struct tool_command *self;
 

@@ -13,8 +13,8 @@
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/commands.h"
-#include "tool/explain.h"
-#include "tool/mikey_files.h"
+#include "tool/look/explain.h"
+#include "tool/look/mikey_files.h"
 
 #define KEY_MGMT "a=key-mgmt:mikey "
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "tool/commands.h"
-#include "tool/mikey_files.h"
+#include "tool/look/mikey_files.h"
 
 int cmd_mikey(const struct tool_command *c, int argc, char **argv)
 {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "tool/commands.h"
-#include "tool/show.h"
-#include "tool/supervisor.h"
+#include "tool/domain/show.h"
+#include "tool/domain/supervisor.h"
 
 int cmd_up(const struct tool_command *c, int argc, char **argv)
 {

@@ -9,7 +9,7 @@
 
 #include "mcsec/secret.h"
 #include "tool/commands.h"
-#include "tool/users.h"
+#include "tool/domain/users.h"
 
 struct options {
 	const char *dir, *mc_id, *mcptt, *mcvideo, *mcdata, *services, *password_file;

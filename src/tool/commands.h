@@ -20,24 +20,18 @@ int cmd_mikey(const struct tool_command *c, int argc, char **argv);
 int cmd_memory(const struct tool_command *c, int argc, char **argv);
 
 /* clang-format off */
-#ifdef MCX_WITH_UE
-#define TOOL_COMMANDS_UE \
+#define TOOL_COMMANDS \
+	{ "up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up }, \
+	{ "down", "stop a domain; its data stays", "DIR [--json]", cmd_down }, \
 	{ "demo", "the main job: a domain, two users, one secured call, and a verdict", \
 	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo }, \
+	{ "user", "users of a domain, at its identity, key and MC servers at once", \
+	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \
 	{ "register", "register a user and answer calls until Ctrl-C", \
 	  "NAME [--send WAV] [--record WAV] [--dir DIR] [--json]", cmd_register }, \
 	{ "call", "register a user, call another, talk, hang up", \
-	  "NAME --to ID [--send WAV] [--record WAV] [--seconds N] [--dir DIR] [--json]", cmd_call },
-#else
-#define TOOL_COMMANDS_UE
-#endif
-#define TOOL_COMMANDS \
-	{ "up", "create or start a domain: authority, configuration, daemons, supervised", "DIR [--json]", cmd_up }, \
-	{ "down", "stop a domain; its data stays", "DIR [--json]", cmd_down }, \
-	TOOL_COMMANDS_UE \
-	{ "user", "users of a domain, at its identity, key and MC servers at once", \
-	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
+	  "NAME --to ID [--send WAV] [--record WAV] [--seconds N] [--dir DIR] [--json]", cmd_call }, \
 	{ "explain", "tell what a message is, field by field, and why it is refused", "[FILE|-] [--json]", cmd_explain }, \
 	{ "mikey", "open or make a MIKEY message with certificates and key sets from files", "open|make [...]", cmd_mikey }, \
 	{ "memory", "look for octets (hex lines on standard input) in a process' memory; root", "PID", cmd_memory },

@@ -11,8 +11,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "tool/ca.h"
-#include "tool/domain.h"
+#include "tool/domain/ca.h"
+#include "tool/domain/domain.h"
 
 static char top[64];
 static char err[600];

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <openssl/rand.h>
 
-#include "tool/hear.h"
-#include "tool/wire.h"
+#include "tool/demo/hear.h"
+#include "tool/demo/wire.h"
 
 static struct sound speech; /* the announcement at 48 kHz */
 

@@ -9,7 +9,7 @@
 #include <openssl/rand.h>
 
 #include "mcsec/secret.h"
-#include "tool/memory.h"
+#include "tool/demo/memory.h"
 
 enum { NEEDLE = 16, BIG = 3 << 20 };
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.c - where a local domain's services are, as a client needs to know it.
+ */
+#include "tool/domain/client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mcsec/secret.h"
+
+void client_config(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c)
+{
+	snprintf(t->idms, sizeof t->idms, "https://idms.%s:%u", d->zone, d->idms);
+	snprintf(t->kms, sizeof t->kms, "https://kms.%s:%u", d->zone, d->kms);
+	snprintf(t->kms_uri, sizeof t->kms_uri, "kms.%s", d->zone);
+	snprintf(t->psi, sizeof t->psi, "sip:mcptt@%s", d->zone);
+	snprintf(t->route, sizeof t->route, "sip:sip.%s:%u;transport=tls", d->zone, d->sips);
+	domain_resolve(d, t->resolve, sizeof t->resolve);
+	*c = (struct ue_config){
+	    .dir = domain_path(d, t->dir, "ue/%s/client", u->name),
+	    .user = u->mc_id,
+	    .idms_url = t->idms,
+	    .kms_url = t->kms,
+	    .kms_uri = t->kms_uri,
+	    .ca_file = domain_path(d, t->ca, "ca/domain.pem"),
+	    .resolve = t->resolve,
+	    .sip_psi = t->psi,
+	    .sip_route = t->route,
+	    .sip_address = "127.0.0.1",
+	    .tls_dir = domain_path(d, t->tls, "ue/%s/tls", u->name),
+	    .resolv_conf = domain_path(d, t->resolv, "dns/resolv.conf"),
+	};
+}
+
+enum ue_status client_sign_in(const struct domain *d, const struct user *u, struct ue *ue, struct ue_report *r)
+{
+	char *password = user_password(d, u->name);
+	if (!password) {
+		*r = (struct ue_report){.status = UE_STORE};
+		snprintf(r->text, sizeof r->text, "ue/%s/password cannot be read", u->name);
+		return UE_STORE;
+	}
+	enum ue_status s = ue_sign_in(ue, password, r);
+	mcsec_wipe(password, strlen(password));
+	free(password);
+	return s;
+}
