@@ -297,8 +297,11 @@ static void a_packet_that_comes_back_to_its_sender_is_told_from_a_forged_one(voi
 		assert_true(n > 0);
 		rtp_socket_send(mirror, (struct octets){packet, n});
 	}
-	sleep_ms(60);
 	media_stats(a, &s);
+	for (int i = 0; i < 500 && s.dropped_reflected < 10; i++) {
+		sleep_ms(10);
+		media_stats(a, &s);
+	}
 	media_free(a);
 	rtp_socket_close(mirror);
 	assert_int_equal(s.dropped_reflected, 10);
@@ -311,7 +314,9 @@ static void silence_is_told_once_when_the_time_allowed_is_over(void **state)
 	struct media_session *a = session(NULL, NULL, 1, 100);
 	atomic_store(&silent, 0);
 	start(a, &keys_a, 9);
-	sleep_ms(250);
+	for (int i = 0; i < 500 && !atomic_load(&silent); i++)
+		sleep_ms(10);
+	sleep_ms(100);
 	media_free(a);
 	assert_int_equal(atomic_load(&silent), 1);
 }
@@ -323,7 +328,8 @@ static void a_recording_that_cannot_be_written_is_told(void **state)
 	atomic_store(&failed, 0);
 	start(b, &keys_b, media_port(a));
 	start(a, &keys_a, media_port(b));
-	sleep_ms(200);
+	for (int i = 0; i < 500 && !atomic_load(&failed); i++)
+		sleep_ms(10);
 	media_free(a);
 	media_free(b);
 	assert_int_equal(atomic_load(&failed), 1);
