@@ -57,6 +57,16 @@ static enum mcsec_err read_connection(struct octets value, struct octets *addres
 	return address->len && address->len < 64 && !memchr(address->p, '/', address->len) ? MCSEC_OK : MCSEC_E_VALUE;
 }
 
+/* o=- 1 1 IN IP4 192.0.2.10: a relay puts its own address in the last three words, so they have to be there. */
+static enum mcsec_err read_origin(struct octets value)
+{
+	struct octets address;
+	for (int i = 0; i < 3; i++)
+		if (word(&value).len == 0)
+			return MCSEC_E_VALUE;
+	return read_connection(value, &address);
+}
+
 static enum mcsec_err read_media_line(struct octets value, struct sdp_media *m)
 {
 	uint32_t port = 0;
@@ -95,6 +105,8 @@ static enum mcsec_err read_line(struct sdp *s, const struct sdp_line *line)
 		s->media[s->n_media].first = s->n_lines;
 		return read_media_line(line->value, &s->media[s->n_media++]);
 	}
+	if (line->type == 'o')
+		return read_origin(line->value);
 	if (line->type == 'c') {
 		struct octets address;
 		return read_connection(line->value, &address);

@@ -41,7 +41,7 @@ struct sdp {
 
 /*
  * Line ends CRLF or LF. *at (may be NULL) is the offset of the line at fault. MCSEC_E_LENGTH too long or too many
- * lines; MCSEC_E_VALUE not v=0, a line without '=', a broken m= or c= line, two key-mgmt:mikey lines at one level.
+ * lines; MCSEC_E_VALUE not v=0, a line without '=', a broken m=, c= or o= line, two key-mgmt:mikey lines at one level.
  */
 enum mcsec_err sdp_read(struct octets text, struct sdp *out, size_t *at);
 
