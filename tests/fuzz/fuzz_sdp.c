@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Session descriptions: read, copied as a relay does, judged as offer and answer of itself. */
+#include "fuzz/fuzz.h"
+#include "mcx/doc/sdp.h"
+
+static uint8_t first[2 * SDP_MAX + 65536], second[sizeof first];
+static struct sdp sdp, copy;
+
+static struct octets rewritten(const struct sdp *s, uint8_t *out)
+{
+	static const uint16_t ports[SDP_MAX_MEDIA] = {30000, 30002, 30004, 30006, 30008, 30010, 30012, 30014};
+	struct writer w = wr_init(out, sizeof first);
+	HOLDS(sdp_rewrite(s, "192.0.2.1", ports, SDP_MAX_MEDIA, &w) == MCSEC_OK);
+	return wr_result(&w);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct octets text = {data, size};
+	size_t at = 0;
+	if (sdp_read(text, &sdp, &at) != MCSEC_OK) {
+		HOLDS(at <= size);
+		return 0;
+	}
+	for (size_t i = 0; i < sdp.n_media; i++) {
+		const struct sdp_media *m = &sdp.media[i];
+		HOLDS(inside(m->kind, data, size) && inside(m->address, data, size) && inside(m->key_mgmt, data, size));
+		for (size_t f = 0; f < m->n_formats; f++)
+			(void)sdp_rtpmap(&sdp, i, m->formats[f]);
+		(void)sdp_attribute(&sdp, i, "rtcp");
+	}
+	(void)sdp_attribute(&sdp, SDP_SESSION, "tool");
+	struct octets once = rewritten(&sdp, first);
+	if (once.len > SDP_MAX)
+		return 0;
+	HOLDS(sdp_read(once, &copy, NULL) == MCSEC_OK && copy.n_media == sdp.n_media);
+	for (size_t i = 0; i < sdp.n_media; i++)
+		HOLDS(octets_equal(copy.media[i].key_mgmt, sdp.media[i].key_mgmt) &&
+		      octets_equal(copy.media[i].proto, sdp.media[i].proto) &&
+		      !copy.media[i].port == !sdp.media[i].port);
+	struct octets twice = rewritten(&copy, second);
+	HOLDS(octets_equal(once, twice));
+	enum sdp_verdict v = sdp_check_answer(&sdp, &copy);
+	HOLDS(v == SDP_SECURE || v == SDP_NO_AUDIO || v == SDP_REFUSED || v == SDP_NO_ADDRESS || v == SDP_FORMAT);
+	return 0;
+}
