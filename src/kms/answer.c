@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "mcsec/secret.h"
 
 enum { RETRY_SEALED_S = 30, RETRY_STORE_S = 5, RETRY_RATE_S = 1 };
 
@@ -73,12 +74,13 @@ static int write_response(struct exchange *x, struct kms_response *r, int status
 		return -1;
 	struct writer w = wr_init(body, size);
 	kms_response_write(&w, r);
-	x->rs->secret = secret;
-	http_response_header(x->rs, "Cache-Control", "no-store");
-	if (w.err) {
-		http_response_take(x->rs, 500, NULL, body, 0);
+	if (w.err) { /* never half a document, and no key left behind */
+		mcsec_wipe(body, size);
+		free(body);
 		return -1;
 	}
+	x->rs->secret = secret;
+	http_response_header(x->rs, "Cache-Control", "no-store");
 	http_response_take(x->rs, status, media_type(x), body, wr_len(&w));
 	return 0;
 }

@@ -236,7 +236,7 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 	}
 	if (!k || !k->issuer || !k->sources || !k->refusals)
 		snprintf(err, err_size, "no memory");
-	else if (mcsec_ibc_self_test())
+	else if (issuer_self_test(&mcsec_rng_system))
 		snprintf(err, err_size, "the self-test of the cryptography failed");
 	else if (!open_keys(k, err, err_size) && !open_store(k, err, err_size)) {
 		k->periods = (struct period_policy){.periods = k->domain.cert.periods,

@@ -175,6 +175,32 @@ static void the_key_issue_vector_is_reproduced(void **state)
 	mcsec_secret_free(s.secret);
 }
 
+static enum mcsec_err stuck(void *ctx, uint8_t *out, size_t n)
+{
+	memset(out, *(const int *)ctx, n);
+	return MCSEC_OK;
+}
+
+static enum mcsec_err broken(void *ctx, uint8_t *out, size_t n)
+{
+	(void)ctx;
+	(void)out;
+	(void)n;
+	return MCSEC_E_RANDOM;
+}
+
+static void the_self_test_holds_and_a_dead_random_source_fails_it(void **state)
+{
+	(void)state;
+	int zero = 0, ones = 255;
+	size_t before = mcsec_secret_in_use();
+	assert_int_equal(issuer_self_test(&mcsec_rng_system), MCSEC_OK);
+	assert_int_equal(issuer_self_test(&(struct mcsec_rng){stuck, &zero}), MCSEC_E_SELF_TEST);
+	assert_int_equal(issuer_self_test(&(struct mcsec_rng){stuck, &ones}), MCSEC_E_SELF_TEST);
+	assert_int_equal(issuer_self_test(&(struct mcsec_rng){broken, NULL}), MCSEC_E_SELF_TEST);
+	assert_int_equal(mcsec_secret_in_use(), before);
+}
+
 static void secrets_of_another_certificate_do_not_unseal(void **state)
 {
 	struct fixture *f = *state;
@@ -233,6 +259,7 @@ int main(void)
 	    T(periods_beyond_the_limits_are_refused_on_both_sides),
 	    T(mcx_sec_108_periods_go_on_when_the_32_bit_seconds_wrap_in_2036),
 	    I(the_key_issue_vector_is_reproduced),
+	    T(the_self_test_holds_and_a_dead_random_source_fails_it),
 	    I(secrets_of_another_certificate_do_not_unseal),
 	    I(fresh_secrets_are_new_each_time_and_unseal_again),
 	    T(a_limit_counts_by_name_and_second),
