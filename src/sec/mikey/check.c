@@ -341,6 +341,8 @@ enum mcsec_err job_check(struct mcsec_im_job *job, const struct mcsec_im_expect 
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && !err; i++)
 		if (!steps[i].once || !current)
 			err = steps[i].check(job, expect);
-	job->box->im.entry.until = expect->now + REPLAY_FACTOR * job->window;
+	/* From T or from now, whichever is later: a T that lies ahead is accepted longer than twice a short window. */
+	uint64_t from = job->box->im.time > expect->now ? job->box->im.time : expect->now;
+	job->box->im.entry.until = from + REPLAY_FACTOR * job->window;
 	return err;
 }

@@ -232,6 +232,21 @@ static void a_group_key_seen_before_opens_again_with_a_note(void **state)
 	mcsec_replay_free(expect.replay);
 }
 
+/* A sender whose clock is ahead: the message stays good until T itself is past its window. */
+static void a_message_from_ahead_is_remembered_as_long_as_it_would_be_accepted(void **state)
+{
+	struct lab *lab = *state;
+	struct message m = call(state);
+	struct mcsec_im_expect expect = now();
+	expect.past = 60;
+	expect.replay = memory();
+	expect.now = NOW - 300;
+	mcsec_im_free(opened(&lab->bob, &expect, &m));
+	expect.now = NOW + 60;
+	refused(&lab->bob, &expect, &m, MCSEC_E_REPLAY, MCSEC_NO_OFFSET);
+	mcsec_replay_free(expect.replay);
+}
+
 static void a_message_that_is_refused_is_not_remembered(void **state)
 {
 	struct lab *lab = *state;
@@ -488,6 +503,7 @@ int main(void)
 	    cmocka_unit_test(a_second_form_of_the_same_signature_is_a_replay_too),
 	    cmocka_unit_test(mcx_sec_148_the_dialogs_current_message_is_no_replay_and_may_be_old),
 	    cmocka_unit_test(a_group_key_seen_before_opens_again_with_a_note),
+	    cmocka_unit_test(a_message_from_ahead_is_remembered_as_long_as_it_would_be_accepted),
 	    cmocka_unit_test(a_message_that_is_refused_is_not_remembered),
 	    cmocka_unit_test(of_two_copies_at_work_at_once_the_second_is_refused),
 	    cmocka_unit_test(a_full_replay_memory_refuses_as_busy_and_keeps_no_key),
