@@ -99,7 +99,8 @@ struct audit_record kms_record(const struct exchange *x, enum audit_outcome outc
 	static const char *const types[] = {[KMS_OP_INIT] = "kms.init",
 					    [KMS_OP_KEYPROV] = "kms.provision",
 					    [KMS_OP_CERT] = "kms.cert",
-					    [KMS_OP_CERTCACHE] = "kms.cert-cache"};
+					    [KMS_OP_CERTCACHE] = "kms.cert-cache",
+					    [KMS_OP_LOOKUP] = "kms.lookup"};
 	struct audit_record r = {.class_ = 'K',
 				 .type = types[x->op],
 				 .outcome = outcome,

@@ -34,6 +34,7 @@ const struct config_option kms_options[] = {
     {"no_token_status", CONFIG_INT, AT(no_token_status), "403", 401, 403},
     {"servers", CONFIG_LIST, AT(servers), NULL, NO_RANGE},
     {"aliases", CONFIG_LIST, AT(aliases), NULL, NO_RANGE},
+    {"directory", CONFIG_LIST, AT(directory), NULL, NO_RANGE},
     {"domains", CONFIG_LIST, AT(domains), NULL, NO_RANGE},
     {"period", CONFIG_INT, AT(period), "2592000", 1, INT64_C(3153600000)},
     {"offset", CONFIG_INT, AT(offset), "0", 0, INT64_C(3153600000)},
@@ -72,6 +73,9 @@ int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 	for (size_t i = 0; i < c->servers.n; i++)
 		if (!strchr(c->servers.item[i], '=') || c->servers.item[i][0] == '=')
 			return refuse(err, err_size, "an entry of servers is \"name in the certificate=identity URI\"");
+	for (size_t i = 0; i < c->directory.n; i++)
+		if (!strchr(c->directory.item[i], '=') || c->directory.item[i][0] == '=')
+			return refuse(err, err_size, "an entry of directory is \"pattern=KMS URIs\"");
 	if (!c->tls_key[0])
 		memcpy(c->tls_key, c->tls, sizeof c->tls_key);
 	if (!c->ca[0])

@@ -22,9 +22,10 @@ struct kms_config {
 	char jwks[1024], jwks_file[KMS_PATH], ca[KMS_PATH], resolve[1024];
 	int rel13_scopes;
 	int64_t no_token_status;
-	struct config_list servers; /* "SAN=identity": what a server's certificate may fetch keys for */
-	struct config_list aliases; /* KmsUri values of requests that mean us */
-	struct config_list domains; /* KmsDomainList */
+	struct config_list servers;   /* "SAN=identity": what a server's certificate may fetch keys for */
+	struct config_list aliases;   /* KmsUri values of requests that mean us */
+	struct config_list directory; /* "pattern=KMS URIs": who serves whom */
+	struct config_list domains;   /* KmsDomainList */
 	int64_t period, offset, preprovision, max_past, max_future, validity_days;
 	char suites[256], suites_minimum[8];
 	char enrolment[16]; /* "token" or "listed" */

@@ -21,7 +21,7 @@ struct kms_caller {
 	char identity[KMS_CALLER_MAX][KMS_URI_MAX];
 };
 
-enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERTCACHE, KMS_OP_CERT };
+enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERTCACHE, KMS_OP_CERT, KMS_OP_LOOKUP };
 
 struct exchange {
 	struct kms *kms;
@@ -86,6 +86,7 @@ void kms_handle_init(struct exchange *x);
 void kms_handle_keyprov(struct exchange *x);
 void kms_handle_certcache(struct exchange *x);
 void kms_handle_cert(struct exchange *x);
+void kms_handle_lookup(struct exchange *x);
 /* handle_init.c: the durable record of certificates given out; 1, or 0 and answered. */
 int kms_record_certificates(struct exchange *x, int64_t cache_num);
 

@@ -24,6 +24,7 @@ static const struct {
     [KMS_OP_KEYPROV] = {"keyprov", 0, 2, kms_handle_keyprov},
     [KMS_OP_CERTCACHE] = {"certcache", 0, 1, kms_handle_certcache},
     [KMS_OP_CERT] = {"cert", 1, 1, kms_handle_cert},
+    [KMS_OP_LOOKUP] = {"lookup", 1, 1, kms_handle_lookup},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

@@ -283,6 +283,26 @@ int kms_client_certcache(struct kms_client *c, const char *token, const char *us
 	return end(&a, ok);
 }
 
+/* ---- lookup ---- */
+
+int kms_client_lookup(struct kms_client *c, const char *token, const char *user_uri, const char *target, int64_t now,
+		      char (*out)[KMS_URI_MAX], size_t *n, struct kms_result *r)
+{
+	struct ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
+	char path[3 * KMS_URI_MAX + 16];
+	size_t room = *n;
+	*n = 0;
+	*r = (struct kms_result){0};
+	if (!make_path(path, sizeof path, "lookup", target))
+		return fail(&a, KMS_REJECTED, "no such target can be", NULL);
+	int ok = exchange(&a, path, KMS_MSG_LOOKUP);
+	if (ok && strcmp(a.doc.lookup_uri, target) != 0)
+		ok = fail_and_report(&a, CE_UNKNOWN_MESSAGE, "an answer for another target", NULL);
+	for (size_t i = 0; ok && i < a.doc.n_lookup && *n < room; i++)
+		memcpy(out[(*n)++], a.doc.lookup[i], KMS_URI_MAX);
+	return end(&a, ok);
+}
+
 /* ---- keyprov
  * ------------------------------------------------------------------------------------------------------------------ */
 

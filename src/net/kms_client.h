@@ -86,5 +86,8 @@ int kms_client_cert(struct kms_client *c, const char *token, const char *user_ur
  */
 int kms_client_certcache(struct kms_client *c, const char *token, const char *user_uri, int64_t known, int64_t now,
 			 struct kms_domain *out, size_t *n, int64_t *num, struct kms_result *r);
+/* Which KMSs serve this target, preferred first; none: unknown or not permitted. *n: in the room of out[]. */
+int kms_client_lookup(struct kms_client *c, const char *token, const char *user_uri, const char *target, int64_t now,
+		      char (*out)[KMS_URI_MAX], size_t *n, struct kms_result *r);
 
 #endif

@@ -276,6 +276,78 @@ static void the_officers_see_every_certificate_and_who_did_what(void **state)
 	http_answer_free(&a);
 }
 
+/* ---- lookup ---- */
+
+#define DIRECTORY                                                                                                      \
+	LAB_UNLIMITED "domains = { \"example.org\" }\ndirectory = { \"*@partner.example=" THIRD " " PARTNER "\", "     \
+		      "\"sip:bob@partner.example=" PARTNER "\", \"*@forbidden.example=kms.forbidden.example\" }\n"
+
+static char served_by[ROOM][KMS_URI_MAX];
+
+static size_t lookup(const char *target)
+{
+	n = ROOM;
+	if (!kms_client_lookup(client, token, ALICE, target, time(NULL), served_by, &n, &result))
+		fail_msg("%s %d %s", kms_outcome_name(result.outcome), result.status, result.detail);
+	return n;
+}
+
+static void a_lookup_names_only_what_may_be_used_in_the_operators_order(void **state)
+{
+	(void)state;
+	struct partner p, q;
+	kl_stop(&k, SIGTERM);
+	kms_client_free(client);
+	kl_remove(&k);
+	kl_make(&k, DIRECTORY);
+	kl_start(&k);
+	client = kl_kms_client(&k, NULL);
+	free(token);
+	token = kl_token(&k, (struct kl_claims){0});
+	make_partner(&p, PARTNER);
+	make_partner(&q, THIRD);
+	assert_int_equal(lookup("sip:eve@partner.example"), 0);
+	permit(&p);
+	assert_int_equal(lookup("sip:eve@partner.example"), 1);
+	assert_string_equal(served_by[0], PARTNER);
+	permit(&q);
+	assert_int_equal(lookup("sip:eve@Partner.Example"), 2);
+	assert_string_equal(served_by[0], THIRD);
+	assert_string_equal(served_by[1], PARTNER);
+	assert_int_equal(lookup("sip:carol@example.org"), 1);
+	assert_string_equal(served_by[0], LAB_KMS);
+	assert_int_equal(lookup("sip:eve@xpartner.example"), 0);
+	assert_int_equal(change(k.officer, &q, "revoke"), 200);
+	assert_int_equal(lookup("sip:eve@partner.example"), 1);
+	assert_true(kl_audited(&k, "\"kms.lookup\"") >= 5);
+}
+
+static void mcx_sec_124_an_unknown_and_a_forbidden_target_get_the_same_answer(void **state)
+{
+	(void)state;
+	kl_remove(&k);
+	kl_make(&k, DIRECTORY);
+	kl_start(&k);
+	free(token);
+	token = kl_token(&k, (struct kl_claims){0});
+	static const char *const paths[] = {"lookup/sip:zoe@forbidden.example", "lookup/sip:zoe@forgotten.example"};
+	char *text[2];
+	for (size_t i = 0; i < 2; i++) {
+		struct http_answer a = kl_send(&k, k.plain, (struct kl_post){.path = paths[i], .token = token});
+		assert_int_equal(a.status, 200);
+		char *at = strstr((char *)a.body, "<KmsMessage>");
+		assert_non_null(at);
+		text[i] = strdup(at);
+		http_answer_free(&a);
+	}
+	assert_string_equal(text[0],
+			    "<KmsMessage><KmsLookup Version=\"1.0.0\"><UserUri>sip:zoe@forbidden.example</UserUri>"
+			    "</KmsLookup></KmsMessage></KmsResponse>\n");
+	assert_string_equal(strstr(text[0], "</UserUri>"), strstr(text[1], "</UserUri>"));
+	free(text[0]);
+	free(text[1]);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 int main(void)
 {
@@ -287,6 +359,8 @@ int main(void)
 	    T(a_revoked_certificate_is_served_as_revoked_and_never_comes_back),
 	    T(a_certificate_that_cannot_be_used_is_not_imported),
 	    T(the_officers_see_every_certificate_and_who_did_what),
+	    T(a_lookup_names_only_what_may_be_used_in_the_operators_order),
+	    T(mcx_sec_124_an_unknown_and_a_forbidden_target_get_the_same_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
