@@ -3,6 +3,7 @@
 #include "server/call.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
@@ -18,10 +19,18 @@ static struct sip_flow *way_to(const struct leg *l)
 	return b && sip_flow_alive(b->flow) ? b->flow : NULL;
 }
 
-static void own_contact(const struct server *s, char *out, size_t size)
+/* How a client registered to be reached. */
+static enum sip_transport transport_of(const char *contact)
 {
-	snprintf(out, size, "<sip:%s:%u;transport=tls>%s", s->cfg->host, s->sips_number,
-		 ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
+	if (strcasestr(contact, "transport=tls") || strncasecmp(contact, "sips:", 5) == 0)
+		return SIP_TLS;
+	return strcasestr(contact, "transport=tcp") ? SIP_TCP : SIP_UDP;
+}
+
+static void own_contact(const struct server *s, enum sip_transport t, char *out, size_t size)
+{
+	snprintf(out, size, "<sip:%s:%u;transport=%s>%s", s->cfg->host, t == SIP_TLS ? s->sips_number : s->sip_number,
+		 sip_transport_name(t), ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
 }
 
 /* ---- towards the callee ---- */
@@ -71,7 +80,7 @@ static enum sc_event_kind invite_callee(struct call *c)
 	free(sdp);
 	free(info);
 	snprintf(asserted, sizeof asserted, "<%s>", cfg->psi);
-	own_contact(c->s, contact, sizeof contact);
+	own_contact(c->s, transport_of(c->b.who.contact), contact, sizeof contact);
 	struct sip_header h[] = {
 	    {"P-Asserted-Identity", asserted},
 	    {"P-Asserted-Service", ICSI_MCPTT},
@@ -152,7 +161,7 @@ static void answer_caller(struct call *c)
 		media_remotes(c, offer, 0);
 		media_remotes(c, answer, 1);
 	}
-	own_contact(c->s, contact, sizeof contact);
+	own_contact(c->s, tx ? sip_tx_request(tx)->source.transport : SIP_TLS, contact, sizeof contact);
 	struct sip_header h = {"P-Asserted-Service", ICSI_MCPTT};
 	struct sip_out with = {
 	    .n_headers = 1, .headers = &h, .contact = contact, .content_type = type, .body = {body, len}};

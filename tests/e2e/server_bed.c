@@ -696,8 +696,9 @@ int ua_invite(struct ua *u, const struct inv *i)
 	static uint8_t body[16384];
 	char uri[128], preferred[128], asserted[128];
 	size_t len = invite_body(u, i, body, sizeof body);
-	text(uri, sizeof uri, "sip:mcptt@sip." ZONE ":%u;transport=tls", bed.server->sips_number);
-	struct sip_header h[4] = {{"P-Preferred-Service", ICSI_MCPTT}};
+	text(uri, sizeof uri, "sip:mcptt@sip." ZONE ":%u;transport=%s",
+	     i->plain ? bed.server->sip_number : bed.server->sips_number, i->plain ? "tcp" : "tls");
+	struct sip_header h[5] = {{"P-Preferred-Service", ICSI_MCPTT}};
 	size_t n = 1;
 	if (i->preferred) {
 		text(preferred, sizeof preferred, "<%s>", i->preferred);
@@ -706,6 +707,8 @@ int ua_invite(struct ua *u, const struct inv *i)
 	if (i->asserted) {
 		text(asserted, sizeof asserted, "<%s>", i->asserted);
 		h[n++] = (struct sip_header){"P-Asserted-Identity", asserted};
+		if (i->assert_twice)
+			h[n] = h[n - 1], n++;
 	}
 	if (i->mode)
 		h[n++] = (struct sip_header){"Answer-Mode", i->mode};

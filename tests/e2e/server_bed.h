@@ -126,6 +126,7 @@ char *make_token(const struct token_signer *s, const char *mcptt_id, const char 
 struct inv {
 	const char *from, *preferred, *asserted, *session, *target, *second_target, *mode, *client;
 	int no_key, damaged_key, wrong_tag, no_sdp, no_lists, dont_wait;
+	int plain, assert_twice; /* over TCP; P-Asserted-Identity twice */
 	const char *address;
 };
 extern char last_key_mgmt[4096];

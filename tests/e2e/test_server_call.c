@@ -259,6 +259,28 @@ static void somebody_with_a_certificate_but_no_binding_cannot_call(void **state)
 	assert_int_equal(bob.invites, 0);
 }
 
+static void an_asserted_identity_counts_from_a_trusted_neighbour_alone(void **state)
+{
+	(void)state;
+	begin();
+	/* Plain TCP proves nobody. */
+	refused(&(struct inv){.plain = 1, .asserted = alice.impu}, 404, 141);
+	bed.cfg.trusted.n = 1;
+	strcpy(bed.cfg.trusted.item[0], "127.0.0.1");
+	begin();
+	assert_int_equal(
+	    ua_invite(&alice, &(struct inv){.plain = 1, .from = "sip:anonymous@" ZONE, .asserted = alice.impu}), 200);
+	assert_string_equal(bob.calling_user, alice.mcptt_id);
+	wait_until(&bob.acks, 1);
+	assert_int_equal(ua_bye(&alice), 200);
+	bob.invites = 0;
+	calls_in_db(0);
+	refused(&(struct inv){.plain = 1}, 404, 141);
+	refused(&(struct inv){.plain = 1, .asserted = "sip:nobody@" ZONE}, 404, 141);
+	refused(&(struct inv){.plain = 1, .asserted = alice.impu, .assert_twice = 1}, 404, 141);
+	bed.cfg.trusted.n = 0;
+}
+
 static void mcx_sec_158_the_client_id_of_another_device_is_403_140(void **state)
 {
 	(void)state;
@@ -678,6 +700,7 @@ int main(void)
 	    cmocka_unit_test(an_unregistered_caller_is_404_141),
 	    cmocka_unit_test(a_registered_user_cannot_call_as_another),
 	    cmocka_unit_test(somebody_with_a_certificate_but_no_binding_cannot_call),
+	    cmocka_unit_test(an_asserted_identity_counts_from_a_trusted_neighbour_alone),
 	    cmocka_unit_test(mcx_sec_158_the_client_id_of_another_device_is_403_140),
 	    cmocka_unit_test(not_exactly_one_target_is_403_145),
 	    cmocka_unit_test(an_offer_without_a_key_is_403_107_where_protection_is_required),
