@@ -727,5 +727,5 @@ int main(void)
 	    cmocka_unit_test(an_officer_sets_users_and_sees_bindings_and_calls),
 	    cmocka_unit_test(a_certificate_without_a_role_is_no_administrator),
 	};
-	return cmocka_run_group_tests_name("server_call", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("server_private_call", tests, set_up, tear_down);
 }
