@@ -25,6 +25,7 @@ const struct config_option server_options[] = {
     {"resolv_conf", CONFIG_PATH, F(resolv_conf), "/etc/resolv.conf", 0, 0},
     {"database", CONFIG_PATH, F(database), NULL, 0, 0},
     {"seal_key", CONFIG_PATH, F(seal_key), "seal.key", 0, 0},
+    {"passphrase", CONFIG_PATH, F(passphrase), "", 0, 0},
     {"kms", CONFIG_TEXT, F(kms), NULL, 0, 0},
     {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0}, /* "": the host name in `kms` */
     {"issuer", CONFIG_TEXT, F(issuer), NULL, 0, 0},

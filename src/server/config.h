@@ -19,7 +19,7 @@ struct server_config {
 	struct config_list
 	    trusted; /* peers whose P-Asserted-Identity counts: addresses, or names in TLS certificates */
 	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];
-	char database[256], seal_key[256];
+	char database[256], seal_key[256], passphrase[256];
 	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
 	char protection[16]; /* end-to-end media: required, allowed, forbidden */
 	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;

@@ -365,7 +365,7 @@ static int open_stores(struct server *s, char *err, size_t err_size)
 {
 	const struct server_config *cfg = s->cfg;
 	int fresh = access(cfg->database, F_OK) != 0;
-	s->seal = seal_open(cfg->seal_key, fresh, err, err_size);
+	s->seal = seal_open(cfg->seal_key, cfg->passphrase, fresh, err, err_size);
 	if (!s->seal)
 		return -1;
 	s->admin_db = open_db(s, err, err_size);
@@ -387,11 +387,21 @@ static int open_stores(struct server *s, char *err, size_t err_size)
 	return 0;
 }
 
+static int valid_protection(const char *p)
+{
+	return strcmp(p, "required") == 0 || strcmp(p, "allowed") == 0 || strcmp(p, "forbidden") == 0;
+}
+
 struct server *server_start(const struct server_config *cfg, char *err, size_t err_size)
 {
 	struct server *s = calloc(1, sizeof *s);
 	if (!s) {
 		snprintf(err, err_size, "no memory");
+		return NULL;
+	}
+	if (!valid_protection(cfg->protection)) {
+		snprintf(err, err_size, "protection is required, allowed or forbidden, not '%s'", cfg->protection);
+		free(s);
 		return NULL;
 	}
 	s->cfg = cfg;

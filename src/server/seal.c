@@ -13,6 +13,7 @@
 #include <openssl/evp.h>
 
 #include "mcsec/rng.h"
+#include "custody/custody.h"
 #include "mcsec/secret.h"
 
 enum { VERSION = 1, IV = 12, TAG = 16 };
@@ -21,13 +22,18 @@ struct seal {
 	uint8_t *key;
 };
 
-static int make_file(const char *path, const uint8_t *key)
+/* The file appears whole or not at all. */
+static int make_file(const char *path, struct octets content)
 {
-	char dir[PATH_MAX];
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int ok = fd >= 0 && write(fd, key, SEAL_KEY) == SEAL_KEY && fsync(fd) == 0;
+	char temp[PATH_MAX], dir[PATH_MAX];
+	if (snprintf(temp, sizeof temp, "%s.new", path) >= (int)sizeof temp)
+		return -1;
+	unlink(temp);
+	int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int ok = fd >= 0 && write(fd, content.p, content.len) == (ssize_t)content.len && fsync(fd) == 0;
 	if (fd >= 0)
 		ok = close(fd) == 0 && ok;
+	ok = ok && rename(temp, path) == 0;
 	snprintf(dir, sizeof dir, "%s", path);
 	char *slash = strrchr(dir, '/');
 	if (slash)
@@ -39,18 +45,19 @@ static int make_file(const char *path, const uint8_t *key)
 	return ok ? 0 : -1;
 }
 
-static int read_file(const char *path, uint8_t *key, char *err, size_t err_size)
+/* Exactly len octets. -1 and errno when there is no such file, -2 and a sentence when it will not do. */
+static int read_file(const char *path, uint8_t *out, size_t len, char *err, size_t err_size)
 {
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	const char *what = NULL;
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != SEAL_KEY)
-		what = "is no sealing key";
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size != (off_t)len)
+		what = "is no sealing key, or one of another kind (with or without a passphrase)";
 	else if (st.st_mode & 077)
 		what = "can be read by others; mode must be 0600";
-	else if (read(fd, key, SEAL_KEY) != SEAL_KEY)
+	else if (read(fd, out, len) != (ssize_t)len)
 		what = "cannot be read";
 	close(fd);
 	if (what)
@@ -58,26 +65,70 @@ static int read_file(const char *path, uint8_t *key, char *err, size_t err_size)
 	return what ? -2 : 0;
 }
 
-struct seal *seal_open(const char *key_file, int may_create, char *err, size_t err_size)
+static const char owner[] = "mcx-server", name[] = "seal";
+
+/* The file's octets from the key and back. Without a passphrase they are the key. */
+static enum custody_err wrap(const struct custody_passphrase *p, const uint8_t *key, uint8_t *file)
 {
-	struct seal *s = calloc(1, sizeof *s);
-	if (s)
-		s->key = mcsec_secret_alloc(SEAL_KEY);
-	if (!s || !s->key) {
-		snprintf(err, err_size, "no secret memory");
-		seal_close(s);
+	if (p)
+		return custody_seal(p, &custody_cost_default, owner, name, (struct octets){key, SEAL_KEY},
+				    &mcsec_rng_system, file);
+	memcpy(file, key, SEAL_KEY);
+	return CUSTODY_OK;
+}
+
+static enum custody_err unwrap(const struct custody_passphrase *p, struct octets file, uint8_t *key)
+{
+	if (p)
+		return custody_open(p, owner, name, file, key, SEAL_KEY);
+	memcpy(key, file.p, SEAL_KEY);
+	return CUSTODY_OK;
+}
+
+/* 0, or -1 and a sentence. file is secret memory: without a passphrase it is the key. */
+static int load_key(uint8_t *key, uint8_t *file, const char *path, const struct custody_passphrase *p, int may_create,
+		    char *err, size_t err_size)
+{
+	size_t len = p ? SEAL_KEY + CUSTODY_OVERHEAD : SEAL_KEY;
+	enum custody_err e;
+	int rc = read_file(path, file, len, err, err_size);
+	if (rc == 0) {
+		e = unwrap(p, (struct octets){file, len}, key);
+		if (e)
+			snprintf(err, err_size, "%s: %s", path, custody_err_name(e));
+		return e ? -1 : 0;
+	}
+	if (rc == -1 && !(errno == ENOENT && may_create))
+		snprintf(err, err_size, "%s: %s (without it no stored key opens)", path, strerror(errno));
+	if (rc != -1 || errno != ENOENT || !may_create)
+		return -1;
+	if (mcsec_rng_system.fill(mcsec_rng_system.ctx, key, SEAL_KEY) || wrap(p, key, file) ||
+	    make_file(path, (struct octets){file, len})) {
+		snprintf(err, err_size, "%s cannot be made: %s", path, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+struct seal *seal_open(const char *key_file, const char *passphrase_file, int may_create, char *err, size_t err_size)
+{
+	struct custody_passphrase *p = NULL;
+	enum custody_err e = *passphrase_file ? custody_passphrase_read(passphrase_file, &p) : CUSTODY_OK;
+	if (e) {
+		snprintf(err, err_size, "%s: %s", passphrase_file, custody_err_name(e));
 		return NULL;
 	}
-	int rc = read_file(key_file, s->key, err, err_size);
-	if (rc == -1 && errno == ENOENT && may_create) {
-		if (mcsec_rng_system.fill(mcsec_rng_system.ctx, s->key, SEAL_KEY) || make_file(key_file, s->key))
-			snprintf(err, err_size, "%s cannot be made: %s", key_file, strerror(errno));
-		else
-			rc = 0;
-	} else if (rc == -1) {
-		snprintf(err, err_size, "%s: %s (without it no stored key opens)", key_file, strerror(errno));
-	}
-	if (rc != 0) {
+	struct seal *s = calloc(1, sizeof *s);
+	uint8_t *file = mcsec_secret_alloc(SEAL_KEY + CUSTODY_OVERHEAD);
+	if (s)
+		s->key = mcsec_secret_alloc(SEAL_KEY);
+	int ok = s && s->key && file;
+	if (!ok)
+		snprintf(err, err_size, "no secret memory");
+	ok = ok && load_key(s->key, file, key_file, p, may_create, err, err_size) == 0;
+	mcsec_secret_free(file);
+	custody_passphrase_free(p);
+	if (!ok) {
 		seal_close(s);
 		return NULL;
 	}

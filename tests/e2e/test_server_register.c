@@ -514,6 +514,59 @@ static void the_sealing_key_is_refused_when_others_can_read_it_or_it_is_lost(voi
 	bed_start();
 }
 
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void with_a_passphrase_the_sealing_key_itself_rests_sealed(void **state)
+{
+	(void)state;
+	char err[256], plain[256];
+	struct stat st;
+	bed_stop();
+	bed_fresh();
+	strcpy(plain, bed.cfg.seal_key);
+	snprintf(bed.cfg.seal_key, sizeof bed.cfg.seal_key, "%s/sealed.key", bed.ca.dir);
+	snprintf(bed.cfg.passphrase, sizeof bed.cfg.passphrase, "%s/passphrase", bed.ca.dir);
+	write_text(bed.cfg.passphrase, "correct horse battery staple\n");
+	bed_start();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	bed_stop();
+	assert_int_equal(stat(bed.cfg.seal_key, &st), 0);
+	assert_true(st.st_size > SEAL_KEY);
+	write_text(bed.cfg.passphrase, "wrong\n");
+	assert_null(server_start(&bed.cfg, err, sizeof err));
+	write_text(bed.cfg.passphrase, "correct horse battery staple\n");
+	bed_start();
+	uint8_t *key = mcsec_secret_alloc(16);
+	pthread_mutex_lock(&bed.server->admin_lock);
+	assert_int_equal(db_csk(bed.server->admin_db, (int64_t)rows_in_db("SELECT id FROM bindings"), key), MCSEC_OK);
+	pthread_mutex_unlock(&bed.server->admin_lock);
+	assert_memory_equal(key, last_csk, 16);
+	mcsec_secret_free(key);
+	bed.cfg.passphrase[0] = 0;
+	bed_stop();
+	assert_null(server_start(&bed.cfg, err, sizeof err)); /* a key of another kind */
+	strcpy(bed.cfg.seal_key, plain);
+	bed_fresh();
+	bed_start();
+}
+
+static void a_configuration_with_an_unknown_rule_is_refused(void **state)
+{
+	(void)state;
+	char err[256];
+	strcpy(bed.cfg.protection, "perhaps");
+	assert_null(server_start(&bed.cfg, err, sizeof err));
+	assert_non_null(strstr(err, "perhaps"));
+	strcpy(bed.cfg.protection, "required");
+}
+
 /* ---- methods and headers that are none of ours ---- */
 
 static int send_raw(const char *method, const char *uri, const struct sip_header *h)
@@ -605,6 +658,8 @@ int main(void)
 	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_job_queue_is_503_with_retry_after),
 	    cmocka_unit_test(the_sealing_key_is_refused_when_others_can_read_it_or_it_is_lost),
+	    cmocka_unit_test(with_a_passphrase_the_sealing_key_itself_rests_sealed),
+	    cmocka_unit_test(a_configuration_with_an_unknown_rule_is_refused),
 	    cmocka_unit_test(unknown_methods_schemes_and_extensions_are_refused_by_their_own_codes),
 	};
 	return cmocka_run_group_tests_name("server_register", tests, set_up, tear_down);
