@@ -84,8 +84,13 @@ static struct MHD_Response *make_answer(struct http_response *rs, int *status)
 
 void http_finish(struct http_deferred *d, struct http_response *rs)
 {
+	struct http_server *s = d->server;
 	d->answer = make_answer(rs, &d->status);
 	MHD_resume_connection(d->mhd); /* from here on d belongs to the loop again */
+	pthread_mutex_lock(&s->lock);
+	s->unanswered--;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
 }
 
 struct http_deferred *http_defer(const struct http_request *rq)
@@ -260,6 +265,7 @@ static enum MHD_Result hand_over(struct http_server *s, struct http_deferred *d)
 	pthread_mutex_lock(&s->lock);
 	d->conn->waiting_since = 0;
 	s->active++;
+	s->unanswered++;
 	pthread_mutex_unlock(&s->lock);
 	MHD_suspend_connection(d->mhd);
 	http_work_put(s->work, &d->job);

@@ -40,7 +40,8 @@ struct http_server {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	struct conn *conns;
-	unsigned active; /* exchanges given to workers and not yet completed */
+	unsigned active;     /* exchanges given to workers and not yet completed */
+	unsigned unanswered; /* of these, the ones whose handler, or who deferred them, is not done */
 	int stopping;
 	pthread_t watch;
 };

@@ -243,12 +243,15 @@ uint16_t http_server_port(const struct http_server *s)
 	return s->port;
 }
 
+/* Our own work is waited for, however long it takes; peers that do not read their answer are not. */
 static void wait_for_running(struct http_server *s)
 {
 	struct timespec until;
+	pthread_mutex_lock(&s->lock);
+	while (s->unanswered)
+		pthread_cond_wait(&s->changed, &s->lock);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += STOP_PATIENCE_S;
-	pthread_mutex_lock(&s->lock);
 	while (s->active && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
 		;
 	s->stopping = 1;

@@ -28,7 +28,7 @@ static void *answer_later(void *arg)
 {
 	struct later *l = arg;
 	struct http_response rs = {.secret = 1};
-	usleep(20000);
+	usleep(strstr(l->text, "much") ? 300000 : 20000);
 	http_response_text(&rs, 200, "text/plain", l->text);
 	http_finish(l->d, &rs);
 	free(l);
@@ -39,7 +39,7 @@ static void defer(const struct http_request *rq)
 {
 	struct later *l = calloc(1, sizeof *l);
 	pthread_t t;
-	snprintf(l->text, sizeof l->text, "later %s", rq->query);
+	snprintf(l->text, sizeof l->text, "%slater %s", strcmp(rq->path, "/later") ? "much " : "", rq->query);
 	l->d = http_defer(rq);
 	assert_int_equal(pthread_create(&t, NULL, answer_later, l), 0);
 	pthread_detach(t);
@@ -53,7 +53,7 @@ static void echo(void *ctx, const struct http_request *rq, struct http_response 
 	const char *h = http_request_header(rq, "x-probe", &count);
 	(void)ctx;
 	handled++;
-	if (strcmp(rq->path, "/later") == 0) {
+	if (strcmp(rq->path, "/later") == 0 || strcmp(rq->path, "/much-later") == 0) {
 		defer(rq);
 		return;
 	}
@@ -489,6 +489,34 @@ static void a_server_that_stops_finishes_what_it_began(void **state)
 	free(status);
 }
 
+static void *ask_later(void *arg)
+{
+	struct http_answer a;
+	ask(arg, "127.0.0.1", NULL, &get, "/much-later", &a);
+	int *status = malloc(sizeof *status);
+	*status = a.status;
+	http_answer_free(&a);
+	return status;
+}
+
+static void a_server_that_stops_waits_for_a_deferred_answer(void **state)
+{
+	(void)state;
+	char err[256];
+	struct http_server_options o = options();
+	struct http_server *s = http_server_start(&o, err, sizeof err);
+	pthread_t t;
+	void *status;
+	unsigned before = handled;
+	pthread_create(&t, NULL, ask_later, s);
+	while (handled == before)
+		usleep(1000);
+	http_server_stop(s);
+	pthread_join(t, &status);
+	assert_int_equal(*(int *)status, 200);
+	free(status);
+}
+
 static void form_values_are_decoded_strictly_and_never_twice(void **state)
 {
 	static const char form[] = "a=1&b=x+y%21&&c&d=1&d=1&e=%zz&f=%00&g=%0a&h=%ff&%69=ok";
@@ -551,6 +579,7 @@ int main(void)
 	    cmocka_unit_test(tls_08_a_renewed_certificate_is_taken_up_without_a_restart),
 	    cmocka_unit_test(tls_09_a_server_without_certificate_or_with_a_strange_key_does_not_start),
 	    cmocka_unit_test(a_server_that_stops_finishes_what_it_began),
+	    cmocka_unit_test(a_server_that_stops_waits_for_a_deferred_answer),
 	    cmocka_unit_test(form_values_are_decoded_strictly_and_never_twice),
 	    cmocka_unit_test(a_path_segment_is_decoded_once),
 	    cmocka_unit_test(percent_encoding_reads_back),
