@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/curve.h"
 
 const struct point GENERATOR = {
@@ -81,7 +82,9 @@ enum mcsec_err point_load(struct point *r, const uint8_t in[POINT_OCTETS])
 	mask_t ok = mask_equal(in[0], 4);
 	ok &= fp_load(&r->x, in + 1);
 	ok &= fp_load(&r->y, in + 1 + NUM_OCTETS);
-	return ok && point_on_curve(r) ? MCSEC_OK : MCSEC_E_POINT;
+	ok &= point_on_curve(r);
+	ct_public(&ok, sizeof ok); /* the verdict on an RSK */
+	return ok ? MCSEC_OK : MCSEC_E_POINT;
 }
 
 void point_store(uint8_t out[POINT_OCTETS], const struct point *a)
@@ -291,6 +294,7 @@ int jacobian_add_mixed(struct jacobian *a, const struct point *b)
 	struct jacobian sum;
 	add_mixed(&sum, a, b);
 	int ok = !num_is_zero(&sum.z);
+	ct_public(&ok, sizeof ok); /* public sums start at infinity; else of negligible probability */
 	if (ok)
 		*a = sum;
 	return ok;

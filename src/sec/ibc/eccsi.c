@@ -4,6 +4,7 @@
  * Secret scalars (SSK, j, KSAK, v) meet constant-time code only; verification handles public data.
  */
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 
@@ -32,12 +33,14 @@ enum mcsec_err eccsi_pair_with(const struct mcsec_master *master, const struct n
 	p256_mul_g(&p, v);
 	(void)p256_to_affine(&pvt, &p); /* v is not 0 */
 	p256_store(out->pvt, &pvt);
+	ct_public(out->pvt, sizeof out->pvt);
 	eccsi_hs(out->hs, master->kpak, id, out->pvt);
 	(void)scalar_load(&hs, out->hs);
 	scalar_mul(&ssk, &hs, v);
 	scalar_add(&ssk, &ssk, &master->ksak);
 	scalar_store(out->ssk, &ssk);
 	mask_t bad = scalar_is_zero(&hs) | scalar_is_zero(&ssk);
+	ct_public(&bad, sizeof bad); /* of probability 2^-255 */
 	mcsec_wipe(&p, sizeof p);
 	mcsec_wipe(&ssk, sizeof ssk);
 	return bad ? MCSEC_E_SCALAR : MCSEC_OK;
@@ -56,6 +59,7 @@ enum mcsec_err eccsi_check_pair(const struct p256_point *kpak, const struct n256
 	p256_add(&right, &right, kpak);
 	p256_mul_g(&left, ssk);
 	mask_t same = p256_equal(&left, &right);
+	ct_public(&same, sizeof same); /* the verdict */
 	mcsec_wipe(&left, sizeof left);
 	return same ? MCSEC_OK : MCSEC_E_KEY_SET;
 }
@@ -80,6 +84,7 @@ enum mcsec_err eccsi_sign_with(const struct mcsec_keyset *keys, const struct n25
 	scalar_mul(&d, &r, &keys->ssk);
 	scalar_add(&d, &d, &he);
 	mask_t bad = scalar_is_zero(&d) | scalar_is_zero(&r);
+	ct_public(&bad, sizeof bad); /* of probability 2^-255 */
 	/* 5: s = j / d */
 	scalar_inv(&s, &d);
 	scalar_mul(&s, &s, j);

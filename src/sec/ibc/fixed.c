@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/fixed.h"
 #include "sec/ibc/lanes.h"
 
@@ -165,11 +166,15 @@ static enum mcsec_err combine(struct point *r, const struct term *terms, size_t 
 		s->terms = terms;
 		s->n_terms = n_terms;
 		s->each = each;
-		if (!sum_fast(r, s, n, memory)) {
+		mask_t ok = sum_fast(r, s, n, memory);
+		ct_public(&ok, sizeof ok); /* an exception occurs for made-up scalars only */
+		if (!ok) {
 			for (size_t i = 0; i < n; i++) {
 				set_digits(s, 0, i);
 				pick_all(memory, s);
-				if (!point_sum_complete(&r[i], memory, each))
+				ok = point_sum_complete(&r[i], memory, each);
+				ct_public(&ok, sizeof ok); /* infinity likewise */
+				if (!ok)
 					err = MCSEC_E_VALUE;
 			}
 		}
@@ -315,7 +320,9 @@ enum mcsec_err fixed_pow_g(struct num *t, const struct num *k, size_t n)
 			}
 		}
 		/* a = 0 would be the class of i, of order 2, which no power of g reaches */
-		if (!fp_inv_many(a, a + n, n))
+		mask_t ok = fp_inv_many(a, a + n, n);
+		ct_public(&ok, sizeof ok);
+		if (!ok)
 			err = MCSEC_E_CRYPTO;
 		for (size_t i = 0; i < n; i++)
 			fp_mul(&t[i], &t[i], &a[i]);

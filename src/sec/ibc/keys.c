@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/engine.h"
 
 __attribute__((noinline)) void burn_stack(void)
@@ -111,7 +112,9 @@ enum mcsec_err keyset_take_pair(struct mcsec_keyset *keys, const uint8_t ssk[MCS
 	memcpy(keys->ssk_octets, ssk, MCSEC_SSK_LEN);
 	memcpy(keys->pvt, pvt, MCSEC_PVT_LEN);
 	eccsi_hs(keys->hs, keys->kms->kpak, (struct octets){keys->id.octets, keys->id.len}, pvt);
-	if (!scalar_load(&keys->ssk, ssk))
+	mask_t in_range = scalar_load(&keys->ssk, ssk);
+	ct_public(&in_range, sizeof in_range); /* the verdict */
+	if (!in_range)
 		return MCSEC_E_KEY_SET;
 	p256_from(&kpak, &keys->kms->kpak_point);
 	return eccsi_check_pair(&kpak, &keys->ssk, pvt, keys->hs);
@@ -130,8 +133,12 @@ enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSE
 	enum mcsec_err err = point_load(&w->k, rsk) ? MCSEC_E_KEY_SET : lines_new(&keys->lines, &w->k);
 	if (!err)
 		err = fixed_mul_receiver(&w->s, &keys->kms->z_comb, &b, &one, 1);
-	if (!err && !(pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR)))
-		err = MCSEC_E_KEY_SET;
+	if (!err) {
+		mask_t ok = pairing(&w->t, keys->lines, &w->s) & num_equal(&w->t, &PAIRING_OF_GENERATOR);
+		ct_public(&ok, sizeof ok); /* the verdict */
+		if (!ok)
+			err = MCSEC_E_KEY_SET;
+	}
 	mcsec_secret_free(w);
 	return err == MCSEC_E_POINT ? MCSEC_E_KEY_SET : err;
 }

@@ -13,6 +13,7 @@
 #include <openssl/hmac.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 
@@ -57,6 +58,7 @@ enum mcsec_err mcsec_master_load(struct mcsec_master **out, const uint8_t ksak[M
 	num_load(&m->z, z_t);
 	ok &= num_below(&m->z, &FQ.m) & ~num_is_zero(&m->z);
 	num_enter(&m->z, &m->z, &FQ);
+	ct_public(&ok, sizeof ok); /* the verdict */
 	enum mcsec_err err = ok ? p256_ready() : MCSEC_E_SCALAR;
 	if (!err)
 		err = derive_hedge_key(m->hedge_key, ksak);
@@ -86,6 +88,7 @@ enum mcsec_err mcsec_master_generate(struct mcsec_master **out, const struct mcs
 	do {
 		err = rng->fill(rng->ctx, ksak, MCSEC_KSAK_LEN);
 		ok = scalar_load(&k, ksak);
+		ct_public(&ok, sizeof ok); /* what is out of range is thrown away */
 	} while (!err && !ok);
 	do {
 		if (!err)
@@ -93,6 +96,7 @@ enum mcsec_err mcsec_master_generate(struct mcsec_master **out, const struct mcs
 		z_t[0] &= 0x3f;
 		num_load(&z, z_t);
 		ok = num_below(&z, &FQ.m) & ~num_is_zero(&z) & ~num_equal(&z, &one); /* [2, q - 1] */
+		ct_public(&ok, sizeof ok);
 	} while (!err && !ok);
 	if (!err)
 		err = mcsec_master_load(out, ksak, z_t);
@@ -150,6 +154,7 @@ static enum mcsec_err check_pair(const struct mcsec_master *m, const struct mcse
 {
 	struct n256 ssk;
 	mask_t ok = scalar_load(&ssk, out->ssk);
+	ct_public(&ok, sizeof ok);
 	if (ok)
 		ok = eccsi_check_pair(&m->kpak_point, &ssk, out->pvt, out->hs) ? 0 : ok;
 	mcsec_wipe(&ssk, sizeof ssk);
@@ -177,10 +182,14 @@ enum mcsec_err sakke_issue_rsk(const struct mcsec_master *m, const struct ident 
 		ok &= num_equal(&w->product, &FQ.one);
 		num_leave(&w->k[i], &w->k[i], &FQ);
 	}
+	ct_public(&ok, sizeof ok); /* the verdicts of fault checks, here and below */
 	enum mcsec_err err = ok ? fixed_mul_p(rsk, w->k, n) : MCSEC_E_SELF_TEST;
-	for (size_t i = 0; !err && i < n; i++)
-		if (!point_on_curve(&rsk[i]))
+	for (size_t i = 0; !err && i < n; i++) {
+		ok = point_on_curve(&rsk[i]);
+		ct_public(&ok, sizeof ok);
+		if (!ok)
 			err = MCSEC_E_SELF_TEST;
+	}
 	mcsec_secret_free(w);
 	return err;
 }
@@ -192,6 +201,7 @@ int master_rsk_holds(const struct mcsec_master *m, const struct ident *id, const
 	num_add(&k, &id->b, &m->z, &FQ);
 	num_leave(&k, &k, &FQ);
 	mask_t ok = point_mul(&p, &k, rsk) & point_equal(&p, &GENERATOR);
+	ct_public(&ok, sizeof ok);
 	mcsec_wipe(&k, sizeof k);
 	return ok != 0;
 }
@@ -205,6 +215,7 @@ enum mcsec_err master_finish(const struct mcsec_master *m, const struct mcsec_rn
 		err = check_pair(m, out);
 	if (!err)
 		err = rng->fill(rng->ctx, &lot, 1);
+	ct_public(&lot, 1);
 	if (!err && (m->check_every_rsk || lot % 64 == 0) && !master_rsk_holds(m, id, rsk))
 		err = MCSEC_E_SELF_TEST;
 	if (!err)
@@ -253,6 +264,7 @@ enum mcsec_err master_batch_holds(const struct mcsec_master *m, const struct mcs
 		struct ident id;
 		uint8_t random[8];
 		err = rng->fill(rng->ctx, random, sizeof random);
+		ct_public(random, sizeof random);
 		if (!err)
 			err = ident_set(&id, jobs[i].id, jobs[i].id_len);
 		if (!err)
@@ -277,7 +289,9 @@ enum mcsec_err master_batch_holds(const struct mcsec_master *m, const struct mcs
 		fp_neg(&sum.y, &sum.y);
 		jacobian_from(&part, &sum);
 		jacobian_add(&left, &left, &part);
-		if (!err && !(ok & num_is_zero(&left.z)))
+		ok &= num_is_zero(&left.z);
+		ct_public(&ok, sizeof ok);
+		if (!err && !ok)
 			err = MCSEC_E_SELF_TEST;
 	}
 	mcsec_wipe(&z, sizeof z);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/pairing.h"
 #include "sec/ibc/row.h"
 
@@ -133,6 +134,7 @@ static enum mcsec_err draw_lines(struct line *lines, const struct point *a, void
 	mcsec_wipe(&minus, sizeof minus);
 	mcsec_wipe(&plus_j, sizeof plus_j);
 	mcsec_wipe(&minus_j, sizeof minus_j);
+	ct_public(&ok, sizeof ok); /* the verdict on an RSK */
 	return ok ? MCSEC_OK : MCSEC_E_POINT;
 }
 

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "mcsec/secret.h"
+#include "sec/ibc/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 
@@ -48,6 +49,8 @@ enum mcsec_err sakke_encapsulate_block(const struct mcsec_kms *kms, const struct
 	for (size_t i = 0; !err && i < n; i++) {
 		fp_store(s->octets, &s->gr[i]);
 		*short_gr = s->octets[0] == 0;
+		ct_public(short_gr,
+			  sizeof *short_gr); /* looked at with avoid_short_gr only, for a key then thrown away */
 		hash_to_range_128(s->mask, OCTETS(s->octets));
 		/* 5: SED = R | H */
 		point_store(jobs[i].sed, &s->R[i]);
@@ -100,7 +103,9 @@ static enum mcsec_err try_mask(struct opening *o, const struct mcsec_keyset *key
 	enum mcsec_err err = fixed_mul_receiver(&o->test, &keys->kms->z_comb, &b, &o->r, 1);
 	if (err)
 		return err == MCSEC_E_MEMORY ? err : MCSEC_E_DECRYPT;
-	return point_equal(&o->test, &o->R) ? MCSEC_OK : MCSEC_E_DECRYPT;
+	mask_t same = point_equal(&o->test, &o->R);
+	ct_public(&same, sizeof same); /* the verdict */
+	return same ? MCSEC_OK : MCSEC_E_DECRYPT;
 }
 
 enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const uint8_t *sed, size_t sed_len,

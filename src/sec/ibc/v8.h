@@ -103,7 +103,7 @@ V8_OP v8 v8_less(v8 a, v8 b)
 V8_OP v8 v8_rotate(v8 a, unsigned n)
 {
 	v8 r;
-	V8_EACH r.e[l] = a.e[(unsigned)l + n & 7];
+	V8_EACH r.e[l] = a.e[((unsigned)l + n) & 7];
 	return r;
 }
 
