@@ -5,9 +5,11 @@ log and database must never hold, one sign-in of a UE in the order of TS 36.579-
 import base64
 import hashlib
 import http.client
+import http.server
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -301,11 +304,126 @@ def a_browser_draws_the_page_and_its_form_signs_in(i):
     return None
 
 
+class Browser:
+    """Chromium by its DevTools pipe: descriptors 3 and 4, JSON messages ended by NUL. No library is needed."""
+
+    def __init__(self, program, home):
+        to_read, self.to_write = os.pipe()
+        self.from_read, from_write = os.pipe()
+
+        def place():
+            os.dup2(to_read, 103)
+            os.dup2(from_write, 104)
+            os.dup2(103, 3)
+            os.dup2(104, 4)
+
+        self.process = subprocess.Popen(
+            [program, '--headless=new', '--no-sandbox', '--disable-gpu', '--ignore-certificate-errors',
+             '--disable-dev-shm-usage', '--user-data-dir=' + home, '--remote-debugging-pipe'],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=place)
+        os.close(to_read)
+        os.close(from_write)
+        self.buffer, self.last = b'', 0
+        target = self.call('Target.createTarget', url='about:blank')['targetId']
+        self.session = None
+        self.session = self.call('Target.attachToTarget', targetId=target, flatten=True)['sessionId']
+
+    def call(self, method, **params):
+        self.last += 1
+        message = {'id': self.last, 'method': method, 'params': params}
+        if getattr(self, 'session', None):
+            message['sessionId'] = self.session
+        os.write(self.to_write, json.dumps(message).encode() + b'\0')
+        end = time.time() + 40
+        while time.time() < end:
+            while b'\0' not in self.buffer:
+                if not select.select([self.from_read], [], [], end - time.time())[0]:
+                    raise TimeoutError(method)
+                self.buffer += os.read(self.from_read, 65536)
+            one, self.buffer = self.buffer.split(b'\0', 1)
+            answer = json.loads(one)
+            if answer.get('id') == self.last:
+                if 'error' in answer:
+                    raise RuntimeError(method + ': ' + answer['error']['message'])
+                return answer['result']
+        raise TimeoutError(method)
+
+    def value(self, script):
+        return self.call('Runtime.evaluate', expression=script, returnByValue=True)['result'].get('value')
+
+    def wait(self, script):
+        end = time.time() + 30
+        while not self.value(script):
+            if time.time() > end:
+                raise TimeoutError(script + ' at ' + str(self.value('location.href')))
+            time.sleep(0.1)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.to_write)
+        os.close(self.from_read)
+
+
+def a_person_signs_in_with_a_browser(i):
+    """A client without headless_login: cookie, form, wrong password, right password, and the redirect the policy allows,
+    to an application that listens on a loopback port (RFC 8252 7.3)."""
+    program = shutil.which('chromium')
+    if not program:
+        return 'SKIP chromium is not installed'
+    r, _ = i.admin('PUT', 'clients/mcx-web', {'name': 'Dispatch console', 'redirect_uris': ['http://127.0.0.1/cb']})
+    assert r.status == 201
+    seen = []
+
+    class Application(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append(self.path)
+            self.send_response(200)
+            self.send_header('Content-Type', 'text/html')
+            self.end_headers()
+            self.wfile.write(b'<title>done</title>signed in')
+
+        def log_message(self, *args):
+            pass
+
+    app = http.server.HTTPServer(('127.0.0.1', 0), Application)
+    threading.Thread(target=app.serve_forever, daemon=True).start()
+    redirect = f'http://127.0.0.1:{app.server_port}/cb'
+    url = i.issuer + i.authorize_url(client_id='mcx-web', redirect_uri=redirect)
+    home = tempfile.mkdtemp(prefix='mcx-browser-')
+    b = Browser(program, home)
+    fill = ("document.querySelector('#username').value = 'alice@a.example';"
+            "document.querySelector('#password').value = '%s'; document.querySelector('button').click(); 1")
+    try:
+        b.call('Page.navigate', url=url)
+        b.wait("document.title == 'Sign in' && document.querySelector('button') != null")
+        assert b.value("getComputedStyle(document.querySelector('button')).borderTopLeftRadius") == '7px', 'style sheet'
+        b.value(fill % 'wrong wrong')
+        b.wait("document.querySelector('.problem') != null")
+        assert 'MC ID or password is wrong' in b.value("document.querySelector('.problem').textContent")
+        b.value(fill % PASSWORD)
+        b.wait("document.title == 'done'")
+        q = urllib.parse.parse_qs(urllib.parse.urlsplit([p for p in seen if p.startswith('/cb')][0]).query)
+        assert q['state'] == ['9tKx0b7m'] and q['iss'] == [i.issuer]
+        r, text = i.ask('POST', '/token', {'grant_type': 'authorization_code', 'code': q['code'][0],
+                                           'client_id': 'mcx-web', 'redirect_uri': redirect, 'code_verifier': VERIFIER})
+        assert r.status == 200, text
+        b.call('Page.navigate', url=url)  # the session signs in by itself: single sign-on
+        b.wait("document.title == 'done'")
+        assert len([p for p in seen if p.startswith('/cb?code=')]) == 2
+    finally:
+        b.close()
+        app.shutdown()
+        shutil.rmtree(home, ignore_errors=True)
+    return None
+
+
 TESTS = [the_process_says_when_it_is_ready_and_where, exchanges_17_1_to_17_6_run_as_written,
          exchange_17_12_an_error_goes_to_the_application, a_code_that_was_answered_stays_used_after_kill_9,
          a_code_and_a_refresh_token_not_used_yet_survive_kill_9, a_ue_gets_through_in_the_order_of_36_579_1,
          k6_log_and_database_hold_no_secret, a_key_file_that_others_may_read_stops_the_start,
-         l4_without_a_certificate_it_does_not_start, a_browser_draws_the_page_and_its_form_signs_in]
+         l4_without_a_certificate_it_does_not_start, a_person_signs_in_with_a_browser,
+         a_browser_draws_the_page_and_its_form_signs_in]
 
 
 def main():
