@@ -211,7 +211,7 @@ struct mcsec_im_expect {
 
 /* What was unusual but allowed; for counters and the log. */
 enum mcsec_im_note {
-	MCSEC_NOTE_SHORT_SIGN = 1,
+	MCSEC_NOTE_SHORT_SIGN = 1, /* these four: a switch of enum mcsec_im_compat was needed */
 	MCSEC_NOTE_ID_SCHEME_1 = 2,
 	MCSEC_NOTE_LEGACY_PARAMS = 4,
 	MCSEC_NOTE_NUL_URI = 512,
@@ -219,8 +219,8 @@ enum mcsec_im_note {
 	MCSEC_NOTE_V_BIT = 16,
 	MCSEC_NOTE_SRTP_ID_MAP = 32,
 	MCSEC_NOTE_TO_SELF = 64, /* our own message, opened by SAKKE-to-self         */
-	MCSEC_NOTE_SPI = 256,    /* an SPI is not the MKI that this key calls for     */
 	MCSEC_NOTE_AGAIN = 128,  /* a GMK message seen before: nothing new in it      */
+	MCSEC_NOTE_SPI = 256,    /* an SPI is not the MKI that this key calls for     */
 };
 
 /* An opened message. The caller owns it and gives it back with mcsec_im_free. */
