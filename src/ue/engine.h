@@ -97,6 +97,12 @@ struct ue_call_state {
 	struct ue_report report;
 };
 
+/* Room for what is read or written at one time; the loop's own. */
+struct ue_scratch {
+	struct sdp ours, theirs;
+	uint8_t text[SDP_MAX], info[4096], list[2048];
+};
+
 struct ue {
 	struct ue_config c; /* points into `text` */
 	char *text;
@@ -135,6 +141,7 @@ struct ue {
 	char register_call_id[64];
 	int64_t auth_began_ms, auth_give_up_ms;
 	struct ue_call_state call;
+	struct ue_scratch scratch;
 };
 
 /* ---- ue.c ---- */
@@ -163,6 +170,13 @@ enum ue_status ue_keys_fetch(struct ue *u, int force, struct ue_report *r);
 /* ---- ue_register.c, on the loop ---- */
 void ue_auth_event(struct ue *u, const struct ca_event *ev);
 void ue_auth_close(struct ue *u);
+/* REGISTER with u->csk_new, or, with 0, the log-off. */
+void ue_register_send(struct ue *u, uint32_t expires);
+
+/* ---- ue_csk.c, on the loop ---- */
+/* A job whose end sends the REGISTER, or tells the machine that it cannot. 0 or -1. */
+int ue_csk_make(struct ue *u);
+void ue_csk_wipe_new(struct ue *u);
 
 /* ---- ue_call.c, on the loop ---- */
 void ue_call_event(struct ue *u, const struct cc_event *ev, struct sip_server_tx *tx);

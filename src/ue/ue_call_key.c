@@ -175,8 +175,8 @@ static void open_done(void *arg)
 /* The message of the offer that was read last; base64 that is none counts as a malformed message. */
 static enum mcsec_err begin_open(struct ue *u, struct open_job *j)
 {
-	static struct sdp sdp; /* the loop's thread alone comes here */
 	struct ue_call_state *c = &u->call;
+	struct sdp *sdp = &u->scratch.theirs;
 	struct mcsec_fault fault;
 	const char *const initiators[] = {c->peer}, *const selves[] = {u->own_id};
 	struct mcsec_im_expect expect = {.now = ue_time_now(),
@@ -187,10 +187,10 @@ static enum mcsec_err begin_open(struct ue *u, struct open_job *j)
 					 .n_selves = 1,
 					 .replay = u->replay};
 	size_t audio;
-	if (sdp_read((struct octets){c->offer, c->offer_len}, &sdp, NULL) ||
-	    (audio = sdp_find_media(&sdp, "audio")) == SIZE_MAX)
+	if (sdp_read((struct octets){c->offer, c->offer_len}, sdp, NULL) ||
+	    (audio = sdp_find_media(sdp, "audio")) == SIZE_MAX)
 		return MCSEC_E_MALFORMED;
-	struct octets text = sdp.media[audio].key_mgmt;
+	struct octets text = sdp->media[audio].key_mgmt;
 	if (base64_decode((const char *)text.p, text.len, j->pck->message, sizeof j->pck->message,
 			  &j->pck->message_len))
 		return MCSEC_E_MALFORMED;

@@ -135,13 +135,13 @@ static enum mcsec_err write_info(const struct ue *u, struct writer *w)
 
 static int write_invite_body(struct ue *u, struct writer *w, char *type, size_t type_size)
 {
-	static uint8_t info[4096], list[2048]; /* the loop's thread alone comes here */
 	struct ue_call_state *c = &u->call;
+	struct ue_scratch *room = &u->scratch;
 	const char *target = c->peer;
 	uint8_t r[8];
 	char hex[HEX_SIZE(8)], boundary[24];
-	struct writer offer = wr_init(c->offer, sizeof c->offer), i = wr_init(info, sizeof info),
-		      l = wr_init(list, sizeof list);
+	struct writer offer = wr_init(c->offer, sizeof c->offer), i = wr_init(room->info, sizeof room->info),
+		      l = wr_init(room->list, sizeof room->list);
 	if (ue_random(r, sizeof r) || write_offer(u, &offer) || write_info(u, &i) ||
 	    resource_lists_write(&l, &target, 1))
 		return -1;
@@ -211,18 +211,18 @@ int ue_invite_send(struct ue *u)
 
 int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 {
-	static struct sdp offer, answer;
 	struct ue_call_state *c = &u->call;
+	struct sdp *offer = &u->scratch.ours, *answer = &u->scratch.theirs;
 	struct multipart *parts = malloc(sizeof *parts);
 	uint8_t *scratch = NULL;
 	enum sdp_verdict v = SDP_UNREADABLE;
 	const struct body_part *part = parts && !read_parts(rs, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
 	if (part)
 		show_sdp(u, 0, part->body);
-	if (part && !sdp_read((struct octets){c->offer, c->offer_len}, &offer, NULL) &&
-	    !sdp_read(part->body, &answer, NULL))
-		v = sdp_check_answer(&offer, &answer);
-	if (v == SDP_SECURE && (take_remote(c, &answer) || opus_format(&offer, 0, &c->payload_type)))
+	if (part && !sdp_read((struct octets){c->offer, c->offer_len}, offer, NULL) &&
+	    !sdp_read(part->body, answer, NULL))
+		v = sdp_check_answer(offer, answer);
+	if (v == SDP_SECURE && (take_remote(c, answer) || opus_format(offer, 0, &c->payload_type)))
 		v = SDP_NO_ADDRESS;
 	free(scratch);
 	free(parts);
@@ -247,8 +247,8 @@ static int take_info(struct ue *u, const struct body_part *part, char *peer)
 
 void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event *ev)
 {
-	static struct sdp sdp;
 	struct ue_call_state *c = &u->call;
+	struct sdp *sdp = &u->scratch.theirs;
 	int again = ev->kind == CC_EV_REINVITE;
 	char peer[MCSEC_ID_MAX] = "";
 	struct multipart *parts = malloc(sizeof *parts);
@@ -256,13 +256,12 @@ void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event 
 	const struct body_part *part = parts && !read_parts(rq, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
 	if (part)
 		show_sdp(u, 0, part->body);
-	int ok = part && !sdp_read(part->body, &sdp, NULL) && !take_remote(c, &sdp) &&
-		 !opus_format(&sdp, sdp_find_media(&sdp, "audio"), &c->payload_type) &&
-		 part->body.len <= sizeof c->offer;
+	int ok = part && !sdp_read(part->body, sdp, NULL) && !take_remote(c, sdp) &&
+		 !opus_format(sdp, sdp_find_media(sdp, "audio"), &c->payload_type) && part->body.len <= sizeof c->offer;
 	if (!again)
 		ok = ok && !take_info(u, only(parts, TYPE_MCPTT_INFO), peer);
 	if (ok) {
-		struct octets key = sdp.media[sdp_find_media(&sdp, "audio")].key_mgmt;
+		struct octets key = sdp->media[sdp_find_media(sdp, "audio")].key_mgmt;
 		uint8_t message[MCSEC_IM_MAX];
 		size_t len = 0;
 		ev->known_peer = 1;
@@ -281,21 +280,20 @@ void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event 
 
 int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 {
-	static struct sdp offer;
-	static uint8_t text[SDP_MAX];
 	struct ue_call_state *c = &u->call;
-	struct writer w = wr_init(text, sizeof text);
-	if (sdp_read((struct octets){c->offer, c->offer_len}, &offer, NULL))
+	struct sdp *offer = &u->scratch.theirs;
+	struct writer w = wr_init(u->scratch.text, sizeof u->scratch.text);
+	if (sdp_read((struct octets){c->offer, c->offer_len}, offer, NULL))
 		return -1;
-	size_t audio = sdp_find_media(&offer, "audio");
+	size_t audio = sdp_find_media(offer, "audio");
 	char proto[32];
-	struct octets p = offer.media[audio].proto;
+	struct octets p = offer->media[audio].proto;
 	if (p.len >= sizeof proto || (c->session_id == 0 && draw_session(c)))
 		return -1;
 	memcpy(proto, p.p, p.len);
 	proto[p.len] = 0;
 	struct sdp_audio a = our_audio(u, proto, c->payload_type);
-	if (sdp_write_answer(&w, &offer, &a))
+	if (sdp_write_answer(&w, offer, &a))
 		return -1;
 	if (!c->dialog)
 		c->dialog = sip_dialog_accept(tx, &ue_dialog_events, u);

@@ -98,6 +98,22 @@ static int put_document(struct ue *u, const char *name, struct writer *w)
 	return w->err ? -1 : ue_store_put(u->store, name, wr_result(w));
 }
 
+static void key_set_name(uint64_t period, char *out, size_t size)
+{
+	snprintf(out, size, "key-set/%020llu", (unsigned long long)period);
+}
+
+/* Key sets of periods before the last one are of no use any more. */
+static int drop_old_sets(struct ue *u, const struct ue_ring *ring)
+{
+	uint64_t period;
+	char before[64];
+	if (mcsec_period_number(&ring->home.cert.periods, ue_time_now(), &period))
+		return -1;
+	key_set_name(period ? period - 1 : 0, before, sizeof before);
+	return ue_store_drop_range(u->store, "key-set/", before);
+}
+
 static int keep_ring(struct ue *u, const struct ue_ring *ring)
 {
 	uint8_t *buf = mcsec_secret_alloc(KMS_CERTIFICATE_BOUND);
@@ -105,9 +121,10 @@ static int keep_ring(struct ue *u, const struct ue_ring *ring)
 	struct writer w = wr_init(buf, buf ? KMS_CERTIFICATE_BOUND : 0);
 	kms_certificate_write(&w, &ring->home.cert);
 	int rc = buf ? put_document(u, "kms-certificate", &w) : -1;
+	rc = rc ? rc : drop_old_sets(u, ring);
 	for (size_t i = 0; i < ring->n_keys && !rc; i++) {
 		char name[64];
-		snprintf(name, sizeof name, "key-set/%020llu", (unsigned long long)ring->keys[i].set.period_no);
+		key_set_name(ring->keys[i].set.period_no, name, sizeof name);
 		w = wr_init(buf, KMS_KEY_SET_BOUND);
 		kms_key_set_write(&w, &ring->keys[i].set);
 		rc = put_document(u, name, &w);
@@ -214,18 +231,38 @@ static void load_tokens(struct ue *u)
 	mcsec_secret_free(kept);
 }
 
+/* T of the last CSK: the next one is later, also after a restart (flows 0.4). */
+static void load_csk_time(struct ue *u)
+{
+	size_t len = 0;
+	uint8_t *kept = ue_store_get(u->store, "csk", &len);
+	struct reader r = rd_init((struct octets){kept, kept ? len : 0});
+	rd_u32(&r);
+	uint64_t time = rd_u64(&r);
+	u->csk_time = rd_done(&r) ? 0 : time;
+	mcsec_secret_free(kept);
+}
+
+/* What our folder holds, checked anew; NULL when there is no certificate that serves. */
+static struct ue_ring *read_ring(struct ue *u)
+{
+	struct loading l = {u, calloc(1, sizeof *l.ring)};
+	if (l.ring && !load_certificate(u, l.ring)) {
+		(void)ue_store_each(u->store, "key-set/", load_key_set, &l);
+		return l.ring;
+	}
+	if (l.ring)
+		ring_free(l.ring);
+	return NULL;
+}
+
 int ue_keys_load(struct ue *u)
 {
 	load_tokens(u);
-	struct loading l = {u, calloc(1, sizeof *l.ring)};
-	if (!l.ring)
-		return -1;
-	if (!u->tokens->mcptt_id[0] || load_certificate(u, l.ring)) {
-		ring_free(l.ring);
-		return 0;
-	}
-	ue_store_each(u->store, "key-set/", load_key_set, &l);
-	install(u, l.ring);
+	load_csk_time(u);
+	struct ue_ring *ring = u->tokens->mcptt_id[0] ? read_ring(u) : NULL;
+	if (ring)
+		install(u, ring);
 	return 0;
 }
 
@@ -363,12 +400,14 @@ static enum ue_status fetch(struct ue *u, struct signin_tokens *t, struct ue_rep
 		pthread_mutex_unlock(&u->lock);
 		rc = ask_kms(u, t, ring, &why);
 	}
-	if (rc || keep_ring(u, ring)) {
-		ring_free(ring);
+	/* What was kept is read back: with the sets of the period before, whose messages may still come in. */
+	struct ue_ring *all = rc || keep_ring(u, ring) ? NULL : read_ring(u);
+	ring_free(ring);
+	if (!all) {
 		return rc ? ue_report_set(r, UE_KEYS, began, "%s: %s", kms_outcome_name(why.outcome), why.detail)
 			  : ue_report_set(r, UE_STORE, began, "the keys could not be kept");
 	}
-	install(u, ring);
+	install(u, all);
 	ue_report_set(r, UE_OK, began, "keys for %s from %s", t->mcptt_id, u->c.kms_uri);
 	ue_emit(u, UE_EV_KEYS, began, r, t->mcptt_id, 0, "%s", r->text);
 	return UE_OK;

@@ -16,7 +16,10 @@
 #include "sec/base/text.h"
 #include "ue/engine.h"
 
-enum { GIVE_UP_MS = 15000, LOG_OFF_MS = 8000 };
+enum {
+	GIVE_UP_MS = 15000,
+	LOG_OFF_MS = 8000,
+};
 
 /* ---- outcomes -------------------------------------------------------------------------------------------------- */
 
@@ -36,95 +39,6 @@ static void note_answer(struct ue *u, int status, int warning)
 	u->auth_report.sip_status = status;
 	u->auth_report.warning = warning;
 	pthread_mutex_unlock(&u->lock);
-}
-
-/* ---- making the CSK -------------------------------------------------------------------------------------------- */
-
-struct make_job {
-	struct ue *u;
-	struct ue_ring *ring;
-	struct ue_csk *csk;
-	enum mcsec_err err;
-};
-
-/* T later than that of any CSK before, so that clock skew never makes the newer one lose (flows 0.4). Durable first. */
-static int draw_csk(struct ue *u, struct ue_csk *csk)
-{
-	uint64_t now = ue_time_now();
-	uint8_t kept[12];
-	csk->time = now > u->csk_time ? now : u->csk_time + 1;
-	if (mcsec_kid_new(MCSEC_CSK, &mcsec_rng_system, NULL, NULL, &csk->id) || ue_random(csk->key, sizeof csk->key))
-		return -1;
-	struct writer w = wr_init(kept, sizeof kept);
-	wr_u32(&w, csk->id);
-	wr_u64(&w, csk->time);
-	u->csk_time = csk->time;
-	return ue_store_put(u->store, "csk", OCTETS(kept));
-}
-
-static void make_run(void *arg, void *state)
-{
-	struct make_job *j = arg;
-	(void)state;
-	struct ue *u = j->u;
-	const char *server = u->c.mdsi && u->c.mdsi[0] ? u->c.mdsi : u->c.sip_psi; /* sip.md 2.4 */
-	struct mcsec_im_make what = {.kind = MCSEC_CSK,
-				     .k_id = j->csk->id,
-				     .key = j->csk->key,
-				     .time = j->csk->time,
-				     .initiator = u->own_id,
-				     .initiator_kms = u->c.kms_uri,
-				     .responder = server,
-				     .responder_kms = u->c.kms_uri};
-	j->err = mcsec_im_make(&j->ring->book, &what, &mcsec_rng_system, j->csk->message, sizeof j->csk->message,
-			       &j->csk->message_len);
-}
-
-static void send_register(struct ue *u, uint32_t expires);
-
-static void make_done(void *arg)
-{
-	struct make_job *j = arg;
-	struct ue *u = j->u;
-	int wanted = u->port && u->making == j;
-	ue_ring_unref(u, j->ring);
-	if (wanted && !j->err) {
-		u->making = NULL;
-		u->csk_new = j->csk;
-		send_register(u, u->c.register_s);
-	} else {
-		mcsec_secret_free(j->csk);
-		if (wanted)
-			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
-	}
-	free(j);
-}
-
-/* A job that is under way keeps its key to itself until its end, and wipes it then. */
-static void wipe_new(struct ue *u)
-{
-	mcsec_secret_free(u->csk_new);
-	u->csk_new = NULL;
-	u->making = NULL;
-}
-
-static int make_csk(struct ue *u)
-{
-	struct make_job *j = calloc(1, sizeof *j);
-	struct ue_csk *csk = mcsec_secret_alloc(sizeof *csk);
-	struct ue_ring *ring = ue_ring_ref(u);
-	wipe_new(u);
-	if (j && csk && ring && !draw_csk(u, csk)) {
-		*j = (struct make_job){.u = u, .ring = ring, .csk = csk};
-		u->making = j;
-		if (!worker_submit(u->workers, &(struct worker_job){make_run, make_done, j}))
-			return 0;
-		u->making = NULL;
-	}
-	ue_ring_unref(u, ring);
-	mcsec_secret_free(csk);
-	free(j);
-	return -1;
 }
 
 /* ---- REGISTER -------------------------------------------------------------------------------------------------- */
@@ -239,7 +153,7 @@ static void registrar_uri(const struct ue *u, char *out, size_t size)
 	snprintf(out, size, "sip:%s", host ? host + 1 : u->impu);
 }
 
-static void send_register(struct ue *u, uint32_t expires)
+void ue_register_send(struct ue *u, uint32_t expires)
 {
 	char uri[MCSEC_ID_MAX + 8], expires_text[16], boundary[24], type[128], hex[HEX_SIZE(8)];
 	uint8_t r[8], *body = expires ? mcsec_secret_alloc(UE_BODY) : NULL;
@@ -334,26 +248,37 @@ static void install_csk(struct ue *u)
 	finish(u, UE_OK, "registered, service authorised");
 }
 
+static void arm_timer(struct ue *u);
+
 static void on_auth_timer(void *arg)
 {
 	struct ue *u = arg;
 	u->auth_timer = NULL;
-	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_TIMER});
+	if (ue_clock_ms() < u->auth.due_ms) /* the loop's clock runs ahead by a fraction */
+		arm_timer(u);
+	else
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_TIMER});
+}
+
+static void arm_timer(struct ue *u)
+{
+	int64_t now = ue_clock_ms(), wait = u->auth.due_ms > now ? u->auth.due_ms - now : 0;
+	sip_timer_stop(u->auth_timer);
+	u->auth_timer = sip_timer_start(u->loop, (unsigned)(wait < INT32_MAX ? wait : INT32_MAX), on_auth_timer, u);
 }
 
 /* Wakes at the machine's time; a caller who waits for a first success is not kept longer than GIVE_UP_MS. */
 static void set_timer(struct ue *u)
 {
-	int64_t now = ue_clock_ms(), wait = u->auth.due_ms > now ? u->auth.due_ms - now : 0;
-	if (u->auth.state == CA_UPLOAD && u->auth.due_ms > u->auth_give_up_ms) {
+	int waits_for_answer = u->auth.state == CA_UPLOAD || u->auth.state == CA_RENEWING;
+	if (waits_for_answer && u->auth.due_ms > u->auth_give_up_ms) {
 		pthread_mutex_lock(&u->lock);
 		int status = u->auth_report.sip_status;
 		pthread_mutex_unlock(&u->lock);
 		finish(u, status ? UE_REFUSED : UE_UNREACHABLE,
 		       status ? "the server asks to come later" : "no answer from the server");
 	}
-	sip_timer_stop(u->auth_timer);
-	u->auth_timer = sip_timer_start(u->loop, (unsigned)(wait < INT32_MAX ? wait : INT32_MAX), on_auth_timer, u);
+	arm_timer(u);
 }
 
 static void tell_failure(struct ue *u)
@@ -382,7 +307,7 @@ static void act(struct ue *u, enum ca_action a)
 		fetch(u, 0, 1);
 		break;
 	case CA_DO_MAKE: /* the job's end sends: CA_DO_SEND follows it */
-		if (make_csk(u))
+		if (ue_csk_make(u))
 			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
 		break;
 	case CA_DO_INSTALL:
@@ -392,16 +317,16 @@ static void act(struct ue *u, enum ca_action a)
 		set_timer(u);
 		break;
 	case CA_DO_WIPE_NEW:
-		wipe_new(u);
+		ue_csk_wipe_new(u);
 		break;
 	case CA_DO_WIPE:
-		wipe_new(u);
+		ue_csk_wipe_new(u);
 		mcsec_secret_free(u->csk);
 		u->csk = NULL;
 		set_csk_id(u, 0);
 		break;
 	case CA_DO_LOG_OFF:
-		send_register(u, 0);
+		ue_register_send(u, 0);
 		break;
 	case CA_DO_TELL:
 		tell_failure(u);
@@ -426,7 +351,7 @@ void ue_auth_close(struct ue *u)
 	sip_timer_stop(u->auth_timer);
 	u->auth_timer = NULL;
 	u->auth = (struct ca){0};
-	wipe_new(u);
+	ue_csk_wipe_new(u);
 	mcsec_secret_free(u->csk);
 	u->csk = NULL;
 }

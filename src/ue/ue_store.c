@@ -201,17 +201,31 @@ uint8_t *ue_store_get(struct ue_store *s, const char *name, size_t *len)
 	return out;
 }
 
-int ue_store_drop(struct ue_store *s, const char *name)
+/* to NULL: the one item named `from`. */
+static int drop(struct ue_store *s, const char *from, const char *to)
 {
 	pthread_mutex_lock(&s->lock);
-	struct store_stmt *st = store_sql(s->db, "DELETE FROM item WHERE name=?1");
+	struct store_stmt *st =
+	    store_sql(s->db, to ? "DELETE FROM item WHERE name>=?1 AND name<?2" : "DELETE FROM item WHERE name=?1");
 	if (st)
-		store_bind_text(st, 1, name);
+		store_bind_text(st, 1, from);
+	if (st && to)
+		store_bind_text(st, 2, to);
 	int ok = st && store_step(st) == STORE_OK;
 	if (st)
 		store_reset(st);
 	pthread_mutex_unlock(&s->lock);
 	return ok ? 0 : -1;
+}
+
+int ue_store_drop(struct ue_store *s, const char *name)
+{
+	return drop(s, name, NULL);
+}
+
+int ue_store_drop_range(struct ue_store *s, const char *from, const char *to)
+{
+	return drop(s, from, to);
 }
 
 int ue_store_each(struct ue_store *s, const char *prefix,

@@ -23,6 +23,8 @@ int ue_store_put(struct ue_store *s, const char *name, struct octets secret);
 /* Secret memory of *len octets (the caller frees it), NULL if there is none or it does not open. */
 uint8_t *ue_store_get(struct ue_store *s, const char *name, size_t *len);
 int ue_store_drop(struct ue_store *s, const char *name);
+/* Drops the items with from <= name < to. */
+int ue_store_drop_range(struct ue_store *s, const char *from, const char *to);
 /* Calls each with every item whose name begins with prefix; stops when it returns non-zero. */
 int ue_store_each(struct ue_store *s, const char *prefix,
 		  int (*each)(void *ctx, const char *name, struct octets secret), void *ctx);

@@ -182,6 +182,20 @@ static void a_registration_uploads_a_csk_that_the_server_opens_with_token_and_cl
 	ue_free(u);
 }
 
+static void a_csk_made_after_a_restart_in_the_same_second_is_later_than_the_one_before(void **state)
+{
+	(void)state;
+	struct log g;
+	uint64_t last = 0;
+	for (int i = 0; i < 4; i++) {
+		struct ue *u = registered(LAB_ALICE, &g);
+		ue_free(u);
+		assert_true(lab_last_register(lab).csk_opened);
+		assert_true(lab_last_register(lab).time > last);
+		last = lab_last_register(lab).time;
+	}
+}
+
 static void a_refused_registration_is_told_by_code_and_leaves_no_key(void **state)
 {
 	(void)state;
@@ -610,6 +624,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_registration_uploads_a_csk_that_the_server_opens_with_token_and_client_id),
+	    cmocka_unit_test(a_csk_made_after_a_restart_in_the_same_second_is_later_than_the_one_before),
 	    cmocka_unit_test(a_refused_registration_is_told_by_code_and_leaves_no_key),
 	    cmocka_unit_test(mcx_sec_246_two_users_talk_both_ways_and_hear_what_was_said),
 	    cmocka_unit_test(packets_on_the_wire_carry_the_pck_id_and_no_codec_frame),

@@ -255,6 +255,7 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 	if (mikey && !mcsec_im_open(&l->book, &expect, mikey->body.p, mikey->body.len, &im, &fault)) {
 		l->last.csk_opened = 1;
 		l->last.csk_id = im->k_id;
+		l->last.time = im->time;
 	}
 	mcsec_im_free(im);
 }

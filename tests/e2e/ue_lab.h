@@ -55,6 +55,7 @@ struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *ca
 struct lab_register {
 	int csk_opened; /* the I_MESSAGE opened under the server's own keys, from the user, with a CSK */
 	uint32_t csk_id;
+	uint64_t time; /* T */
 	char token[256], client_id[64];
 };
 struct lab_register lab_last_register(struct lab *l);

@@ -77,7 +77,7 @@ static int count(void *ctx, const char *name, struct octets secret)
 	return ++*n == 100;
 }
 
-static void items_are_listed_by_prefix(void **state)
+static void items_are_listed_by_prefix_and_dropped_by_range(void **state)
 {
 	(void)state;
 	int n = 0;
@@ -87,6 +87,11 @@ static void items_are_listed_by_prefix(void **state)
 	ue_store_put(s, "key-other", octets_of("c"));
 	assert_int_equal(ue_store_each(s, "key-set/", count, &n), 0);
 	assert_int_equal(n, 2);
+	assert_int_equal(ue_store_drop_range(s, "key-set/", "key-set/2"), 0);
+	n = 0;
+	assert_int_equal(ue_store_each(s, "key-set/", count, &n), 0);
+	assert_int_equal(n, 1);
+	assert_item(s, "key-other", "c");
 	ue_store_close(s);
 }
 
@@ -219,7 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(an_item_comes_back_after_the_process_and_can_be_replaced_and_dropped),
-	    TEST(items_are_listed_by_prefix),
+	    TEST(items_are_listed_by_prefix_and_dropped_by_range),
 	    TEST(the_database_holds_no_plaintext),
 	    TEST(an_item_that_was_changed_or_put_in_anothers_place_does_not_open),
 	    TEST(another_device_key_opens_nothing),
