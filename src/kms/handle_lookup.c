@@ -16,7 +16,7 @@ struct lookup {
 	const struct exchange *x;
 	size_t n, n_permitted;
 	char found[KMS_MAX_LOOKUP][KMS_URI_MAX];
-	char permitted[KMS_MAX_CERTS][KMS_URI_MAX];
+	char permitted[KMS_MAX_CERTS][KMS_URI_MAX]; /* ours first */
 };
 
 static void add_permitted(void *ctx, const struct kms_ext_cert *e)
@@ -26,11 +26,19 @@ static void add_permitted(void *ctx, const struct kms_ext_cert *e)
 		memcpy(l->permitted[l->n_permitted++], e->cert.kms_uri, KMS_URI_MAX);
 }
 
+static int is_found(const struct lookup *l, const char *kms_uri)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strcmp(l->found[i], kms_uri) == 0)
+			return 1;
+	return 0;
+}
+
 static void add_found(struct lookup *l, const char *kms_uri, size_t len)
 {
 	for (size_t i = 0; i < l->n_permitted && l->n < KMS_MAX_LOOKUP; i++) {
 		const char *p = l->permitted[i];
-		if (strncmp(p, kms_uri, len) == 0 && !p[len])
+		if (strncmp(p, kms_uri, len) == 0 && !p[len] && !is_found(l, p))
 			memcpy(l->found[l->n++], p, KMS_URI_MAX);
 	}
 }
@@ -52,7 +60,7 @@ static void look_in_our_domains(struct lookup *l)
 	for (size_t i = 0; i < own->n_domains; i++) {
 		snprintf(pattern, sizeof pattern, "*@%s", own->domains[i]);
 		if (matches(pattern, strlen(pattern), l->x->arg)) {
-			memcpy(l->found[l->n++], own->kms_uri, KMS_URI_MAX);
+			add_found(l, own->kms_uri, strlen(own->kms_uri));
 			return;
 		}
 	}
@@ -83,6 +91,7 @@ void kms_handle_lookup(struct exchange *x)
 	struct kms_db *db = l ? kms_pool_take(x->kms->pool, &e) : NULL;
 	if (db) {
 		l->x = x;
+		memcpy(l->permitted[l->n_permitted++], x->kms->domain.cert.kms_uri, KMS_URI_MAX);
 		e = kms_db_ext_each(db, 0, &num, add_permitted, l);
 		kms_pool_give(x->kms->pool, db, e);
 	}

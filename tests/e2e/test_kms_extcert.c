@@ -280,7 +280,8 @@ static void the_officers_see_every_certificate_and_who_did_what(void **state)
 
 #define DIRECTORY                                                                                                      \
 	LAB_UNLIMITED "domains = { \"example.org\" }\ndirectory = { \"*@partner.example=" THIRD " " PARTNER "\", "     \
-		      "\"sip:bob@partner.example=" PARTNER "\", \"*@forbidden.example=kms.forbidden.example\" }\n"
+		      "\"sip:bob@partner.example=" PARTNER "\", \"*@forbidden.example=kms.forbidden.example\", "       \
+		      "\"*@branch.example=" LAB_KMS "\" }\n"
 
 static char served_by[ROOM][KMS_URI_MAX];
 
@@ -317,6 +318,9 @@ static void a_lookup_names_only_what_may_be_used_in_the_operators_order(void **s
 	assert_int_equal(lookup("sip:carol@example.org"), 1);
 	assert_string_equal(served_by[0], LAB_KMS);
 	assert_int_equal(lookup("sip:eve@xpartner.example"), 0);
+	assert_int_equal(lookup("sip:dan@branch.example"), 1);
+	assert_string_equal(served_by[0], LAB_KMS);
+	assert_int_equal(lookup("sip:bob@partner.example"), 2); /* two entries, each KMS once */
 	assert_int_equal(change(k.officer, &q, "revoke"), 200);
 	assert_int_equal(lookup("sip:eve@partner.example"), 1);
 	assert_true(kl_audited(&k, "\"kms.lookup\"") >= 5);
