@@ -401,6 +401,9 @@ enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc
 		if (tx)
 			forward_final(c, tx);
 		metric_add(&c->s->metrics[M_CALL_REFUSED], 1);
+		log_info("call.refused-by-callee", log_int("status", c->rs->status),
+			 log_int("warning", sip_warning_code(c->rs)), log_text("caller", c->row.caller),
+			 log_text("callee", c->row.callee), log_text("call_id", c->row.id));
 		break;
 	}
 	case SC_DO_STORE:
