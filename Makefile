@@ -6,13 +6,14 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test build run check bench soak docs clean
+.PHONY: help deps deps-test build run check check-long bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (ONCE=1 make run ends after the verdict)'
 	@echo 'make check    install what the tests lack, build, run every test'
 	@echo 'make build    build into ./$(BUILD)/'
 	@echo 'make deps     install the Debian packages the build needs'
+	@echo 'make check-long the same arithmetic and oracle tests with millions of random cases'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
 	@echo 'make soak     the main job again and again (MINUTES=10), watching memory, descriptors and time'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
@@ -42,6 +43,11 @@ check: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
 	@$(NICE) ninja -C $(BUILD) --quiet
 	@$(NICE) ninja -C $(ASAN) --quiet
 	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN)
+
+# Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
+check-long: deps-test $(BUILD)/build.ninja
+	@$(NICE) ninja -C $(BUILD) --quiet
+	@MCX_LONG=1 meson test -C $(BUILD) -t 0 --print-errorlogs ibc_arith ibc_wolfssl
 
 bench: deps-test $(BUILD)/build.ninja
 	@$(NICE) ninja -C $(BUILD) --quiet
