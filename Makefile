@@ -42,6 +42,7 @@ run: build
 check: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
 	@$(NICE) ninja -C $(BUILD) --quiet
 	@$(NICE) ninja -C $(ASAN) --quiet
+	@python3 scripts/rows.py --write
 	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN)
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.

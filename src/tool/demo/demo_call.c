@@ -156,7 +156,7 @@ static void on_event(void *ctx, const struct ue_event *ev)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (ev->kind == UE_EV_OFFERED)
-		narrate_step(say, ev->ms, "%s's offer leaves: call key PCK-ID %08x inside, encrypted to %s, signed",
+		narrate_step(say, ev->ms, "%s's offer leaves: call key %08x inside, encrypted to %s, signed",
 			     e->who, ev->key_id, e->demo->bob.who);
 	else if (ev->kind == UE_EV_KEY_OPENED)
 		narrate_step(say, ev->ms, "%s verifies the signature and opens call key %08x", e->who, ev->key_id);
@@ -213,7 +213,7 @@ int demo_prepare(struct demo *d, struct demo_end *e)
 	narrate_step(&d->say, r.ms, "%s holds identity keys: KMS certificate and key set checked", e->who);
 	if (ue_register(e->ue, &r) != UE_OK)
 		return step_failed(d, e, "registration", &r);
-	narrate_step(&d->say, r.ms, "%s registers: client-server key CSK-ID %08x uploaded, encrypted to the server",
+	narrate_step(&d->say, r.ms, "%s registers: client-server key %08x uploaded, encrypted to the server",
 		     e->who, ue_csk_id(e->ue));
 	return 0;
 }
