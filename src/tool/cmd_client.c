@@ -172,7 +172,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
 	struct ue_call call = {.target = uri,
-			       .audio = {.send = s.send ? s.send : MCX_SPEECH_SOURCE, .record = s.record}};
+			       .audio = {.send = s.send ? s.send : client_speech(), .record = s.record}};
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -12,21 +12,15 @@
 #include "mcsec/secret.h"
 #include "tool/commands.h"
 #include "tool/demo/demo.h"
+#include "tool/domain/client.h"
 #include "tool/domain/show.h"
 
 static const struct tool_command *self;
 
 static int find_speech(struct demo *d, const char *given)
 {
-	const char *const places[] = {given, MCX_SPEECH_INSTALLED, MCX_SPEECH_SOURCE};
-	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-		if (places[i] && access(places[i], R_OK) == 0) {
-			snprintf(d->speech, sizeof d->speech, "%s", places[i]);
-			return 0;
-		} else if (places[i] && places[i] == given) {
-			return -1;
-		}
-	return -1;
+	snprintf(d->speech, sizeof d->speech, "%s", given ? given : client_speech());
+	return access(d->speech, R_OK);
 }
 
 static int make_reference(struct demo *d)

@@ -8,7 +8,7 @@
 
 #include "tool/demo/demo.h"
 
-enum { STEP_WIDTH = 78 };
+enum { STEP_WIDTH = 78, WRAP = 98, MARGIN = 7 };
 
 void narrate_begin(struct narrator *n, int json)
 {
@@ -60,6 +60,20 @@ void narrate_step(struct narrator *n, double ms, const char *fmt, ...)
 	pthread_mutex_unlock(&n->lock);
 }
 
+/* Words in lines of at most WRAP columns behind a margin. */
+static void print_wrapped(const char *text)
+{
+	size_t column = 0;
+	while (*text) {
+		size_t word = strcspn(text, " ");
+		if (column && column + 1 + word > WRAP - MARGIN)
+			column = 0, putchar('\n');
+		column += (size_t)printf("%*s%.*s", column ? 1 : MARGIN, "", (int)word, text) - (column ? 0 : MARGIN);
+		text += word + strspn(text + word, " ");
+	}
+	putchar('\n');
+}
+
 void narrate_condition(struct narrator *n, int met, const char *condition, const char *evidence)
 {
 	n->conditions++;
@@ -68,8 +82,10 @@ void narrate_condition(struct narrator *n, int met, const char *condition, const
 		print_json(json_pack("{s:s, s:b, s:s}", "condition", condition, "met", met, "evidence", evidence));
 		return;
 	}
-	printf(" %s%s%s  %s\n       %s%s%s\n", tool_colour_on(stdout, met ? TOOL_GOOD : TOOL_BAD), met ? "yes" : "NO ",
-	       tool_colour_off(stdout), condition, tool_colour_on(stdout, TOOL_DIM), evidence, tool_colour_off(stdout));
+	printf(" %s%s%s  %s\n%s", tool_colour_on(stdout, met ? TOOL_GOOD : TOOL_BAD), met ? "yes" : "NO ",
+	       tool_colour_off(stdout), condition, tool_colour_on(stdout, TOOL_DIM));
+	print_wrapped(evidence);
+	fputs(tool_colour_off(stdout), stdout);
 }
 
 int narrate_verdict(struct narrator *n)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mcsec/secret.h"
 
@@ -46,4 +47,9 @@ enum ue_status client_sign_in(const struct domain *d, const struct user *u, stru
 	mcsec_wipe(password, strlen(password));
 	free(password);
 	return s;
+}
+
+const char *client_speech(void)
+{
+	return access(MCX_SPEECH_INSTALLED, R_OK) == 0 ? MCX_SPEECH_INSTALLED : MCX_SPEECH_SOURCE;
 }

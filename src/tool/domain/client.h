@@ -20,4 +20,7 @@ void client_config(const struct domain *d, const struct user *u, struct client_t
 /* Signs in with the password in DIR/ue/NAME/password. */
 enum ue_status client_sign_in(const struct domain *d, const struct user *u, struct ue *ue, struct ue_report *r);
 
+/* The recorded announcement: the installed one, or the one in the source tree. */
+const char *client_speech(void);
+
 #endif
