@@ -6,7 +6,7 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test build run check check-long bench soak docs clean
+.PHONY: help deps deps-test with-tests build run check check-long bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (ONCE=1 make run ends after the verdict)'
@@ -25,8 +25,14 @@ deps:
 deps-test:
 	@scripts/deps.sh build test
 
+# The product builds without the tests and their libraries; the targets that test switch them on.
 $(BUILD)/build.ninja:
-	meson setup $(BUILD) >/dev/null
+	meson setup $(BUILD) -Dtests=false >/dev/null
+
+with-tests: deps-test $(BUILD)/build.ninja
+	@meson introspect $(BUILD) --buildoptions | grep -q '"name": "tests", "value": true' || \
+		meson configure $(BUILD) -Dtests=true
+	@$(NICE) ninja -C $(BUILD) --quiet
 
 $(ASAN)/build.ninja:
 	meson setup $(ASAN) -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
@@ -39,19 +45,15 @@ run: build
 
 # The sanitizers' build runs the unit tests again: a read past an end fails there, not in the field. Its instrumentation
 # makes gcc warn of paths that do not exist, so warnings are errors in the plain build alone.
-check: deps-test $(BUILD)/build.ninja $(ASAN)/build.ninja
-	@$(NICE) ninja -C $(BUILD) --quiet
+check: with-tests $(ASAN)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
-	@python3 scripts/rows.py --write
 	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN)
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
-check-long: deps-test $(BUILD)/build.ninja
-	@$(NICE) ninja -C $(BUILD) --quiet
+check-long: with-tests
 	@MCX_LONG=1 meson test -C $(BUILD) -t 0 --print-errorlogs ibc_arith ibc_wolfssl
 
-bench: deps-test $(BUILD)/build.ninja
-	@$(NICE) ninja -C $(BUILD) --quiet
+bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
 soak: build
