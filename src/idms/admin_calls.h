@@ -19,6 +19,8 @@ admin_call admin_clients_list, admin_client_get, admin_client_put, admin_client_
 
 /* What a failed transaction means to an administrator: 409 or 503. */
 void admin_store_error(struct idms *s, enum store_err e, struct http_response *rs);
+/* After a look-up: 0 if the row is there, else -1 with 404 (`what` is the sentence) or 503 filled in. */
+int admin_found(struct idms *s, enum store_err e, const char *what, struct http_response *rs);
 enum store_err admin_audit(struct idms *s, const struct http_request *rq, const char *type, const char *target,
 			   const char *reason);
 

@@ -25,13 +25,7 @@ static int find(struct idms *s, const char *id, struct client *c, struct http_re
 	pthread_mutex_lock(&s->db_lock);
 	enum store_err e = client_load(s, id, c);
 	pthread_mutex_unlock(&s->db_lock);
-	if (e == STORE_ROW)
-		return 0;
-	if (e == STORE_OK)
-		admin_error(rs, 404, "not-found", "there is no such client");
-	else
-		admin_store_error(s, e, rs);
-	return -1;
+	return admin_found(s, e, "there is no such client", rs);
 }
 
 void admin_client_get(struct idms *s, const struct http_request *rq, const char *id, struct http_response *rs)

@@ -118,6 +118,17 @@ static json_t *user_json(const struct user *u)
 			 "scopes", scopes, "failed_logins", (json_int_t)u->fail_count);
 }
 
+int admin_found(struct idms *s, enum store_err e, const char *what, struct http_response *rs)
+{
+	if (e == STORE_ROW)
+		return 0;
+	if (e == STORE_OK)
+		admin_error(rs, 404, "not-found", what);
+	else
+		admin_store_error(s, e, rs);
+	return -1;
+}
+
 static void answer_object(struct http_response *rs, int status, json_t *j)
 {
 	answer_json(rs, status, json_dumps(j, JSON_COMPACT));
@@ -130,13 +141,7 @@ static int find(struct idms *s, const char *name, struct user *u, struct http_re
 	pthread_mutex_lock(&s->db_lock);
 	enum store_err e = user_by_name(s, name, u);
 	pthread_mutex_unlock(&s->db_lock);
-	if (e == STORE_ROW)
-		return 0;
-	if (e == STORE_OK)
-		admin_error(rs, 404, "not-found", "there is no such user");
-	else
-		admin_store_error(s, e, rs);
-	return -1;
+	return admin_found(s, e, "there is no such user", rs);
 }
 
 void admin_user_get(struct idms *s, const struct http_request *rq, const char *name, struct http_response *rs)
