@@ -396,7 +396,7 @@ def a_person_signs_in_with_a_browser(i):
             "document.querySelector('#password').value = '%s'; document.querySelector('button').click(); 1")
     try:
         b.call('Page.navigate', url=url)
-        b.wait("document.title == 'Sign in' && document.querySelector('button') != null")
+        b.wait("document.title == 'Sign in' && document.readyState == 'complete'")  # with its style sheet
         assert b.value("getComputedStyle(document.querySelector('button')).borderTopLeftRadius") == '7px', 'style sheet'
         b.value(fill % 'wrong wrong')
         b.wait("document.querySelector('.problem') != null")
