@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 PUBLIC = ['include/mcsec']
+IBC = ['src/sec/ibc/' + d for d in ('field', 'lanes', 'curve', 'pairing', 'p256')]  # its own affair: nobody else's
 SEC = PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys', 'src/sec/mikey', 'src/sec/payload']
 MCX_LOW = SEC + ['include/mcx', 'src/mcx/doc', 'src/mcx/token', 'src/mcx/xmlsec', 'src/mcx/media', 'src/mcx/floor',
                  'src/mcx/sds']
@@ -22,7 +23,12 @@ ROOMS = {
     'include/mcsec': [],
     'include/mcx': PUBLIC,
     'src/sec/base': PUBLIC,
-    'src/sec/ibc': PUBLIC + ['src/sec/base'],
+    'src/sec/ibc/field': PUBLIC + ['src/sec/base'],
+    'src/sec/ibc/lanes': PUBLIC + ['src/sec/base', 'src/sec/ibc/field', 'src/sec/ibc/curve'],
+    'src/sec/ibc/curve': PUBLIC + ['src/sec/base', 'src/sec/ibc/field', 'src/sec/ibc/lanes'],
+    'src/sec/ibc/pairing': PUBLIC + ['src/sec/base'] + IBC[:3],
+    'src/sec/ibc/p256': PUBLIC + ['src/sec/base', 'src/sec/ibc/field'],
+    'src/sec/ibc': PUBLIC + ['src/sec/base'] + IBC,
     'src/sec/keys': PUBLIC + ['src/sec/base'],
     'src/sec/mikey': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys', 'src/sec/payload'],
     'src/sec/payload': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys'],

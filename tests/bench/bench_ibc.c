@@ -20,7 +20,7 @@
 #include <openssl/bn.h>
 
 #include "peer_api.h"
-#include "sec/ibc/fp.h"
+#include "sec/ibc/field/fp.h"
 
 enum { PEERS = 8, ROUNDS = 9, BATCH = 64, MSG = 600 };
 

@@ -20,7 +20,7 @@
 #include "mcsec/ibc.h"
 #include "mcsec/secret.h"
 #include "sec/ibc/engine.h"
-#include "sec/ibc/lanes.h"
+#include "sec/ibc/lanes/lanes.h"
 
 #define SECRET(p, n) ((void)VALGRIND_MAKE_MEM_UNDEFINED(p, n))
 #define PUBLIC(p, n) ((void)VALGRIND_MAKE_MEM_DEFINED(p, n))

@@ -4,7 +4,7 @@
  * Secret scalars (SSK, j, KSAK, v) meet constant-time code only; verification handles public data.
  */
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
+#include "sec/ibc/field/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 

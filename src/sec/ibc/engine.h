@@ -2,6 +2,14 @@
 /*
  * engine.h - the objects behind mcsec/ibc.h and the steps they are made of, for this folder and its tests.
  *
+ *   field/    integers modulo p and q in C and MULX code, inversion, F_p[i] and PF_p
+ *   lanes/    the same modulo p with AVX-512: eight numbers side by side, or one number with its limbs side by side
+ *   curve/    points of E, combs of fixed points, multiples for secret scalars
+ *   pairing/  the lines of an RSK and the pairing
+ *   p256/     the curve of ECCSI
+ *   here      RFC 6507 and 6508 step by step: eccsi.c, sakke.c; who holds keys: keys.c, master.c, batch.c
+ * Each uses those above it; lanes/ and curve/ each other. scripts/check_includes.py holds the walls.
+ *
  * Tests inject the nonces j and v and the hash HS here; the public interface has no such door.
  */
 #ifndef MCSEC_IBC_ENGINE_H
@@ -11,9 +19,9 @@
 
 #include "mcsec/ibc.h"
 #include "sec/base/bytes.h"
-#include "sec/ibc/fixed.h"
-#include "sec/ibc/p256.h"
-#include "sec/ibc/pairing.h"
+#include "sec/ibc/curve/fixed.h"
+#include "sec/ibc/p256/p256.h"
+#include "sec/ibc/pairing/pairing.h"
 
 /* An identity as the algorithms use it: its octets, and as an integer mod q (RFC 6508's b), in Montgomery form. */
 struct ident {

@@ -7,7 +7,7 @@
 #define MCSEC_IBC_HASH_H
 
 #include "sec/base/bytes.h"
-#include "sec/ibc/mont.h"
+#include "sec/ibc/field/mont.h"
 
 /* SHA-256 over n parts. */
 void hash_parts(uint8_t out[32], const struct octets *parts, size_t n);

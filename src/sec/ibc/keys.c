@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
+#include "sec/ibc/field/ct.h"
 #include "sec/ibc/engine.h"
 
 __attribute__((noinline)) void burn_stack(void)

@@ -13,7 +13,7 @@
 #include <openssl/hmac.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
+#include "sec/ibc/field/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
+#include "sec/ibc/field/ct.h"
 #include "sec/ibc/engine.h"
 #include "sec/ibc/hash.h"
 

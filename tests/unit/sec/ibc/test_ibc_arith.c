@@ -8,12 +8,12 @@
 #include <openssl/bn.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/curve.h"
-#include "sec/ibc/fixed.h"
-#include "sec/ibc/lanes.h"
-#include "sec/ibc/modinv.h"
-#include "sec/ibc/p256.h"
-#include "sec/ibc/row.h"
+#include "sec/ibc/curve/curve.h"
+#include "sec/ibc/curve/fixed.h"
+#include "sec/ibc/lanes/lanes.h"
+#include "sec/ibc/field/modinv.h"
+#include "sec/ibc/p256/p256.h"
+#include "sec/ibc/lanes/row.h"
 
 static uint64_t seed = 20261121;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* p256.c - scalars modulo the order n of P-256; see p256.h. */
-#include "sec/ibc/p256_field.h"
+#include "sec/ibc/p256/p256_field.h"
 
 /* ---- Scalars ---- */
 

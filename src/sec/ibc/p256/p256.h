@@ -9,7 +9,7 @@
 #define MCSEC_IBC_P256_H
 
 #include "mcsec/err.h"
-#include "sec/ibc/mont.h"
+#include "sec/ibc/field/mont.h"
 
 enum { P256_POINT_OCTETS = 65 };
 

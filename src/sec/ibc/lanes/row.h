@@ -8,7 +8,7 @@
 #ifndef MCSEC_IBC_ROW_H
 #define MCSEC_IBC_ROW_H
 
-#include "sec/ibc/lanes.h"
+#include "sec/ibc/lanes/lanes.h"
 
 enum { ROW = 24 }; /* 20 limbs and 4 zeros: three vectors */
 

@@ -8,7 +8,7 @@
 #ifndef MCSEC_IBC_FIXED_H
 #define MCSEC_IBC_FIXED_H
 
-#include "sec/ibc/curve.h"
+#include "sec/ibc/curve/curve.h"
 
 enum { COMB_WIDTH = 6 };
 

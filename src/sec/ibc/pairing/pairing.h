@@ -9,7 +9,7 @@
 #ifndef MCSEC_IBC_PAIRING_H
 #define MCSEC_IBC_PAIRING_H
 
-#include "sec/ibc/curve.h"
+#include "sec/ibc/curve/curve.h"
 
 /* The stored lines of a point; secret memory. */
 struct lines;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* fp.c - F_p, F_p[i] and PF_p; see fp.h. Sums of two products are reduced once. */
-#include "sec/ibc/fp.h"
+#include "sec/ibc/field/fp.h"
 #include "mcsec/secret.h"
 
 mask_t fp_load(struct num *r, const uint8_t in[NUM_OCTETS])

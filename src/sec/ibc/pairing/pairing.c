@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
-#include "sec/ibc/pairing.h"
-#include "sec/ibc/row.h"
+#include "sec/ibc/field/ct.h"
+#include "sec/ibc/pairing/pairing.h"
+#include "sec/ibc/lanes/row.h"
 
 enum { NAF_MAX = SCALAR_BITS + 1 };
 

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "sec/ibc/modinv.h"
+#include "sec/ibc/field/modinv.h"
 
 typedef __int128 i128;
 

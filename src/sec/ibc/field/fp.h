@@ -7,7 +7,7 @@
 #ifndef MCSEC_IBC_FP_H
 #define MCSEC_IBC_FP_H
 
-#include "sec/ibc/mont.h"
+#include "sec/ibc/field/mont.h"
 
 static inline void fp_mul(struct num *r, const struct num *a, const struct num *b)
 {

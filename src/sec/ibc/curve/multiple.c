@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/curve.h"
+#include "sec/ibc/curve/curve.h"
 
 enum { W = 5, ODD = 1 << (W - 1) };
 

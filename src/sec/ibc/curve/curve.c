@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
-#include "sec/ibc/curve.h"
+#include "sec/ibc/field/ct.h"
+#include "sec/ibc/curve/curve.h"
 
 const struct point GENERATOR = {
     .x = {{

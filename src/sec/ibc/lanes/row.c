@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/row.h"
-#include "sec/ibc/v8.h"
+#include "sec/ibc/lanes/row.h"
+#include "sec/ibc/lanes/v8.h"
 
 #if defined(__x86_64__) || defined(V8_PLAIN)
 

@@ -9,9 +9,9 @@
 #include <pthread.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/ct.h"
-#include "sec/ibc/fixed.h"
-#include "sec/ibc/lanes.h"
+#include "sec/ibc/field/ct.h"
+#include "sec/ibc/curve/fixed.h"
+#include "sec/ibc/lanes/lanes.h"
 
 /* ---- Tables of P and g, made at first use and kept ---- */
 

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "sec/ibc/p256_field.h"
+#include "sec/ibc/p256/p256_field.h"
 
 static const struct n256 CURVE_B = {{0xd89cdf6229c4bddf, 0xacf005cd78843090, 0xe5a220abf7212ed6, 0xdc30061d04874834}};
 static const struct p256_affine BASE = {

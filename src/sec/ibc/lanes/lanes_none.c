@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "sec/ibc/lanes.h"
+#include "sec/ibc/lanes/lanes.h"
 
 #if !defined(__x86_64__) && !defined(V8_PLAIN)
 

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/modinv.h"
-#include "sec/ibc/p256.h"
+#include "sec/ibc/field/modinv.h"
+#include "sec/ibc/p256/p256.h"
 
 typedef unsigned __int128 u128;
 

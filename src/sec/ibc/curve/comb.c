@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/curve.h"
-#include "sec/ibc/lanes.h"
+#include "sec/ibc/curve/curve.h"
+#include "sec/ibc/lanes/lanes.h"
 
 void digits_of(struct digits *d, const struct num *k, unsigned w)
 {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "mcsec/secret.h"
-#include "sec/ibc/modinv.h"
-#include "sec/ibc/mont.h"
+#include "sec/ibc/field/modinv.h"
+#include "sec/ibc/field/mont.h"
 
 typedef unsigned __int128 u128;
 

@@ -11,7 +11,7 @@
 #define MCSEC_IBC_CURVE_H
 
 #include "mcsec/err.h"
-#include "sec/ibc/fp.h"
+#include "sec/ibc/field/fp.h"
 
 enum { POINT_OCTETS = 257, SCALAR_BITS = 1022 };
 

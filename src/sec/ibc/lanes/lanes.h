@@ -11,7 +11,7 @@
 #ifndef MCSEC_IBC_LANES_H
 #define MCSEC_IBC_LANES_H
 
-#include "sec/ibc/curve.h"
+#include "sec/ibc/curve/curve.h"
 
 enum { LANES = 8, LIMBS52 = 20 };
 
