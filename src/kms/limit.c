@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kms/limit.h"
+#include "sec/base/check.h"
 
 enum { PLACES = 1024, NAME = 64 };
 
@@ -54,7 +55,7 @@ int limit_allows(struct limit *l, const char *name, int64_t now)
 		l->place[at].second = now;
 		l->place[at].count = 0;
 	}
-	int allowed = l->place[at].count < l->per_second;
+	int allowed = MCX_CHECK(size.rate, l->place[at].count < l->per_second);
 	l->place[at].count += (unsigned)allowed;
 	pthread_mutex_unlock(&l->lock);
 	return allowed;

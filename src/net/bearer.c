@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "sec/base/check.h"
+
 static int b64token_char(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._~+/", c);
@@ -25,12 +27,12 @@ int bearer_token(const struct http_request *rq, const char **token, size_t *len)
 {
 	unsigned count = 0;
 	const char *h = http_request_header(rq, "Authorization", &count);
-	if (count > 1)
+	if (MCX_FAULT(tok.one_header, count > 1))
 		return -1;
 	if (!h || strncasecmp(h, "Bearer", 6) != 0 || (h[6] != ' ' && h[6] != 0))
 		return 1;
 	h += 6 + strspn(h + 6, " ");
-	if (!is_b64token(h))
+	if (!MCX_CHECK(tok.header_text, is_b64token(h)))
 		return -1;
 	*token = h;
 	*len = strlen(h);
@@ -106,11 +108,11 @@ int bearer_check(const struct bearer *b, const struct http_request *rq, const ch
 		bearer_refuse(b, BEARER_UNAVAILABLE, NULL, NULL, rs);
 		return 0;
 	}
-	if (v || (b->revoked && b->revoked(b->revoked_ctx, out))) {
+	if (v || MCX_FAULT(tok.revoked, b->revoked && b->revoked(b->revoked_ctx, out))) {
 		bearer_refuse(b, BEARER_BAD_TOKEN, v ? token_verdict_name(v) : "revoked", NULL, rs);
 		return 0;
 	}
-	if (!scope_suffices(b, out, scopes, n_scopes)) {
+	if (!MCX_CHECK(tok.scope, scope_suffices(b, out, scopes, n_scopes))) {
 		bearer_refuse(b, BEARER_SCOPE, NULL, scopes[0], rs);
 		return 0;
 	}

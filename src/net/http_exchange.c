@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 
 enum { MAX_URI = 20 * 1024 };
 
@@ -194,7 +195,7 @@ static enum MHD_Result begin(struct http_deferred *d, const char *method)
 		return answer_now(d->mhd, MHD_HTTP_NOT_IMPLEMENTED);
 	if (!framing_is_clear(d->mhd))
 		return answer_now(d->mhd, MHD_HTTP_BAD_REQUEST);
-	if (length && strtoull(length, NULL, 10) > d->server->max_body)
+	if (MCX_FAULT(size.announced, length && strtoull(length, NULL, 10) > d->server->max_body))
 		return answer_now(d->mhd, MHD_HTTP_CONTENT_TOO_LARGE);
 	strcpy(d->method, method);
 	return MHD_YES;
@@ -203,7 +204,7 @@ static enum MHD_Result begin(struct http_deferred *d, const char *method)
 /* Room for one more NUL stays behind the body. What is outgrown is wiped. */
 static int body_append(struct http_deferred *d, const char *data, size_t n)
 {
-	if (d->excess || n > d->server->max_body - d->body_len) {
+	if (MCX_FAULT(size.body, d->excess || n > d->server->max_body - d->body_len)) {
 		d->excess += n;
 		return d->excess > 8 * d->server->max_body ? -1 : 0;
 	}

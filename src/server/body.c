@@ -7,6 +7,7 @@
 
 #include "mcsec/mikey.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 /*
@@ -36,7 +37,7 @@ static enum body_kind read_parts(const struct multipart *m, struct body *out, ui
 	const struct body_part *info = multipart_find(m, TYPE_MCPTT_INFO, &n_info);
 	const struct body_part *im = multipart_find(m, TYPE_MIKEY, &n_mikey);
 	const struct body_part *lists = multipart_find(m, TYPE_RESOURCE_LIST, &n_lists);
-	if (n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1)
+	if (MCX_FAULT(size.one_part, n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1))
 		return BODY_BROKEN;
 	if (sdp)
 		out->sdp = sdp->body;
@@ -80,5 +81,5 @@ enum mcsec_err body_unprotect(struct body *b, const uint8_t *csk)
 	int encrypted = i->access_token.form == MCPTT_ENCRYPTED || i->client_id.form == MCPTT_ENCRYPTED ||
 			i->request_uri.form == MCPTT_ENCRYPTED || i->calling_user_id.form == MCPTT_ENCRYPTED ||
 			i->called_party_id.form == MCPTT_ENCRYPTED || i->calling_group_id.form == MCPTT_ENCRYPTED;
-	return encrypted ? MCSEC_E_UNSUPPORTED : MCSEC_OK;
+	return MCX_FAULT(xml.encrypted, encrypted) ? MCSEC_E_UNSUPPORTED : MCSEC_OK;
 }

@@ -14,6 +14,7 @@
 #include "app/log.h"
 #include "mcsec/secret.h"
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 #include "server/body.h"
 
 enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
@@ -94,7 +95,7 @@ static void run_check(struct work *w, struct db *d)
 
 static int suite_ok(const struct mcsec_im *im)
 {
-	return im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128;
+	return MCX_CHECK(alg.suite, im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128);
 }
 
 static void done_check(struct work *w)
@@ -111,7 +112,9 @@ static void done_check(struct work *w)
 		return;
 	}
 	ev.xml_bad = body_unprotect(&a->body, a->im->key) != MCSEC_OK;
-	ev.token_ok = a->token == TOKEN_OK && token_has_scope(&a->claims, SCOPE_PTT_SERVICE) && *a->claims.mcptt_id;
+	ev.token_ok = a->token == TOKEN_OK &&
+		      MCX_CHECK(tok.service_scope, token_has_scope(&a->claims, SCOPE_PTT_SERVICE)) &&
+		      MCX_CHECK(tok.mcptt_id, *a->claims.mcptt_id);
 	if (!ev.token_ok)
 		a->detail = a->token == TOKEN_OK ? "scope or MCPTT ID missing" : token_verdict_name(a->token);
 	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0

@@ -11,6 +11,8 @@
 
 #include <strings.h>
 
+#include "sec/base/check.h"
+
 int server_lists(const struct config_list *list, const char *what, int if_empty)
 {
 	for (size_t i = 0; i < list->n; i++)
@@ -38,14 +40,12 @@ void identity_peer(const struct sip_message *rq, char *out, size_t size)
 static int trusted(const struct server *s, const struct sip_message *rq)
 {
 	const struct sip_source *from = &rq->source;
-	if (s->cfg->trusted.n == 0)
-		return 0;
-	if (from->transport != SIP_TLS)
-		return server_lists(&s->cfg->trusted, from->address, 0);
-	for (size_t i = 0; from->verified && i < from->n_subjects; i++)
+	if (from->transport != SIP_TLS && server_lists(&s->cfg->trusted, from->address, 0))
+		return 1;
+	for (size_t i = 0; from->transport == SIP_TLS && from->verified && i < from->n_subjects; i++)
 		if (server_lists(&s->cfg->trusted, from->subjects[i], 0))
 			return 1;
-	return 0;
+	return MCX_CHECK(bind.trusted, 0);
 }
 
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size)
@@ -57,6 +57,8 @@ int identity_prove(const struct server *s, const struct sip_message *rq, const c
 	for (size_t i = 0; from->transport == SIP_TLS && from->verified && !name && i < from->n_subjects; i++)
 		if (strncasecmp(from->subjects[i], "sip", 3) == 0 && sip_uri_equal(from->subjects[i], uri))
 			name = from->subjects[i];
+	if (!name && MCX_CHECK(bind.proven, 0))
+		name = uri;
 	if (!name || strlen(name) >= size)
 		return -1;
 	strcpy(impu, name);
@@ -95,14 +97,15 @@ struct binding *identity_binding(const struct server *s, const struct sip_messag
 	*same_client = 1;
 	struct binding *b = NULL, *any = NULL, *exact = NULL;
 	while (*impu && (b = bindings_of_impu(s->bindings, impu, b))) {
-		if (!*b->row.mcptt_id || b->row.expires <= db_now() || (!is_trusted && strcmp(b->row.peer, peer) != 0))
+		if (!*b->row.mcptt_id || MCX_FAULT(bind.expired, b->row.expires <= db_now()) ||
+		    MCX_FAULT(bind.peer, !is_trusted && strcmp(b->row.peer, peer) != 0))
 			continue;
 		if (*client_id && strcmp(b->row.client_id, client_id) == 0)
 			exact = b;
 		if (!any || b->row.authorised_at > any->row.authorised_at)
 			any = b;
 	}
-	if (*client_id && !exact)
+	if (MCX_FAULT(bind.client, *client_id && !exact))
 		*same_client = 0;
 	return exact ? exact : any;
 }
@@ -113,7 +116,7 @@ int identity_is(const struct server *s, const struct sip_message *rq, const stru
 	if (trusted(s, rq))
 		return 1;
 	identity_peer(rq, peer, sizeof peer);
-	return *peer && strcmp(peer, b->peer) == 0;
+	return MCX_CHECK(bind.in_dialog, *peer && strcmp(peer, b->peer) == 0);
 }
 
 void identity_seen(struct binding *b, struct sip_server_tx *tx)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "ue/engine.h"
 
@@ -121,11 +122,11 @@ static enum mcsec_err take_key(struct ue_pck *pck, const struct mcsec_im *im, ui
 	const struct mcsec_profile *profile = profile_of(im);
 	if (!im->key || im->rand_len > sizeof pck->rand)
 		return MCSEC_E_REVOKED;
-	if (!profile_fits(profile))
+	if (!MCX_CHECK(im.profile_fits, profile_fits(profile)))
 		return MCSEC_E_UNSUPPORTED;
 	uint64_t unix_now = now - MCSEC_NTP_UNIX;
-	if (im->has_params && ((im->params.activation && im->params.activation > unix_now) ||
-			       (im->params.expiry && im->params.expiry <= unix_now)))
+	if (MCX_FAULT(im.not_active, im->has_params && ((im->params.activation && im->params.activation > unix_now) ||
+							(im->params.expiry && im->params.expiry <= unix_now))))
 		return MCSEC_E_BAD_PARAMS;
 	pck->id = im->k_id;
 	memcpy(pck->key, im->key, sizeof pck->key);

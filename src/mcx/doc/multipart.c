@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum { MAX_HEADER = 1024 };
@@ -300,7 +301,9 @@ enum mcsec_err multipart_read(const char *content_type, struct octets body, uint
 	char type[sizeof out->parts[0].type], boundary[MULTIPART_MAX_BOUNDARY + 1];
 	struct writer w = wr_init(scratch, scratch_size);
 	memset(out, 0, sizeof *out);
-	enum mcsec_err e = body.len > MULTIPART_MAX_BODY ? MCSEC_E_LENGTH : media_type(content_type, type, sizeof type);
+	enum mcsec_err e = MCX_FAULT(size.multipart, body.len > MULTIPART_MAX_BODY)
+			       ? MCSEC_E_LENGTH
+			       : media_type(content_type, type, sizeof type);
 	if (!e && strcmp(type, TYPE_MULTIPART)) {
 		out->n = 1;
 		memcpy(out->parts[0].type, type, sizeof type);

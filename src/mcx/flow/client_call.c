@@ -8,32 +8,33 @@
 #include "mcx/flow/client_call.h"
 
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 
 typedef int guard(const struct cc_event *ev);
 
 static int no_certificate(const struct cc_event *ev)
 {
-	return !ev->certificate;
+	return MCX_FAULT(cc.no_certificate, !ev->certificate);
 }
 
 static int secure(const struct cc_event *ev)
 {
-	return ev->secure;
+	return MCX_CHECK(cc.secure, ev->secure);
 }
 
 static int unreadable(const struct cc_event *ev)
 {
-	return !ev->known_peer;
+	return MCX_FAULT(cc.unreadable, !ev->known_peer);
 }
 
 static int unprotected(const struct cc_event *ev)
 {
-	return !ev->has_key && ev->required;
+	return MCX_FAULT(cc.unprotected, !ev->has_key && ev->required);
 }
 
 static int without_key(const struct cc_event *ev)
 {
-	return !ev->has_key;
+	return MCX_FAULT(cc.without_key, !ev->has_key);
 }
 
 static int automatic(const struct cc_event *ev)

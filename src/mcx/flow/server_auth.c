@@ -7,6 +7,7 @@
 #include "mcx/flow/server_auth.h"
 
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 
 int sa_csk_wins(uint64_t t_new, uint32_t id_new, int had, uint64_t t_old, uint32_t id_old)
 {
@@ -45,17 +46,17 @@ struct sa_im_answer sa_im_answer(enum mcsec_err e)
 
 static int forbidden(const struct sa_event *ev)
 {
-	return !ev->allowed;
+	return MCX_FAULT(sa.forbidden, !ev->allowed);
 }
 
 static int unproven(const struct sa_event *ev)
 {
-	return !ev->proven;
+	return MCX_FAULT(sa.unproven, !ev->proven);
 }
 
 static int broken(const struct sa_event *ev)
 {
-	return ev->body == SA_BODY_BROKEN || !ev->contact;
+	return MCX_FAULT(sa.broken, ev->body == SA_BODY_BROKEN || !ev->contact);
 }
 
 /* Expires 0, or a contact that no longer offers the service (sip 2.5, de-registration). */
@@ -71,7 +72,7 @@ static int zero(const struct sa_event *ev)
 
 static int too_brief(const struct sa_event *ev)
 {
-	return ev->expires < ev->min_expires;
+	return MCX_FAULT(sa.too_brief, ev->expires < ev->min_expires);
 }
 
 static int bare(const struct sa_event *ev)
@@ -81,42 +82,42 @@ static int bare(const struct sa_event *ev)
 
 static int no_mikey(const struct sa_event *ev)
 {
-	return !ev->mikey;
+	return MCX_FAULT(sa.no_mikey, !ev->mikey);
 }
 
 static int no_token(const struct sa_event *ev)
 {
-	return !ev->token;
+	return MCX_FAULT(sa.no_token, !ev->token);
 }
 
 static int im_failed(const struct sa_event *ev)
 {
-	return ev->im != MCSEC_OK;
+	return MCX_FAULT(sa.im_failed, ev->im != MCSEC_OK);
 }
 
 static int bad_xml(const struct sa_event *ev)
 {
-	return ev->xml_bad;
+	return MCX_FAULT(sa.bad_xml, ev->xml_bad);
 }
 
 static int bad_token(const struct sa_event *ev)
 {
-	return !ev->token_ok;
+	return MCX_FAULT(sa.bad_token, !ev->token_ok);
 }
 
 static int other_id(const struct sa_event *ev)
 {
-	return !ev->same_id;
+	return MCX_FAULT(sa.other_id, !ev->same_id);
 }
 
 static int no_suite(const struct sa_event *ev)
 {
-	return !ev->suite_ok;
+	return MCX_FAULT(sa.no_suite, !ev->suite_ok);
 }
 
 static int csk_loses(const struct sa_event *ev)
 {
-	return !ev->csk_wins;
+	return MCX_FAULT(sa.csk_loses, !ev->csk_wins);
 }
 
 static int stored(const struct sa_event *ev)
@@ -126,7 +127,7 @@ static int stored(const struct sa_event *ev)
 
 static int replayed(const struct sa_event *ev)
 {
-	return ev->stored == SA_STORED_REPLAY;
+	return MCX_FAULT(sa.replayed, ev->stored == SA_STORED_REPLAY);
 }
 
 enum { IDLE = 1 << SA_NONE | 1 << SA_BOUND, AT_WORK = 1 << SA_CHECKING | 1 << SA_STORING | 1 << SA_REMOVING };

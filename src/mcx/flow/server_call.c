@@ -6,85 +6,87 @@
 #include "mcx/flow/server_call.h"
 
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 
 static int unbound(const struct sc_event *ev)
 {
-	return !ev->bound;
+	return MCX_FAULT(sc.unbound, !ev->bound);
 }
 
 static int unreadable(const struct sc_event *ev)
 {
-	return !ev->readable;
+	return MCX_FAULT(sc.unreadable, !ev->readable);
 }
 
 static int other_client(const struct sc_event *ev)
 {
-	return !ev->same_client;
+	return MCX_FAULT(sc.other_client, !ev->same_client);
 }
 
 static int other_session(const struct sc_event *ev)
 {
-	return !ev->private_call;
+	return MCX_FAULT(sc.other_session, !ev->private_call);
 }
 
 static int not_one(const struct sc_event *ev)
 {
-	return ev->n_targets != 1;
+	return MCX_FAULT(sc.not_one, ev->n_targets != 1);
 }
 
 static int may_not(const struct sc_event *ev)
 {
-	return !ev->may_call;
+	return MCX_FAULT(sc.may_not, !ev->may_call);
 }
 
 static int not_automatic(const struct sc_event *ev)
 {
-	return ev->mode == SC_MODE_AUTOMATIC && !ev->may_automatic;
+	return MCX_FAULT(sc.not_automatic, ev->mode == SC_MODE_AUTOMATIC && !ev->may_automatic);
 }
 
 static int not_manual(const struct sc_event *ev)
 {
-	return ev->mode == SC_MODE_MANUAL && !ev->may_manual;
+	return MCX_FAULT(sc.not_manual, ev->mode == SC_MODE_MANUAL && !ev->may_manual);
 }
 
 static int against_protection(const struct sc_event *ev)
 {
-	return ev->key_mgmt ? ev->protection == SC_PROTECTION_FORBIDDEN : ev->protection == SC_PROTECTION_REQUIRED;
+	return MCX_FAULT(sc.against_protection, ev->key_mgmt ? ev->protection == SC_PROTECTION_FORBIDDEN
+							     : ev->protection == SC_PROTECTION_REQUIRED);
 }
 
 static int damaged(const struct sc_event *ev)
 {
-	return ev->key_mgmt && !ev->im_ok;
+	return MCX_FAULT(sc.damaged, ev->key_mgmt && !ev->im_ok);
 }
 
 static int no_controlling(const struct sc_event *ev)
 {
-	return !ev->controlling;
+	return MCX_FAULT(sc.no_controlling, !ev->controlling);
 }
 
 static int at_max(const struct sc_event *ev)
 {
-	return !ev->below_max;
+	return MCX_FAULT(sc.at_max, !ev->below_max);
 }
 
 static int unknown_callee(const struct sc_event *ev)
 {
-	return !ev->callee_known;
+	return MCX_FAULT(sc.unknown_callee, !ev->callee_known);
 }
 
 static int not_callable(const struct sc_event *ev)
 {
-	return !ev->callee_callable;
+	return MCX_FAULT(sc.not_callable, !ev->callee_callable);
 }
 
 static int no_settings(const struct sc_event *ev)
 {
-	return !ev->callee_settings;
+	return MCX_FAULT(sc.no_settings, !ev->callee_settings);
 }
 
 static int bad_media(const struct sc_event *ev)
 {
-	return !ev->media_ok;
+	return MCX_FAULT(sc.bad_media, !ev->media_ok);
 }
 
 #define IN(s) (1 << (s))

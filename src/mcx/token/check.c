@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "mcx/token/jws.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum { LEEWAY_S = 30 };
@@ -53,7 +54,7 @@ static int decode_part(const char *text, size_t len, uint8_t *store, size_t size
 static enum token_verdict split(const char *compact, size_t len, struct parts *p)
 {
 	*p = (struct parts){0};
-	if (len == 0 || len > TOKEN_MAX)
+	if (MCX_FAULT(tok.size, len == 0 || len > TOKEN_MAX))
 		return TOKEN_MALFORMED;
 	const char *end = compact + len, *dot1 = memchr(compact, '.', len);
 	const char *dot2 = dot1 ? memchr(dot1 + 1, '.', (size_t)(end - dot1 - 1)) : NULL;
@@ -68,7 +69,7 @@ static enum token_verdict split(const char *compact, size_t len, struct parts *p
 	at += p->payload.len;
 	if (decode_part(dot2 + 1, (size_t)(end - dot2 - 1), at, len - p->header.len - p->payload.len, &p->signature)) {
 		/* "alg":"none" has an empty third part: let the algorithm be the reason. */
-		if (end != dot2 + 1)
+		if (MCX_FAULT(tok.signature_text, end != dot2 + 1))
 			return TOKEN_MALFORMED;
 	}
 	p->signed_text = (struct octets){(const uint8_t *)compact, (size_t)(dot2 - compact)};
@@ -107,20 +108,21 @@ static enum token_verdict check_header(json_t *header, const struct token_policy
 	const json_t *alg = json_object_get(header, "alg"), *kid = json_object_get(header, "kid");
 	const json_t *typ = json_object_get(header, "typ");
 	unsigned allowed = policy->algs ? policy->algs : 1u << TOKEN_ES256 | 1u << TOKEN_RS256;
+	if (!json_is_string(alg) || (kid && !json_is_string(kid)) || (typ && !json_is_string(typ)))
+		return TOKEN_MALFORMED;
 	/* We know no critical extension; b64 (RFC 7797) is one, and meaningless unless critical. */
-	if (!json_is_string(alg) || (kid && !json_is_string(kid)) || (typ && !json_is_string(typ)) ||
-	    json_object_get(header, "crit") || json_object_get(header, "b64"))
+	if (MCX_FAULT(tok.critical, json_object_get(header, "crit") || json_object_get(header, "b64")))
 		return TOKEN_MALFORMED;
 	const char *name = json_string_value(alg);
 	int known = strcmp(name, "ES256") == 0 ? TOKEN_ES256 : strcmp(name, "RS256") == 0 ? TOKEN_RS256 : -1;
-	if (known < 0 || !(allowed >> known & 1))
+	if (known < 0 || MCX_FAULT(tok.algorithm, !(allowed >> known & 1)))
 		return TOKEN_ALGORITHM;
-	if (!typ_fits(json_string_value(typ), policy))
+	if (!MCX_CHECK(tok.type, typ_fits(json_string_value(typ), policy)))
 		return TOKEN_TYPE;
 	*key = policy->keys ? find_key(policy->keys, json_string_value(kid)) : NULL;
 	if (!*key)
 		return TOKEN_UNKNOWN_KEY;
-	return (int)(*key)->alg == known ? TOKEN_OK : TOKEN_ALGORITHM;
+	return MCX_CHECK(tok.key_algorithm, (int)(*key)->alg == known) ? TOKEN_OK : TOKEN_ALGORITHM;
 }
 
 /* ---- claims ---- */
@@ -204,17 +206,17 @@ static int aud_holds(const json_t *aud, const char *wanted)
 static enum token_verdict check_claims(const json_t *payload, const struct token_policy *p, struct token_claims *c)
 {
 	int access = !typ_is(p->typ, "JWT");
-	if (read_claims(payload, c) || c->exp == 0)
+	if (MCX_FAULT(tok.claim_types, read_claims(payload, c)) || MCX_FAULT(tok.has_expiry, c->exp == 0))
 		return TOKEN_CLAIMS;
-	if (strcmp(c->issuer, p->issuer) != 0)
+	if (!MCX_CHECK(tok.issuer, strcmp(c->issuer, p->issuer) == 0))
 		return TOKEN_ISSUER;
-	if (!aud_holds(json_object_get(payload, "aud"), p->audience))
+	if (!MCX_CHECK(tok.audience, aud_holds(json_object_get(payload, "aud"), p->audience)))
 		return TOKEN_AUDIENCE;
-	if (p->now >= c->exp + LEEWAY_S)
+	if (MCX_FAULT(tok.expired, p->now >= c->exp + LEEWAY_S))
 		return TOKEN_EXPIRED;
-	if (c->nbf > p->now + LEEWAY_S || c->iat > p->now + LEEWAY_S)
+	if (MCX_FAULT(tok.not_yet, c->nbf > p->now + LEEWAY_S || c->iat > p->now + LEEWAY_S))
 		return TOKEN_NOT_YET;
-	if (access ? !c->scope[0] || !c->client_id[0] : !c->subject[0] || !c->iat)
+	if (MCX_FAULT(tok.claims, access ? !c->scope[0] || !c->client_id[0] : !c->subject[0] || !c->iat))
 		return TOKEN_CLAIMS; /* required by TS 33.180 B.2.2.2 and B.2.1 */
 	return TOKEN_OK;
 }
@@ -230,9 +232,9 @@ static enum token_verdict check_parts(const struct parts *p, const struct token_
 	json_decref(header);
 	if (v)
 		return v;
-	if (!p->signature.len)
+	if (MCX_FAULT(tok.signed, !p->signature.len))
 		return TOKEN_MALFORMED;
-	if (!jws_verify(key, p->signed_text, p->signature))
+	if (!MCX_CHECK(tok.signature, jws_verify(key, p->signed_text, p->signature)))
 		return TOKEN_SIGNATURE;
 	json_t *payload = jws_json(p->payload);
 	v = payload ? check_claims(payload, policy, out) : TOKEN_MALFORMED;

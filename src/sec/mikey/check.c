@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "sec/base/check.h"
 #include "sec/keys/hash.h"
 #include "sec/mikey/job.h"
 
@@ -36,7 +37,7 @@ static enum mcsec_err nul_uris(struct mcsec_im_job *job, unsigned compat)
 {
 	for (int role = 0; role < MIKEY_ROLES; role++) {
 		const struct mikey_idr *idr = &job->m.idr[role];
-		if (idr->nul && !(compat & MCSEC_COMPAT_NUL_URI))
+		if (MCX_FAULT(im.nul_uri, idr->nul && !(compat & MCSEC_COMPAT_NUL_URI)))
 			return job_fail(job, MCSEC_E_MALFORMED, job_offset(job, idr->id.p) + idr->id.len,
 					"RFC 6043 6.6", "a NUL behind a URI");
 		if (idr->nul)
@@ -51,7 +52,7 @@ static enum mcsec_err schemes(struct mcsec_im_job *job, unsigned compat)
 	for (int i = 0; i < 2; i++) {
 		if (!both[i]->sed.p || both[i]->scheme == MIKEY_SCHEME_HASHED_UID)
 			continue;
-		if (!(compat & MCSEC_COMPAT_ID_SCHEME_1))
+		if (MCX_FAULT(im.id_scheme, !(compat & MCSEC_COMPAT_ID_SCHEME_1)))
 			return job_fail(job, MCSEC_E_UNSUPPORTED, both[i]->scheme_at, "TS 33.180 E.1.2",
 					"the ID scheme is not the hashed UID");
 		job->box->im.notes |= MCSEC_NOTE_ID_SCHEME_1;
@@ -80,7 +81,7 @@ static enum mcsec_err syntax(struct mcsec_im_job *job, const struct mcsec_im_exp
 		err = schemes(job, compat);
 	if (err || !job->m.legacy_params)
 		return err;
-	if (!(compat & MCSEC_COMPAT_LEGACY_PARAMS))
+	if (MCX_FAULT(im.legacy_params, !(compat & MCSEC_COMPAT_LEGACY_PARAMS)))
 		return fail_at(job, MCSEC_E_BAD_PARAMS, &job->m.params_data, "TS 33.180 E.6",
 			       "the key parameters are no protected payload");
 	im->notes |= MCSEC_NOTE_LEGACY_PARAMS;
@@ -98,10 +99,12 @@ static enum mcsec_err session_profile(struct mcsec_im_job *job, const struct mik
 		if (sp->policy != cs->policy)
 			continue;
 		const char *why = profile_from_sp(sp, out);
-		return why ? job_fail(job, MCSEC_E_UNSUPPORTED, sp->at, "RFC 3830 6.10", why) : MCSEC_OK;
+		return MCX_FAULT(im.profile, why) ? job_fail(job, MCSEC_E_UNSUPPORTED, sp->at, "RFC 3830 6.10", why)
+						  : MCSEC_OK;
 	}
-	return job_fail(job, MCSEC_E_MALFORMED, cs->at, "RFC 6043 6.1.1",
-			"a crypto session names a policy that is not there");
+	return MCX_FAULT(im.policy_named, 1) ? job_fail(job, MCSEC_E_MALFORMED, cs->at, "RFC 6043 6.1.1",
+							"a crypto session names a policy that is not there")
+					     : MCSEC_OK;
 }
 
 /* Without crypto sessions an SP payload still replaces the default; of several the one with the lowest number. */
@@ -118,7 +121,7 @@ static enum mcsec_err tag(struct mcsec_im_job *job, const struct mcsec_im_expect
 {
 	struct mcsec_im *im = &job->box->im;
 	unsigned t = mcsec_kid_tag(im->csb_id);
-	if (t >= MCSEC_KEY_KINDS || (expect->tags && !(expect->tags >> t & 1)))
+	if (t >= MCSEC_KEY_KINDS || MCX_FAULT(im.tag, expect->tags && !(expect->tags >> t & 1)))
 		return job_fail(job, MCSEC_E_WRONG_TAG, 4, "TS 33.180 5.2.3", "the purpose tag is not expected here");
 	im->kind = (enum mcsec_key_kind)t;
 	for (im->n_cs = 0; im->n_cs < job->m.hdr.n_cs; im->n_cs++) {
@@ -200,10 +203,10 @@ static enum mcsec_err responder(struct mcsec_im_job *job, const struct mcsec_im_
 	job->sakke = &job->m.sakke;
 	if (!own && self && job->kms_i && job->m.to_self.sed.p)
 		return own_message(job, self);
-	if (!own && (r->role == MIKEY_IDRR || kms))
+	if (MCX_FAULT(im.responder, !own && (r->role == MIKEY_IDRR || kms)))
 		return fail_at(job, MCSEC_E_NOT_FOR_US, &r->id, "TS 33.180 E.1.2",
 			       "the responder is none of our identities");
-	if (!own || !has_kms(job, own->uri, kms)) {
+	if (!own || MCX_FAULT(im.responder_kms, !has_kms(job, own->uri, kms))) {
 		job->verify_only = 1;
 		job->later = (struct mcsec_fault){MCSEC_E_KMS_REFUSED, job_offset(job, kms_uri->p), "TS 33.180 5.2.8",
 						  "IDRkmsr is not the KMS of the responder"};
@@ -224,11 +227,11 @@ static enum mcsec_err time_window(struct mcsec_im_job *job, const struct mcsec_i
 	uint64_t future = expect->future ? expect->future : WINDOW;
 	const char *why = NULL;
 	job->window = past == UINT64_MAX ? WINDOW : past;
-	if (im->time > expect->now && im->time - expect->now > future)
+	if (MCX_FAULT(im.time_ahead, im->time > expect->now && im->time - expect->now > future))
 		why = "T lies ahead of now";
-	else if (im->time < expect->now && expect->now - im->time > past)
+	else if (MCX_FAULT(im.time_past, im->time < expect->now && expect->now - im->time > past))
 		why = "T lies too far back";
-	else if (im->time < expect->not_before)
+	else if (MCX_FAULT(im.time_not_before, im->time < expect->not_before))
 		why = "T is older than the current key's";
 	return why ? job_fail(job, MCSEC_E_BAD_TIME, job->m.t_at, "RFC 3830 5.4", why) : MCSEC_OK;
 }
@@ -245,7 +248,7 @@ static enum mcsec_err replay(struct mcsec_im_job *job, const struct mcsec_im_exp
 	if (!expect->replay || !mcsec_replay_seen(expect->replay, im->entry.hash, expect->now))
 		return MCSEC_OK;
 	im->remember = 0;
-	if (im->kind != MCSEC_GMK && im->kind != MCSEC_MKFC)
+	if (MCX_FAULT(im.replay, im->kind != MCSEC_GMK && im->kind != MCSEC_MKFC))
 		return job_fail(job, MCSEC_E_REPLAY, MCSEC_NO_OFFSET, "RFC 3830 5.4", "the message was seen before");
 	im->notes |= MCSEC_NOTE_AGAIN;
 	return MCSEC_OK;
@@ -268,7 +271,7 @@ static enum mcsec_err initiator(struct mcsec_im_job *job, const struct mcsec_im_
 						memcmp(im->initiator_uid, i->id.p, MCSEC_UID_LEN) == 0)
 			found = uri;
 	}
-	if (expect->n_initiators && !found)
+	if (MCX_FAULT(im.initiator, expect->n_initiators && !found))
 		return fail_at(job, MCSEC_E_BAD_IDENTITY, &i->id, "TS 24.379 7.2.5",
 			       "the initiator is not the expected peer");
 	enum mcsec_err err = MCSEC_OK;
@@ -290,10 +293,11 @@ static enum mcsec_err initiator_kms(struct mcsec_im_job *job, const struct mcsec
 	struct mcsec_im *im = &job->box->im;
 	const struct mcsec_im_kms *kms = job->kms_i;
 	(void)expect;
-	if ((kms->valid_from && im->time < kms->valid_from) || (kms->valid_to && im->time > kms->valid_to))
+	if (MCX_FAULT(im.kms_valid,
+		      (kms->valid_from && im->time < kms->valid_from) || (kms->valid_to && im->time > kms->valid_to)))
 		return fail_at(job, MCSEC_E_KMS_REFUSED, &job->m.idr[MIKEY_IDRKMSI].id, "TS 33.180 D.3.2",
 			       "the certificate of IDRkmsi is not valid at T");
-	if (im->initiator && !book_serves(kms, im->initiator))
+	if (MCX_FAULT(im.kms_serves, im->initiator && !book_serves(kms, im->initiator)))
 		return fail_at(job, MCSEC_E_BAD_IDENTITY, &mikey_initiator(&job->m)->id, "TS 33.180 D.3.2",
 			       "IDRkmsi does not serve the initiator's domain");
 	enum mcsec_err err = keep(job, INITIATOR_KMS, job->m.idr[MIKEY_IDRKMSI].id, &im->initiator_kms);

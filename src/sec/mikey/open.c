@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/mikey/job.h"
 
 #define CLAUSE_SIGN  "RFC 6507 5.2.2"
@@ -88,7 +89,7 @@ enum mcsec_err mcsec_im_begin(struct mcsec_im_job **out, const struct mcsec_im_b
 			      struct mcsec_fault *fault)
 {
 	*out = NULL;
-	if (len > MCSEC_IM_MAX)
+	if (MCX_FAULT(im.size, len > MCSEC_IM_MAX))
 		return tell(fault, &too_long);
 	struct mcsec_im_job *job = job_new(book, msg, len);
 	if (!job)
@@ -117,7 +118,8 @@ static enum mcsec_err verify(struct mcsec_im_job *job)
 	mcsec_identity_free(signer);
 	if (err == MCSEC_E_SIGNATURE)
 		err = MCSEC_E_BAD_SIGNATURE;
-	return err ? job_fail(job, err, job_offset(job, sign->sig.p), CLAUSE_SIGN, "the signature does not verify")
+	return MCX_FAULT(im.signature, err)
+		   ? job_fail(job, err, job_offset(job, sign->sig.p), CLAUSE_SIGN, "the signature does not verify")
 		   : MCSEC_OK;
 }
 
@@ -127,7 +129,7 @@ static enum mcsec_err decapsulate(struct mcsec_im_job *job)
 	enum mcsec_err err = mcsec_sakke_decapsulate(job->own->keys, sed.p, sed.len, job->box->key);
 	if (err == MCSEC_E_DECRYPT)
 		err = MCSEC_E_UNDECRYPTABLE;
-	if (err)
+	if (MCX_FAULT(im.sakke, err))
 		return job_fail(job, err, job_offset(job, sed.p), CLAUSE_SAKKE, "the encapsulated key does not open");
 	if (sed.len < MCSEC_SED_LEN)
 		job->box->im.notes |= MCSEC_NOTE_SED_272;
@@ -144,7 +146,7 @@ static enum mcsec_err parameters(struct mcsec_im_job *job)
 	if (!plain)
 		return job_fail(job, MCSEC_E_MEMORY, MCSEC_NO_OFFSET, "TS 33.180 E.6", "no memory");
 	enum mcsec_err err = protected_open(p, (struct octets){job->box->key, MCSEC_KEY_LEN}, plain);
-	if (err)
+	if (MCX_FAULT(im.params_tag, err))
 		err = job_fail(job, err == MCSEC_E_DECRYPT ? MCSEC_E_BAD_PARAMS : err, at, "TS 33.180 8.5.4",
 			       "the key parameters do not decrypt");
 	else
@@ -183,7 +185,7 @@ static enum mcsec_err identify(struct mcsec_im_job *job)
 void mcsec_im_work(struct mcsec_im_job *job)
 {
 	job->worked = 1;
-	if (verify(job))
+	if (MCX_FAULT(im.verify_first, verify(job)))
 		return;
 	if (job->verify_only) {
 		job->fault = job->later;
@@ -208,7 +210,7 @@ static enum mcsec_err remember(struct mcsec_im_job *job, struct mcsec_replay *re
 			   : MCSEC_OK;
 	im->remember = 0;
 	im->notes |= MCSEC_NOTE_AGAIN;
-	if (im->kind == MCSEC_GMK || im->kind == MCSEC_MKFC)
+	if (!MCX_FAULT(im.replay_at_end, im->kind != MCSEC_GMK && im->kind != MCSEC_MKFC))
 		return MCSEC_OK;
 	return job_fail(job, MCSEC_E_REPLAY, MCSEC_NO_OFFSET, "RFC 3830 5.4", "the message was seen before");
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "sec/mikey/message.h"
 
@@ -101,13 +102,13 @@ enum mcsec_err params_judge(const struct mcsec_key_params *params, uint64_t mess
 {
 	uint64_t active = params->activation ? params->activation : message_time;
 	*detail = NULL;
-	if (!(params->status & MCSEC_STATUS_NOT_REVOKED)) {
+	if (MCX_FAULT(im.revoked, !(params->status & MCSEC_STATUS_NOT_REVOKED))) {
 		*detail = "the key is revoked";
 		return MCSEC_E_REVOKED;
 	}
-	if (params->expiry && params->expiry <= active)
+	if (MCX_FAULT(im.expires_before, params->expiry && params->expiry <= active))
 		*detail = "the key expires before it becomes active";
-	else if (params->expiry && params->expiry <= now)
+	else if (MCX_FAULT(im.expired, params->expiry && params->expiry <= now))
 		*detail = "the key has expired";
 	return *detail ? MCSEC_E_BAD_PARAMS : MCSEC_OK;
 }

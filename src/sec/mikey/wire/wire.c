@@ -2,6 +2,8 @@
 /* wire.c - the reader that can tell what it read and what was wrong, and the chain of next-payload octets. */
 #include "sec/mikey/wire/wire.h"
 
+#include "sec/base/check.h"
+
 #define CLAUSE_MESSAGE "RFC 3830 6"
 
 struct mikey_in mikey_in_of(struct octets msg)
@@ -73,9 +75,10 @@ void mikey_tell(struct mikey_in *in, struct octets o, const char *name)
 		in->field(in->field_ctx, (size_t)(o.p - in->r.start), o.len, name);
 }
 
+/* The sentence is the check's name too (check.h). */
 static void fail(struct mikey_in *in, size_t width, enum mcsec_err code, const char *detail)
 {
-	if (in->r.err)
+	if (in->r.err || !MCX_FAULT_NAMED(detail, 1))
 		return;
 	rd_fail(&in->r, MCSEC_E_VALUE, width);
 	in->code = code;
@@ -99,7 +102,8 @@ void mikey_lacks(struct mikey_in *in, int present, const char *detail)
 	if (present || in->r.err)
 		return;
 	fail(in, 0, MCSEC_E_MALFORMED, detail);
-	in->r.err_at = MCSEC_NO_OFFSET;
+	if (in->r.err)
+		in->r.err_at = MCSEC_NO_OFFSET;
 }
 
 struct mikey_in mikey_within(struct mikey_in *in, size_t n)
