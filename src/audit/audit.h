@@ -11,7 +11,8 @@
  * who did not also recompute the chain behind it and the stored head, and every cut-off tail unless the head was set
  * back too. Who can write the whole file can do both: against that, keep anchors (sequence number and chain value)
  * outside the host and verify with one. With an anchor (n, c) no record up to n can have been changed or removed
- * unseen; records after the newest anchor can still be cut off unseen by such a writer.
+ * unseen; records after the newest anchor can still be cut off unseen by such a writer. Signed checkpoints are such
+ * anchors that the daemon makes by itself (keeper.h).
  */
 #ifndef MCX_AUDIT_H
 #define MCX_AUDIT_H
@@ -75,13 +76,26 @@ struct audit_finding {
 	uint64_t bad_seq; /* first record at fault, 0 if none */
 	char reason[128];
 	struct audit_anchor head; /* of an intact chain: keep it as the next anchor */
+	uint64_t checkpoints;     /* good ones read */
+	uint64_t checkpointed;    /* records that the last of them covers */
 };
 /*
  * Reads the whole chain of a database file, offline; anchor may be NULL. 0 intact, 1 a fault was found, -1 cannot be
  * read (reason says why).
  */
 int audit_verify(const char *db_path, const struct audit_anchor *anchor, struct audit_finding *f);
+/*
+ * The same, and every line of the file `points` must be a checkpoint under the Ed25519 key in the PEM file public_key,
+ * follow the line before it, and agree with the records. Give it the copy that was kept elsewhere: then no record it
+ * covers can have been changed, removed or cut off unseen, whoever wrote the database.
+ */
+int audit_verify_points(const char *db_path, const char *points, const char *public_key,
+			const struct audit_anchor *anchor, struct audit_finding *f);
 /* Records from..to (0: to the end) as JSON, one a line, without judging them. 0, or -1 and a reason. */
 int audit_export(const char *db_path, uint64_t from, uint64_t to, FILE *out, char *reason, size_t reason_size);
+enum audit_format { AUDIT_JSON, AUDIT_SYSLOG };
+/* The same in either form; syslog is that of RFC 5424 (export.c). */
+int audit_export_as(enum audit_format format, const char *db_path, uint64_t from, uint64_t to, FILE *out, char *reason,
+		    size_t reason_size);
 
 #endif

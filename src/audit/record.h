@@ -25,6 +25,8 @@ void audit_encode(struct writer *w, const char *node, uint64_t seq, uint64_t tim
 enum mcsec_err audit_decode(struct octets in, struct audit_view *v);
 /* One line of JSON with its line feed; chain may be NULL. */
 void audit_print(FILE *out, const struct audit_view *v, const uint8_t chain[AUDIT_HASH]);
+/* The same as a message of RFC 5424 (export.c). */
+void audit_print_syslog(FILE *out, const struct audit_view *v, const uint8_t chain[AUDIT_HASH]);
 
 enum mcsec_err audit_chain_start(const char *node, uint8_t chain[AUDIT_HASH]);
 /* c(n-1) in, c(n) out; unchanged on error. */

@@ -2,11 +2,14 @@
 /*
  * verify.c - reading an audit chain back, offline: is it whole, and what does it say (audit.md 3 item 6).
  *
- * One pass over the records in the order of their sequence numbers, then the stored head, then the anchor. The first
- * fault is reported with the number of the record it was found at. The database is opened read-only.
+ * One pass over the records in the order of their sequence numbers, then the stored head, then the anchor and the
+ * signed checkpoints. The first fault is reported with the number of the record it was found at. The database is opened
+ * read-only.
  */
 #include <stdarg.h>
+#include <stdlib.h>
 
+#include "audit/keeper.h"
 #include "audit/record.h"
 
 struct check {
@@ -16,6 +19,9 @@ struct check {
 	struct audit_anchor head; /* as stored */
 	uint64_t last_time;
 	uint8_t chain[AUDIT_HASH];
+	struct audit_checkpoint *points; /* signatures and links already good; sizes grow */
+	size_t n_points, next_point;
+	struct audit_tree tree;
 };
 
 __attribute__((format(printf, 3, 4))) static int fault(struct check *c, uint64_t seq, const char *fmt, ...)
@@ -38,6 +44,24 @@ static int time_in_order(const struct check *c, const struct audit_view *v)
 {
 	return v->time_ns + AUDIT_CLOCK_SLACK_NS >= c->last_time ||
 	       octets_equal(v->type, octets_of("audit.clock-step"));
+}
+
+/* The checkpoints made when there were so many records. */
+static int check_points(struct check *c, uint64_t seq, struct octets record)
+{
+	uint8_t root[AUDIT_HASH];
+	if (!c->n_points)
+		return 0;
+	if (audit_tree_add(&c->tree, record) || audit_tree_root(&c->tree, root))
+		return unreadable(c->f->reason, sizeof c->f->reason, "libcrypto cannot hash");
+	for (; c->next_point < c->n_points && c->points[c->next_point].size == seq; c->next_point++) {
+		const struct audit_checkpoint *p = &c->points[c->next_point];
+		if (memcmp(p->chain, c->chain, AUDIT_HASH) != 0 || memcmp(p->root, root, AUDIT_HASH) != 0)
+			return fault(c, seq, "rewritten: the records up to here are not those of the checkpoint");
+		if (strcmp(p->node, c->node) != 0)
+			return fault(c, seq, "altered: the checkpoint is of another node");
+	}
+	return 0;
 }
 
 static int check_record(struct check *c, uint64_t seq, struct octets record, struct octets chain)
@@ -63,7 +87,7 @@ static int check_record(struct check *c, uint64_t seq, struct octets record, str
 	c->last_time = v.time_ns;
 	if (c->anchor && c->anchor->seq == seq && memcmp(c->anchor->chain, c->chain, AUDIT_HASH) != 0)
 		return fault(c, seq, "rewritten: the chain up to here is not the anchored one");
-	return 0;
+	return check_points(c, seq, record);
 }
 
 static int check_end(struct check *c)
@@ -77,7 +101,12 @@ static int check_end(struct check *c)
 	if (c->anchor && c->anchor->seq > n)
 		return fault(c, n + 1, "truncated: the anchor has seen record %llu",
 			     (unsigned long long)c->anchor->seq);
+	if (c->next_point < c->n_points)
+		return fault(c, n + 1, "truncated: a checkpoint has seen record %llu",
+			     (unsigned long long)c->points[c->n_points - 1].size);
 	c->f->head = c->head;
+	c->f->checkpoints = c->n_points;
+	c->f->checkpointed = c->n_points ? c->points[c->n_points - 1].size : 0;
 	return 0;
 }
 
@@ -115,44 +144,84 @@ static int check_all(struct store *s, struct check *c)
 	return e ? unreadable(c->f->reason, sizeof c->f->reason, store_error_text(s)) : check_end(c);
 }
 
-int audit_verify(const char *db_path, const struct audit_anchor *anchor, struct audit_finding *f)
+static int verify(const char *db_path, struct check *c)
 {
-	memset(f, 0, sizeof *f);
-	struct check c = {.f = f, .anchor = anchor};
 	struct store *s;
 	struct store_options o = {.path = db_path, .read_only = 1};
-	if (store_open(&s, &o, f->reason, sizeof f->reason))
+	char *reason = c->f->reason;
+	size_t size = sizeof c->f->reason;
+	if (store_open(&s, &o, reason, size))
 		return -1;
 	/* one read transaction: a running daemon may append meanwhile */
-	int r = store_run(s, "BEGIN") ? unreadable(f->reason, sizeof f->reason, store_error_text(s)) : check_all(s, &c);
+	int r = store_run(s, "BEGIN") ? unreadable(reason, size, store_error_text(s)) : check_all(s, c);
 	store_close(s);
 	return r;
 }
 
-int audit_export(const char *db_path, uint64_t from, uint64_t to, FILE *out, char *reason, size_t reason_size)
+int audit_verify(const char *db_path, const struct audit_anchor *anchor, struct audit_finding *f)
 {
-	struct store *s;
-	struct store_options o = {.path = db_path, .read_only = 1};
-	if (store_open(&s, &o, reason, reason_size))
-		return -1;
-	struct store_stmt *st =
-	    store_sql(s, "SELECT seq, record, chain FROM audit WHERE seq>=? AND seq<=? ORDER BY seq");
-	store_bind_int(st, 1, (int64_t)from);
-	store_bind_int(st, 2, to ? (int64_t)to : INT64_MAX);
-	enum store_err e;
-	while ((e = store_step(st)) == STORE_ROW) {
-		struct audit_view v;
-		struct octets chain = store_blob(st, 2);
-		if (audit_decode(store_blob(st, 1), &v) == MCSEC_OK)
-			audit_print(out, &v, chain.len == AUDIT_HASH ? chain.p : NULL);
-		else
-			fprintf(out, "{\"seq\":%lld,\"error\":\"cannot be read\"}\n", (long long)store_int(st, 0));
+	memset(f, 0, sizeof *f);
+	struct check c = {.f = f, .anchor = anchor};
+	return verify(db_path, &c);
+}
+
+/* ---- checkpoints ---- */
+
+/* One line: is it a checkpoint of this key that follows the one before it? */
+static int take_point(struct check *c, EVP_PKEY *key, size_t number, struct octets line)
+{
+	struct audit_checkpoint *p = &c->points[c->n_points];
+	uint8_t previous[AUDIT_HASH] = {0};
+	const struct audit_checkpoint *before = c->n_points ? p - 1 : NULL;
+	if (audit_checkpoint_parse(line, p))
+		return fault(c, 0, "checkpoint line %zu: cannot be read", number);
+	if (audit_checkpoint_verify(p, key))
+		return fault(c, p->size, "checkpoint line %zu: the signature is not of this key", number);
+	if (before && audit_checkpoint_hash(before, previous))
+		return unreadable(c->f->reason, sizeof c->f->reason, "libcrypto cannot hash");
+	if (memcmp(previous, p->previous, AUDIT_HASH) != 0)
+		return fault(c, p->size, "checkpoint line %zu: the one before it is missing or another", number);
+	if (p->size <= (before ? before->size : 0))
+		return fault(c, p->size, "checkpoint line %zu: it covers no more than the one before it", number);
+	c->n_points++;
+	return 0;
+}
+
+static int read_points(struct check *c, const char *path, EVP_PKEY *key)
+{
+	char *line = NULL;
+	size_t size = 0, number = 0;
+	ssize_t n;
+	int r = 0;
+	FILE *f = fopen(path, "re");
+	if (!f)
+		return unreadable(c->f->reason, sizeof c->f->reason, "the checkpoints cannot be opened");
+	while (!r && (n = getline(&line, &size, f)) > 0) {
+		void *more =
+		    (number & (number + 1)) == 0 ? realloc(c->points, 2 * (number + 1) * sizeof *c->points) : c->points;
+		if (!more) {
+			r = unreadable(c->f->reason, sizeof c->f->reason, "no memory");
+			break;
+		}
+		c->points = more;
+		r = take_point(c, key, ++number,
+			       (struct octets){(const uint8_t *)line, (size_t)(n - (line[n - 1] == '\n'))});
 	}
-	int r = e ? unreadable(reason, reason_size, store_error_text(s)) : 0;
-	if (!r && (fflush(out) || ferror(out))) {
-		snprintf(reason, reason_size, "cannot be written");
-		r = -1;
-	}
-	store_close(s);
+	free(line);
+	fclose(f);
+	return r;
+}
+
+int audit_verify_points(const char *db_path, const char *points, const char *public_key,
+			const struct audit_anchor *anchor, struct audit_finding *f)
+{
+	memset(f, 0, sizeof *f);
+	struct check c = {.f = f, .anchor = anchor};
+	EVP_PKEY *key = audit_public_key(public_key, f->reason, sizeof f->reason);
+	int r = key ? read_points(&c, points, key) : -1;
+	if (!r)
+		r = verify(db_path, &c);
+	EVP_PKEY_free(key);
+	free(c.points);
 	return r;
 }
