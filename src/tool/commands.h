@@ -11,6 +11,7 @@
 int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
 int cmd_demo(const struct tool_command *c, int argc, char **argv);
+int cmd_audit(const struct tool_command *c, int argc, char **argv);
 int cmd_login(const struct tool_command *c, int argc, char **argv);
 int cmd_register(const struct tool_command *c, int argc, char **argv);
 int cmd_call(const struct tool_command *c, int argc, char **argv);
@@ -27,6 +28,8 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo }, \
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
+	{ "audit", "verify or export the daemons' tamper-evident records, offline", \
+	  "verify|export [idms|kms|server]  [--dir DIR | --db FILE] [...]", cmd_audit }, \
 	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \
 	{ "register", "register a user and answer calls until Ctrl-C", \
 	  "NAME [--send WAV] [--record WAV] [--dir DIR] [--json]", cmd_register }, \
