@@ -18,5 +18,7 @@ MCSEC_API void mcsec_wipe(void *p, size_t n);
 MCSEC_API int mcsec_equal(const void *a, const void *b, size_t n);
 /* Octets in use now (rounded as the allocator rounds): tests prove with it that nothing leaks. */
 MCSEC_API size_t mcsec_secret_in_use(void);
+/* 1 if all secret memory so far is locked; 0 if the limit (RLIMIT_MEMLOCK) forbade it somewhere. */
+MCSEC_API int mcsec_secret_is_locked(void);
 
 #endif

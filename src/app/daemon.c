@@ -161,11 +161,19 @@ static int run(const struct daemon_spec *spec, const struct arguments *a, const 
 	return DAEMON_OK;
 }
 
+static const char *config_path = "";
+
+const char *daemon_config_path(void)
+{
+	return config_path;
+}
+
 int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 {
 	struct arguments a = read_arguments(argc, argv, spec);
 	if (a.done)
 		return a.exit_code;
+	config_path = a.config;
 	daemon_harden();
 	const char *level = getenv("MCX_LOG");
 	int chosen = level ? log_level_of(level) : -1;

@@ -33,6 +33,8 @@ struct daemon_spec {
 };
 
 int daemon_main(int argc, char **argv, const struct daemon_spec *spec);
+/* The --config of this process. */
+const char *daemon_config_path(void);
 /* Only the hardening; for tools that handle keys. */
 void daemon_harden(void);
 

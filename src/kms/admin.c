@@ -123,11 +123,10 @@ static void get_domain(struct call *c)
 	hex_encode(OCTETS(head.chain), chain);
 	admin_json(c, 200,
 		   json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:{s:I, s:s}}", "uri", cert->kms_uri,
-			     "cert_uri", cert->cert_uri, "state",
-			     issuer_is_sealed(c->kms->issuer) ? "sealed" : "unsealed", "valid_from",
-			     (json_int_t)cert->valid_from, "valid_to", (json_int_t)cert->valid_to, "user_key_period",
-			     (json_int_t)cert->periods.period, "user_key_offset", (json_int_t)cert->periods.offset,
-			     "period", (json_int_t)period, "period_ends",
+			     "cert_uri", cert->cert_uri, "state", issuer_life_name(issuer_life(c->kms->issuer)),
+			     "valid_from", (json_int_t)cert->valid_from, "valid_to", (json_int_t)cert->valid_to,
+			     "user_key_period", (json_int_t)cert->periods.period, "user_key_offset",
+			     (json_int_t)cert->periods.offset, "period", (json_int_t)period, "period_ends",
 			     (json_int_t)(mcsec_period_start(&cert->periods, period + 1) - MCSEC_NTP_UNIX), "audit",
 			     "seq", (json_int_t)head.seq, "chain", chain));
 }
@@ -140,7 +139,6 @@ static void post_seal(struct call *c)
 		return;
 	}
 	issuer_seal(c->kms->issuer);
-	metric_set(&kms_metrics[KMS_M_SEALED], 1);
 	admin_json(c, 200, json_pack("{s:s}", "state", "sealed"));
 }
 
@@ -209,7 +207,7 @@ static const char *not_ready(void *kms)
 	struct kms *k = kms;
 	enum store_err e;
 	if (issuer_is_sealed(k->issuer))
-		return "sealed";
+		return issuer_life_name(issuer_life(k->issuer));
 	struct kms_db *db = kms_pool_take(k->pool, &e);
 	if (!db)
 		return "database";

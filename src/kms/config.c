@@ -23,6 +23,10 @@ const struct config_option kms_options[] = {
     {"admin_ca", CONFIG_PATH, AT(admin_ca), NULL, NO_RANGE},
     {"database", CONFIG_PATH, AT(database), NULL, NO_RANGE},
     {"passphrase", CONFIG_PATH, AT(passphrase), NULL, NO_RANGE},
+    {"user", CONFIG_TEXT, AT(user), "", NO_RANGE},
+    {"issuer_user", CONFIG_TEXT, AT(issuer_user), "", NO_RANGE},
+    {"issuer_restart", CONFIG_BOOL, AT(issuer_restart), "true", NO_RANGE},
+    {"memory_lock", CONFIG_TEXT, AT(memory_lock), "warn", NO_RANGE},
     {"issuer", CONFIG_TEXT, AT(issuer), NULL, NO_RANGE},
     {"audience", CONFIG_TEXT, AT(audience), NULL, NO_RANGE},
     {"realm", CONFIG_TEXT, AT(realm), "", NO_RANGE},
@@ -68,6 +72,8 @@ int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 		return refuse(err, err_size, "offset must be below period");
 	if (strcmp(c->enrolment, "token") != 0 && strcmp(c->enrolment, "listed") != 0)
 		return refuse(err, err_size, "enrolment is \"token\" or \"listed\"");
+	if (strcmp(c->memory_lock, "warn") != 0 && strcmp(c->memory_lock, "required") != 0)
+		return refuse(err, err_size, "memory_lock is \"warn\" or \"required\"");
 	if (c->no_token_status == 402)
 		return refuse(err, err_size, "no_token_status is 401 or 403");
 	for (size_t i = 0; i < c->servers.n; i++)

@@ -18,6 +18,9 @@ struct kms_config {
 	char tls[KMS_PATH], tls_key[KMS_PATH]; /* PEM; the key may stand in the first */
 	char client_ca[KMS_PATH], admin_ca[KMS_PATH];
 	char database[KMS_PATH], passphrase[KMS_PATH];
+	char user[64], issuer_user[64]; /* names or numbers; "": see confine.h */
+	int issuer_restart;
+	char memory_lock[16]; /* "warn" or "required" */
 	char issuer[256], audience[256], realm[256];
 	char jwks[1024], jwks_file[KMS_PATH], ca[KMS_PATH], resolve[1024];
 	int rel13_scopes;

@@ -2,18 +2,21 @@
 /*
  * context.c - opening and closing what mcx-kms works with: store, domain, seal, the identity server's keys.
  *
- * The domain is made once: at the first start with a passphrase file there. After that its certificate and its secrets
- * never change by a restart; a configuration that contradicts the stored certificate is refused. Without the
- * passphrase file the daemon starts sealed and says 503 until it is unsealed (kms.md 15A rows 8a, 9).
+ * The domain is made once: at the first start with its custody there. After that its certificate and its secrets never
+ * change by a restart; a configuration that contradicts the stored certificate is refused. Without a domain the daemon
+ * is uninitialised, without its custody sealed, and says 503 in both (kms.md 15A rows 8a, 9).
  */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/timex.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "app/daemon.h"
 #include "app/log.h"
 #include "kms/context.h"
+#include "kms/issuer/confine.h"
 #include "mcsec/secret.h"
 
 struct metric kms_metrics[KMS_METRICS] = {
@@ -26,6 +29,8 @@ struct metric kms_metrics[KMS_METRICS] = {
 		     0},
     [KMS_M_CLIENT_ERRORS] = {"mcx_kms_client_errors_total", "Errors clients reported", NULL, METRIC_COUNTER, 0},
     [KMS_M_SEALED] = {"mcx_kms_sealed", "1 while the master secrets are not loaded", NULL, METRIC_GAUGE, 0},
+    [KMS_M_ISSUER_UP] = {"mcx_kms_issuer_up", "1 while the issuing process lives", NULL, METRIC_GAUGE, 0},
+    [KMS_M_ISSUER_DEATHS] = {"mcx_kms_issuer_deaths_total", "Deaths of the issuing process", NULL, METRIC_COUNTER, 0},
 };
 
 enum { REFUSALS_A_SECOND = 5, NUMBERS_AT_ONCE = 256, JWKS_TIMEOUT_MS = 3000, JWKS_MAX = 256 * 1024 };
@@ -89,17 +94,21 @@ static void describe(struct kms *k, struct kms_certificate *cert)
 		memcpy(cert->domains[cert->n_domains++], c->domains.item[i], KMS_URI_MAX);
 }
 
+/* 0, -1, or 1: the custody is not there, so the daemon is uninitialised. */
 static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
 {
-	describe(k, &k->domain.cert);
-	enum custody_err c = issuer_create(k->issuer, k->config->passphrase, k->config->uri,
-					   k->domain.cert.pub_auth_key, k->domain.cert.pub_enc_key, k->domain.sealed);
+	struct kms_certificate *cert = &k->domain.cert;
+	describe(k, cert);
+	enum custody_err c = issuer_create(k->issuer, k->config->uri, &cert->periods, cert->pub_auth_key,
+					   cert->pub_enc_key, k->domain.sealed, &k->domain.sealed_len);
+	if (c == CUSTODY_ABSENT) {
+		log_warn("kms.uninitialised", log_text("custody", "absent; mcx kms ceremony init makes a domain"));
+		return 1;
+	}
 	if (c) {
-		snprintf(err, err_size, "uninitialised, and no domain can be made: passphrase file %s: %s",
-			 k->config->passphrase, custody_err_name(c));
+		snprintf(err, err_size, "no domain can be made; its custody: %s", custody_err_name(c));
 		return -1;
 	}
-	k->domain.sealed_len = ISSUER_SEALED_LEN;
 	struct audit_record r = {.class_ = 'K',
 				 .type = "kms.master.create",
 				 .clock = kms_clock(),
@@ -128,10 +137,19 @@ static int check_domain(const struct kms *k, char *err, size_t err_size)
 
 enum custody_err kms_unseal(struct kms *k)
 {
-	enum custody_err c = issuer_unseal(k->issuer, k->config->passphrase, &k->domain.cert,
-					   (struct octets){k->domain.sealed, k->domain.sealed_len});
-	metric_set(&kms_metrics[KMS_M_SEALED], issuer_is_sealed(k->issuer));
-	return c;
+	if (!issuer_is_sealed(k->issuer))
+		return CUSTODY_OK;
+	if (!k->domain.sealed_len)
+		return CUSTODY_ABSENT;
+	return issuer_unseal(k->issuer, &k->domain.cert, (struct octets){k->domain.sealed, k->domain.sealed_len});
+}
+
+static void note_issuer(void *ctx, enum issuer_life now, int died)
+{
+	(void)ctx;
+	metric_set(&kms_metrics[KMS_M_SEALED], now != ISSUER_LIFE_UNSEALED);
+	metric_set(&kms_metrics[KMS_M_ISSUER_UP], now == ISSUER_LIFE_UNSEALED || now == ISSUER_LIFE_SEALED);
+	metric_add(&kms_metrics[KMS_M_ISSUER_DEATHS], died);
 }
 
 static int unseal_at_start(struct kms *k, char *err, size_t err_size)
@@ -140,10 +158,10 @@ static int unseal_at_start(struct kms *k, char *err, size_t err_size)
 	if (!c)
 		return 0;
 	if (c == CUSTODY_ABSENT) {
-		log_warn("kms.sealed", log_text("passphrase", k->config->passphrase));
+		log_warn("kms.sealed", log_text("custody", custody_err_name(c)));
 		return 0;
 	}
-	snprintf(err, err_size, "passphrase file %s: %s", k->config->passphrase, custody_err_name(c));
+	snprintf(err, err_size, "the master secrets do not open; their custody: %s", custody_err_name(c));
 	return -1;
 }
 
@@ -155,8 +173,8 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 	}
 	struct audit_record r = {.class_ = 'T', .type = "audit.open", .clock = kms_clock(), .actor = k->config->node};
 	enum store_err e = kms_db_domain(db, &k->domain);
-	int made = e == STORE_OK;
-	if (made && create_domain(k, db, err, err_size))
+	int missing = e == STORE_OK, made = missing ? create_domain(k, db, err, err_size) : 0;
+	if (made < 0)
 		return -1;
 	if (e == STORE_OK || e == STORE_ROW)
 		e = audit_append(db->audit, &r, kms_now_ns());
@@ -166,9 +184,11 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 		snprintf(err, err_size, "database: %s", store_error_text(db->store));
 		return -1;
 	}
+	if (made > 0)
+		return 0;
 	if (check_domain(k, err, err_size))
 		return -1;
-	return made ? 0 : unseal_at_start(k, err, err_size);
+	return missing ? 0 : unseal_at_start(k, err, err_size);
 }
 
 /* ---- the identity server's keys
@@ -223,6 +243,30 @@ static int open_store(struct kms *k, char *err, size_t err_size)
 	return rc;
 }
 
+/* First of all: the keeper is forked from a process without threads, and with the user it was started as. */
+static int open_issuer(struct kms *k, char *err, size_t err_size)
+{
+	const struct issuer_options o = {
+	    .config = k->config, .config_path = daemon_config_path(), .changed = note_issuer, .ctx = k};
+	int separate;
+	k->issuer = issuer_new(&o, err, err_size);
+	if (!k->issuer || (k->config->user[0] && confine_user(k->config->user, &separate, err, err_size)))
+		return -1;
+	log_info("kms.separation", log_int("uid", geteuid()), log_int("filtered", !confine_is_off()),
+		 log_text("issuer_user", k->config->issuer_user));
+	if (geteuid() == 0)
+		log_warn("kms.front-end-is-root", log_text("because", "the configuration names no user"));
+	return 0;
+}
+
+static int confine(struct kms *k, char *err, size_t err_size)
+{
+	if (!confine_front() && !issuer_watch(k->issuer))
+		return 0;
+	snprintf(err, err_size, "the kernel refuses the filter of system calls, or threads");
+	return -1;
+}
+
 struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size)
 {
 	struct kms *k = calloc(1, sizeof *k);
@@ -230,15 +274,13 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 		k->config = config;
 		k->now = system_now;
 		pthread_mutex_init(&k->numbers.lock, NULL);
-		k->issuer = issuer_new();
 		k->sources = limit_new((unsigned)config->limit_source);
 		k->refusals = limit_new(REFUSALS_A_SECOND);
 	}
-	if (!k || !k->issuer || !k->sources || !k->refusals)
+	if (!k || !k->sources || !k->refusals)
 		snprintf(err, err_size, "no memory");
-	else if (issuer_self_test(&mcsec_rng_system))
-		snprintf(err, err_size, "the self-test of the cryptography failed");
-	else if (!open_keys(k, err, err_size) && !open_store(k, err, err_size)) {
+	else if (!open_issuer(k, err, err_size) && !open_keys(k, err, err_size) && !open_store(k, err, err_size) &&
+		 !confine(k, err, err_size)) {
 		k->periods = (struct period_policy){.periods = k->domain.cert.periods,
 						    .preprovision = (uint64_t)config->preprovision,
 						    .max_past = (uint64_t)config->max_past,

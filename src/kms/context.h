@@ -43,6 +43,8 @@ enum kms_metric {
 	KMS_M_STORE,
 	KMS_M_CLIENT_ERRORS,
 	KMS_M_SEALED,
+	KMS_M_ISSUER_UP,
+	KMS_M_ISSUER_DEATHS,
 	KMS_METRICS
 };
 extern struct metric kms_metrics[KMS_METRICS];

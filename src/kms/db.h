@@ -30,7 +30,7 @@ void kms_pool_give(struct kms_pool *p, struct kms_db *db, enum store_err e);
 
 /* ---- the domain: one row, made once ---- */
 
-enum { KMS_SEALED_MAX = 512 };
+enum { KMS_SEALED_MAX = 2048 };
 
 struct kms_domain_row {
 	struct kms_certificate cert;

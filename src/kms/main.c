@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/daemon.h"
 #include "kms/context.h"
@@ -51,6 +52,25 @@ static int listen_all(struct running *r, char *err, size_t err_size)
 	return r->public && r->admin ? 0 : -1;
 }
 
+/* What a library or a later program could be led astray by; before there are threads. */
+static void scrub_environment(void)
+{
+	static const char *const kept[] = {
+	    "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "MCX_LOG",       "TZ",          "LANG", "PATH",
+	    "SOFTHSM2_CONF",         "ASAN_OPTIONS",  "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+	enum { KEPT = sizeof kept / sizeof *kept };
+	char *value[KEPT] = {0};
+	for (size_t i = 0; i < KEPT; i++)
+		if (getenv(kept[i]))
+			value[i] = strdup(getenv(kept[i]));
+	clearenv();
+	for (size_t i = 0; i < KEPT; i++) {
+		if (value[i])
+			setenv(kept[i], value[i], 1);
+		free(value[i]);
+	}
+}
+
 static int start(void **ctx, const void *config, char *ready, size_t ready_size, char *err, size_t err_size)
 {
 	struct running *r = calloc(1, sizeof *r);
@@ -58,6 +78,7 @@ static int start(void **ctx, const void *config, char *ready, size_t ready_size,
 		snprintf(err, err_size, "no memory");
 		return -1;
 	}
+	scrub_environment();
 	signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk (503), not our death */
 	r->config = *(const struct kms_config *)config;
 	if (!kms_config_complete(&r->config, err, err_size))
@@ -67,7 +88,7 @@ static int start(void **ctx, const void *config, char *ready, size_t ready_size,
 		return -1;
 	}
 	snprintf(ready, ready_size, "\"port\":%u,\"admin_port\":%u,\"state\":\"%s\"", http_server_port(r->public),
-		 http_server_port(r->admin), issuer_is_sealed(r->kms->issuer) ? "sealed" : "unsealed");
+		 http_server_port(r->admin), issuer_life_name(issuer_life(r->kms->issuer)));
 	*ctx = r;
 	return 0;
 }

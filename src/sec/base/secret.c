@@ -28,6 +28,7 @@ struct region {
 	uint32_t *run; /* run[i]: slots of the allocation that begins at slot i; 0 elsewhere */
 	uint8_t *taken;
 	size_t hint;
+	int locked;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -59,7 +60,7 @@ static struct region *region_new(size_t slots)
 	r->taken = calloc(r->slots, 1);
 	if (!r->run || !r->taken || mprotect(r->base, len, PROT_READ | PROT_WRITE))
 		goto fail;
-	(void)mlock(r->base, len);
+	r->locked = mlock(r->base, len) == 0;
 	(void)madvise(r->base, len, MADV_DONTDUMP);
 	return r;
 fail:
@@ -143,4 +144,16 @@ size_t mcsec_secret_in_use(void)
 	size_t n = in_use;
 	pthread_mutex_unlock(&lock);
 	return n;
+}
+
+int mcsec_secret_is_locked(void)
+{
+	int locked = 1;
+	mcsec_secret_free(mcsec_secret_alloc(1)); /* there is a region to speak of */
+	pthread_mutex_lock(&lock);
+	for (const struct region *r = regions; r; r = r->next)
+		locked &= r->locked;
+	locked &= regions != NULL;
+	pthread_mutex_unlock(&lock);
+	return locked;
 }

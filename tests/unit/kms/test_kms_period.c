@@ -2,7 +2,7 @@
 /* test_kms_period.c - which periods are given, and what the issuer makes of them (kms.md 2.1, 3.1, 3.4, 16.1). */
 #include "unit/kms/kms_vector.h"
 #include "unit/kms/scratch.h"
-#include "kms/issuer.h"
+#include "kms/issuer/vault.h"
 #include "kms/limit.h"
 #include "kms/period.h"
 
@@ -98,8 +98,10 @@ struct fixture {
 	struct kms_vector vector;
 	struct scratch scratch;
 	char passphrase[400];
-	struct issuer *issuer;
-	uint8_t sealed[ISSUER_SEALED_LEN];
+	struct custody *custody;
+	struct vault *vault;
+	struct issuer_domain domain;
+	uint8_t sealed[VAULT_SECRET_LEN + CUSTODY_OVERHEAD];
 };
 
 static int open_issuer(void **state)
@@ -123,7 +125,11 @@ static int open_issuer(void **state)
 			 CUSTODY_OK);
 	custody_passphrase_free(p);
 	mcsec_secret_free(secrets);
-	f->issuer = issuer_new();
+	assert_int_equal(custody_attach(&(struct custody_place){.passphrase = f->passphrase}, &f->custody), CUSTODY_OK);
+	f->vault = vault_new();
+	f->domain = (struct issuer_domain){.periods = f->vector.cert.periods, .sealed = OCTETS(f->sealed)};
+	memcpy(f->domain.kpak, f->vector.cert.pub_auth_key, MCSEC_KPAK_LEN);
+	memcpy(f->domain.z_pub, f->vector.cert.pub_enc_key, MCSEC_ZPUB_LEN);
 	*state = f;
 	return 0;
 }
@@ -131,33 +137,39 @@ static int open_issuer(void **state)
 static int close_issuer(void **state)
 {
 	struct fixture *f = *state;
-	issuer_free(f->issuer);
+	vault_free(f->vault);
+	custody_detach(f->custody);
 	kms_vector_close(&f->vector);
 	scratch_remove(&f->scratch);
 	free(f);
 	return 0;
 }
 
-static struct kms_key_set new_set(void)
+static enum issuer_status issue(struct fixture *f, uint64_t period, const uint8_t *uid, struct mcsec_issued *out)
 {
-	return (struct kms_key_set){.secret = mcsec_secret_alloc(sizeof(struct kms_key_secret))};
+	return vault_issue(f->vault, &mcsec_rng_system, VECTOR_USER, period, period, uid, out);
 }
 
 static void the_key_issue_vector_is_reproduced(void **state)
 {
 	struct fixture *f = *state;
-	struct kms_key_set s = new_set();
+	struct mcsec_issued *k = mcsec_secret_alloc(sizeof *k);
+	struct kms_key_set s = {.secret = mcsec_secret_alloc(sizeof(struct kms_key_secret))};
 	struct kms_fault fault;
 	struct mcsec_kms *kms;
 	struct mcsec_keyset *keys;
-	assert_true(issuer_is_sealed(f->issuer));
-	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 1, VECTOR_USER, 1388, &s), MCSEC_E_NO_KEYS);
-	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &f->vector.cert, OCTETS(f->sealed)), CUSTODY_OK);
-	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 1, VECTOR_USER, 1388, &s), MCSEC_OK);
-	assert_memory_equal(s.uid, f->vector.set.uid, 32);
-	assert_memory_equal(s.secret->rsk, f->vector.set.secret->rsk, MCSEC_RSK_LEN);
-	assert_int_equal(s.valid_from, f->vector.set.valid_from);
-	assert_int_equal(s.valid_to, f->vector.set.valid_to);
+	const uint8_t *uid_1388 = f->vector.set.uid;
+	assert_true(vault_is_sealed(f->vault));
+	assert_int_equal(issue(f, 1388, uid_1388, k), ISSUER_SEALED);
+	assert_int_equal(vault_open(f->vault, f->custody, VECTOR_KMS, &f->domain), CUSTODY_OK);
+	assert_int_equal(issue(f, 1388, uid_1388, k), ISSUER_OK);
+	assert_memory_equal(k->rsk, f->vector.set.secret->rsk, MCSEC_RSK_LEN);
+	struct kms_key_secret *secret = s.secret;
+	s = f->vector.set;
+	s.secret = secret;
+	memcpy(s.secret->rsk, k->rsk, MCSEC_RSK_LEN);
+	memcpy(s.secret->ssk, k->ssk, MCSEC_SSK_LEN);
+	memcpy(s.pvt, k->pvt, MCSEC_PVT_LEN);
 	assert_int_equal(mcsec_kms_new(&kms, f->vector.cert.pub_auth_key, f->vector.cert.pub_enc_key), MCSEC_OK);
 	assert_int_equal(kms_key_set_check(&s, &f->vector.cert, kms, VECTOR_USER, &keys, &fault), MCSEC_OK);
 	mcsec_keyset_free(keys);
@@ -167,12 +179,26 @@ static void the_key_issue_vector_is_reproduced(void **state)
 	vector_open(&v, "kms.json");
 	vector_get(&v, "UID_1389", uid, 32);
 	vector_get(&v, "RSK_1389_begin", rsk, sizeof rsk);
-	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 2, VECTOR_USER, 1389, &s), MCSEC_OK);
-	assert_memory_equal(s.uid, uid, 32);
-	assert_memory_equal(s.secret->rsk, rsk, sizeof rsk);
-	issuer_seal(f->issuer);
-	assert_int_equal(issuer_issue(f->issuer, &f->vector.cert, 3, VECTOR_USER, 1388, &s), MCSEC_E_NO_KEYS);
+	assert_int_equal(issue(f, 1389, uid, k), ISSUER_OK);
+	assert_memory_equal(k->rsk, rsk, sizeof rsk);
+	vault_seal(f->vault);
+	assert_int_equal(issue(f, 1388, uid_1388, k), ISSUER_SEALED);
 	mcsec_secret_free(s.secret);
+	mcsec_secret_free(k);
+}
+
+static void a_uid_that_is_not_that_of_identity_and_period_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct mcsec_issued *k = mcsec_secret_alloc(sizeof *k);
+	assert_int_equal(vault_open(f->vault, f->custody, VECTOR_KMS, &f->domain), CUSTODY_OK);
+	assert_int_equal(issue(f, 1389, f->vector.set.uid, k), ISSUER_UID_MISMATCH);
+	assert_int_equal(
+	    vault_issue(f->vault, &mcsec_rng_system, "sip:other@example.org", 1388, 1, f->vector.set.uid, k),
+	    ISSUER_UID_MISMATCH);
+	assert_int_equal(vault_issue(f->vault, &mcsec_rng_system, "", 1388, 1, f->vector.set.uid, k),
+			 ISSUER_UID_MISMATCH);
+	mcsec_secret_free(k);
 }
 
 static enum mcsec_err stuck(void *ctx, uint8_t *out, size_t n)
@@ -204,29 +230,30 @@ static void the_self_test_holds_and_a_dead_random_source_fails_it(void **state)
 static void secrets_of_another_certificate_do_not_unseal(void **state)
 {
 	struct fixture *f = *state;
-	struct kms_certificate other = f->vector.cert;
-	other.pub_auth_key[10] ^= 1;
-	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &other, OCTETS(f->sealed)), CUSTODY_WRONG);
-	assert_true(issuer_is_sealed(f->issuer));
-	strcpy(other.kms_uri, "kms.other.example");
-	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &other, OCTETS(f->sealed)), CUSTODY_WRONG);
+	struct issuer_domain other = f->domain;
+	other.kpak[10] ^= 1;
+	assert_int_equal(vault_open(f->vault, f->custody, VECTOR_KMS, &other), CUSTODY_WRONG);
+	assert_true(vault_is_sealed(f->vault));
+	assert_int_equal(vault_open(f->vault, f->custody, "kms.other.example", &f->domain), CUSTODY_WRONG);
+	assert_int_equal(vault_open(f->vault, NULL, VECTOR_KMS, &f->domain), CUSTODY_ABSENT);
+	assert_true(vault_is_sealed(f->vault));
 }
 
 static void fresh_secrets_are_new_each_time_and_unseal_again(void **state)
 {
 	struct fixture *f = *state;
-	struct kms_certificate a = f->vector.cert, b = f->vector.cert;
-	uint8_t sealed_a[ISSUER_SEALED_LEN], sealed_b[ISSUER_SEALED_LEN];
+	struct issuer_domain a = f->domain, b = f->domain, mixed;
+	uint8_t sealed_a[CUSTODY_BLOB_MAX], sealed_b[CUSTODY_BLOB_MAX];
 	size_t before = mcsec_secret_in_use();
-	assert_int_equal(issuer_create(f->issuer, f->passphrase, VECTOR_KMS, a.pub_auth_key, a.pub_enc_key, sealed_a),
-			 CUSTODY_OK);
-	assert_int_equal(issuer_create(f->issuer, f->passphrase, VECTOR_KMS, b.pub_auth_key, b.pub_enc_key, sealed_b),
-			 CUSTODY_OK);
-	assert_memory_not_equal(a.pub_auth_key, b.pub_auth_key, MCSEC_KPAK_LEN);
-	assert_memory_not_equal(a.pub_enc_key, b.pub_enc_key, MCSEC_ZPUB_LEN);
-	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &a, OCTETS(sealed_b)), CUSTODY_WRONG);
-	assert_int_equal(issuer_unseal(f->issuer, f->passphrase, &a, OCTETS(sealed_a)), CUSTODY_OK);
-	issuer_seal(f->issuer);
+	assert_int_equal(vault_create(f->vault, f->custody, VECTOR_KMS, &a, sealed_a), CUSTODY_OK);
+	assert_int_equal(vault_create(f->vault, f->custody, VECTOR_KMS, &b, sealed_b), CUSTODY_OK);
+	assert_memory_not_equal(a.kpak, b.kpak, MCSEC_KPAK_LEN);
+	assert_memory_not_equal(a.z_pub, b.z_pub, MCSEC_ZPUB_LEN);
+	mixed = a;
+	mixed.sealed = b.sealed;
+	assert_int_equal(vault_open(f->vault, f->custody, VECTOR_KMS, &mixed), CUSTODY_WRONG);
+	assert_int_equal(vault_open(f->vault, f->custody, VECTOR_KMS, &a), CUSTODY_OK);
+	vault_seal(f->vault);
 	assert_int_equal(mcsec_secret_in_use(), before);
 }
 
@@ -259,6 +286,7 @@ int main(void)
 	    T(periods_beyond_the_limits_are_refused_on_both_sides),
 	    T(mcx_sec_108_periods_go_on_when_the_32_bit_seconds_wrap_in_2036),
 	    I(the_key_issue_vector_is_reproduced),
+	    I(a_uid_that_is_not_that_of_identity_and_period_is_refused),
 	    T(the_self_test_holds_and_a_dead_random_source_fails_it),
 	    I(secrets_of_another_certificate_do_not_unseal),
 	    I(fresh_secrets_are_new_each_time_and_unseal_again),

@@ -9,7 +9,7 @@
  */
 #include <openssl/evp.h>
 
-#include "kms/issuer.h"
+#include "kms/issuer/vault.h"
 #include "mcsec/secret.h"
 
 static const uint8_t z_t_tail[20] = {
