@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* element_crypt.c - EncryptedData written and read (see element_crypt.h). */
+#include "element_crypt.h"
+
+#include <stdlib.h>
+
+#include "mcsec/secret.h"
+#include "mcx/doc/xml.h"
+#include "sec/base/text.h"
+
+#define ALG_GCM      "http://www.w3.org/2009/xmlenc11#aes128-gcm"
+#define TYPE_CONTENT NS_XENC "Content"
+#define TYPE_ELEMENT NS_XENC "Element"
+
+enum { SEALED_MAX = XML_IV_LEN + XML_VALUE_MAX + XML_TAG_LEN };
+
+int element_is_encrypted_data(const xmlNode *node)
+{
+	return xml_is(node, NS_XENC, "EncryptedData");
+}
+
+enum mcsec_err element_encrypt(struct writer *w, const struct xml_key *key, const uint8_t iv[XML_IV_LEN],
+			       struct octets plain)
+{
+	struct crypt {
+		uint8_t sealed[SEALED_MAX];
+		char text[BASE64_SIZE(SEALED_MAX)];
+	} *c = plain.len <= XML_VALUE_MAX ? malloc(sizeof *c) : NULL;
+	if (!c)
+		return plain.len <= XML_VALUE_MAX ? MCSEC_E_MEMORY : MCSEC_E_LENGTH;
+	memcpy(c->sealed, iv, XML_IV_LEN);
+	enum mcsec_err e = xml_seal(key, iv, plain, c->sealed + XML_IV_LEN);
+	char name[XML_KEY_NAME_SIZE];
+	xml_key_name(key->id, name);
+	base64_encode((struct octets){c->sealed, XML_IV_LEN + plain.len + XML_TAG_LEN}, c->text);
+	wr_text(w, "<xenc:EncryptedData xmlns:xenc=\"" NS_XENC "\" Type=\"" TYPE_CONTENT "\">"
+		   "<xenc:EncryptionMethod Algorithm=\"" ALG_GCM "\"/>"
+		   "<ds:KeyInfo xmlns:ds=\"" NS_DSIG "\"><ds:KeyName>");
+	wr_text(w, name);
+	wr_text(w, "</ds:KeyName></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>");
+	wr_text(w, c->text);
+	wr_text(w, "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>");
+	free(c);
+	return e ? e : w->err;
+}
+
+/* The one child element {ns}name of a node that has no other kind of child element. */
+static const xmlNode *lone(const xmlNode *parent, const char *ns, const char *name)
+{
+	const xmlNode *only = parent ? xml_only_element(parent) : NULL;
+	return only && xml_is(only, ns, name) ? only : NULL;
+}
+
+static int known_shape(const xmlNode *data, const xmlNode **cipher_value, uint32_t *key_id)
+{
+	static const char *const children[] = {"EncryptionMethod", "KeyInfo", "CipherData"};
+	const xmlNode *found[3] = {0};
+	char text[128];
+	size_t i = 0;
+	for (const xmlNode *c = data->children; c; c = c->next) {
+		if (c->type == XML_TEXT_NODE && xmlIsBlankNode(c))
+			continue;
+		if (i == 3 || !xml_is(c, i == 1 ? NS_DSIG : NS_XENC, children[i]))
+			return 0;
+		found[i++] = c;
+	}
+	if (i != 3 || xml_attribute(data, "Type", text, sizeof text) != MCSEC_OK ||
+	    (text[0] && strcmp(text, TYPE_CONTENT) != 0 && strcmp(text, TYPE_ELEMENT) != 0))
+		return 0;
+	if (found[0]->children || xml_attribute(found[0], "Algorithm", text, sizeof text) != MCSEC_OK ||
+	    strcmp(text, ALG_GCM) != 0)
+		return 0;
+	const xmlNode *name = lone(found[1], NS_DSIG, "KeyName");
+	*cipher_value = lone(found[2], NS_XENC, "CipherValue");
+	return name && *cipher_value && xml_trimmed_text(name, text, sizeof text) == MCSEC_OK &&
+	       xml_key_name_read(text, strlen(text), key_id);
+}
+
+/* base64 may be wrapped (xmlsec does so at 64 characters): white space is taken out in place. */
+static size_t squeeze(char *text)
+{
+	size_t n = 0;
+	for (const char *c = text; *c; c++)
+		if (*c != ' ' && *c != '\n' && *c != '\r' && *c != '\t')
+			text[n++] = *c;
+	text[n] = 0;
+	return n;
+}
+
+enum mcsec_err element_decrypt(const xmlNode *data, const struct xml_keys *keys, uint8_t *plain, size_t *len,
+			       uint8_t iv[XML_IV_LEN], uint32_t *key_id)
+{
+	struct crypt {
+		uint8_t sealed[SEALED_MAX];
+		char text[2 * SEALED_MAX]; /* with line ends */
+	} *c = malloc(sizeof *c);
+	const xmlNode *value = NULL;
+	enum mcsec_err e = c ? MCSEC_E_DECRYPT : MCSEC_E_MEMORY;
+	size_t n = 0;
+	if (c && known_shape(data, &value, key_id) && xml_plain_text(value, c->text, sizeof c->text) == MCSEC_OK &&
+	    base64_decode(c->text, squeeze(c->text), c->sealed, sizeof c->sealed, &n) == MCSEC_OK &&
+	    n >= XML_IV_LEN + XML_TAG_LEN) {
+		const struct xml_key *key = xml_keys_find(keys, *key_id);
+		memcpy(iv, c->sealed, XML_IV_LEN);
+		struct octets sealed = {c->sealed + XML_IV_LEN, n - XML_IV_LEN};
+		if (key && xml_unseal(key, iv, sealed, plain) == MCSEC_OK) {
+			*len = sealed.len - XML_TAG_LEN;
+			e = MCSEC_OK;
+		}
+	}
+	free(c);
+	return e;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* xml_key.c - keys of the XML protection and AES-128-GCM under them (see xml_key.h). */
+#include "xml_key.h"
+
+#include <openssl/evp.h>
+
+#include "mcsec/kdf.h"
+#include "mcsec/secret.h"
+#include "sec/base/text.h"
+
+enum mcsec_err xml_key_derive(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity)
+{
+	out->id = xpk_id;
+	enum mcsec_err e = mcsec_signalling_key(MCSEC_FC_CONFIDENTIALITY, xpk, XML_KEY_LEN, identity, xpk_id,
+						out->confidentiality, XML_KEY_LEN);
+	if (!e)
+		e = mcsec_signalling_key(MCSEC_FC_INTEGRITY, xpk, XML_KEY_LEN, identity, xpk_id, out->integrity,
+					 XML_KEY_LEN);
+	if (e)
+		xml_key_wipe(out);
+	return e;
+}
+
+void xml_key_wipe(struct xml_key *key)
+{
+	mcsec_wipe(key, sizeof *key);
+}
+
+void xml_key_name(uint32_t id, char out[XML_KEY_NAME_SIZE])
+{
+	uint8_t octets[XML_KEY_ID_LEN];
+	struct writer w = wr_init(octets, sizeof octets);
+	wr_u32(&w, id);
+	base64_encode(wr_result(&w), out);
+}
+
+int xml_key_name_read(const char *text, size_t len, uint32_t *id)
+{
+	uint8_t octets[XML_KEY_ID_LEN];
+	size_t n = 0;
+	if (base64_decode(text, len, octets, sizeof octets, &n) != MCSEC_OK || n != sizeof octets)
+		return 0;
+	struct reader r = rd_init(OCTETS(octets));
+	*id = rd_u32(&r);
+	return 1;
+}
+
+enum mcsec_err xml_seal(const struct xml_key *key, const uint8_t iv[XML_IV_LEN], struct octets plain, uint8_t *out)
+{
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	int n = 0, end = 0;
+	int ok = c && plain.len <= INT32_MAX &&
+		 EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, key->confidentiality, iv) == 1 &&
+		 EVP_EncryptUpdate(c, out, &n, plain.p, (int)plain.len) == 1 &&
+		 EVP_EncryptFinal_ex(c, out + n, &end) == 1 &&
+		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, XML_TAG_LEN, out + plain.len) == 1;
+	EVP_CIPHER_CTX_free(c);
+	return ok ? MCSEC_OK : MCSEC_E_CRYPTO;
+}
+
+enum mcsec_err xml_unseal(const struct xml_key *key, const uint8_t iv[XML_IV_LEN], struct octets sealed, uint8_t *out)
+{
+	if (sealed.len < XML_TAG_LEN || sealed.len > INT32_MAX)
+		return MCSEC_E_DECRYPT;
+	size_t len = sealed.len - XML_TAG_LEN;
+	uint8_t tag[XML_TAG_LEN];
+	memcpy(tag, sealed.p + len, sizeof tag);
+	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	int n = 0, end = 0;
+	int ok = c && EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, key->confidentiality, iv) == 1 &&
+		 EVP_DecryptUpdate(c, out, &n, sealed.p, (int)len) == 1 &&
+		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
+		 EVP_DecryptFinal_ex(c, out + n, &end) == 1;
+	EVP_CIPHER_CTX_free(c);
+	if (!ok)
+		mcsec_wipe(out, len);
+	return ok ? MCSEC_OK : MCSEC_E_DECRYPT;
+}
