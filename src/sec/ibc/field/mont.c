@@ -252,7 +252,10 @@ static const struct mont_backend mont_mulx = {"mulx",   mulx_mul,      mulx_sqr,
 __attribute__((constructor)) static void choose(void)
 {
 	unsigned a, b = 0, c, d;
-	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2) && (b & bit_ADX))
+	__builtin_cpu_init();
+	/* AVX2 for the scans of tables; what has ADX has it, unless a hypervisor hides it */
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2) && (b & bit_ADX) &&
+	    __builtin_cpu_supports("avx2"))
 		mont = &mont_mulx;
 }
 #endif

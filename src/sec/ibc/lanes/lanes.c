@@ -181,6 +181,11 @@ V8_OP void reduce(struct lanes *r, v8 t[LIMBS52])
 #if defined(V8_PLAIN)
 int lanes_on = 1;
 
+int lanes_exist(void)
+{
+	return 1;
+}
+
 int lanes_force(int on)
 {
 	lanes_on = on;
@@ -189,7 +194,7 @@ int lanes_force(int on)
 #else
 int lanes_on;
 
-static int processor_has_them(void)
+int lanes_exist(void)
 {
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
 	       __builtin_cpu_supports("avx512ifma");
@@ -198,12 +203,12 @@ static int processor_has_them(void)
 __attribute__((constructor)) static void choose(void)
 {
 	__builtin_cpu_init();
-	lanes_on = processor_has_them();
+	lanes_on = lanes_exist();
 }
 
 int lanes_force(int on)
 {
-	if (on && !processor_has_them())
+	if (on && !lanes_exist())
 		return 0;
 	lanes_on = on;
 	return 1;

@@ -30,6 +30,8 @@ struct lanes_fp2 {
 
 /* Whether this processor has them: set before main, changed only by tests. */
 extern int lanes_on;
+/* Whether they could be on. */
+int lanes_exist(void);
 /* Test only. 0 if asked for what this build does not have. */
 int lanes_force(int on);
 

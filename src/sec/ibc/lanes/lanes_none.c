@@ -10,6 +10,11 @@
 
 int lanes_on;
 
+int lanes_exist(void)
+{
+	return 0;
+}
+
 int lanes_force(int on)
 {
 	return !on;

@@ -27,6 +27,8 @@ mask_t scalar_is_zero(const struct n256 *a);
 /* 32 octets modulo n; the mask tells whether they were in [1, n - 1] as they stood. */
 mask_t scalar_load(struct n256 *r, const uint8_t in[32]);
 void scalar_store(uint8_t out[32], const struct n256 *a);
+/* The integer itself. */
+void scalar_plain(struct n256 *r, const struct n256 *a);
 /* 1 + (512-bit integer mod (n - 1)): uniform in [1, n - 1] up to 2^-256. */
 void scalar_from_hash(struct n256 *r, const uint8_t hash[64]);
 
@@ -53,6 +55,15 @@ mask_t p256_equal(const struct p256_point *a, const struct p256_point *b);
 void p256_store_x(uint8_t out[32], const struct p256_affine *a);
 
 mask_t p256_is_infinity(const struct p256_point *a);
+/* Infinity comes out as z = 0. */
+void p256_double(struct p256_point *r, const struct p256_point *a);
+/* r = a + b for finite a and b with different x. */
+void p256_add_mixed(struct p256_point *r, const struct p256_point *a, const struct p256_affine *b);
+void p256_negate_if(struct p256_affine *p, mask_t yes);
+/* n finite points to affine with one inversion; before holds n. */
+void p256_to_affine_many(struct p256_affine *r, const struct p256_point *a, struct n256 *before, size_t n);
+/* r += b, any points. Public data only. */
+void p256_add_public(struct p256_point *r, const struct p256_affine *b);
 
 /* ---- Multiples ---- */
 
