@@ -63,7 +63,7 @@ int admin_allow(const struct http_request *rq, unsigned roles, struct http_respo
 
 static int answer_metrics(const struct admin_health *h, struct http_response *rs)
 {
-	char *text = metrics_render(h->metrics, h->n_metrics);
+	char *text = metrics_render(h->metrics, h->n_metrics, h->more, h->n_more);
 	if (!text)
 		admin_error(rs, 503, "memory", "no memory");
 	else

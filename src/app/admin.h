@@ -30,6 +30,8 @@ struct admin_health {
 	void *ctx;
 	const struct metric *metrics;
 	size_t n_metrics;
+	const struct metric *more; /* shown after them; NULL without */
+	size_t n_more;
 };
 
 /* Answers /healthz, /readyz and /metrics and returns 1; 0 for any other path. Any role may read them. */

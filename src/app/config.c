@@ -193,3 +193,38 @@ int config_load(const char *path, const struct config_option *options, size_t n,
 		snprintf(err, err_size, "%s: cannot be used", path);
 	return rc;
 }
+
+static int is_named(const char *key, const char *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], key) == 0)
+			return 1;
+	return 0;
+}
+
+static int lists_differ(const struct config_list *a, const struct config_list *b)
+{
+	int differ = a->n != b->n;
+	for (size_t i = 0; !differ && i < a->n; i++)
+		differ = strcmp(a->item[i], b->item[i]) != 0;
+	return differ;
+}
+
+static int differs(const struct config_option *o, const void *was, const void *is)
+{
+	const void *a = (const char *)was + o->offset, *b = (const char *)is + o->offset;
+	if (o->kind == CONFIG_LIST)
+		return lists_differ(a, b);
+	if (o->kind == CONFIG_INT || o->kind == CONFIG_BOOL)
+		return memcmp(a, b, o->size) != 0;
+	return strcmp(a, b) != 0;
+}
+
+const char *config_fixed_change(const struct config_option *options, size_t n, const void *was, const void *is,
+				const char *const *may, size_t n_may)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!is_named(options[i].key, may, n_may) && differs(&options[i], was, is))
+			return options[i].key;
+	return NULL;
+}

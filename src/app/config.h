@@ -48,4 +48,11 @@ struct config_option {
  */
 int config_load(const char *path, const struct config_option *options, size_t n, void *out, char *err, size_t err_size);
 
+/*
+ * The first key whose value differs between two filled structs and that is not in `may` (a list of n_may keys); NULL if
+ * there is none. For a reload: what a running daemon cannot change is named instead of half done.
+ */
+const char *config_fixed_change(const struct config_option *options, size_t n, const void *was, const void *is,
+				const char *const *may, size_t n_may);
+
 #endif

@@ -7,7 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,7 +124,84 @@ static void say_ready(const struct daemon_spec *spec, int fd, const char *member
 	log_info("daemon.ready", log_int("pid", getpid()));
 }
 
-static void wait_for_end(const struct daemon_spec *spec, void *ctx, const sigset_t *signals)
+/* ---- reload ---- */
+
+/* The one daemon of this process, while it runs: a reload may come from the signal or from an administrator's call. */
+static struct running {
+	pthread_mutex_t lock;
+	const struct daemon_spec *spec; /* NULL: not running */
+	void *ctx;
+	const char *file;
+	struct read_config {
+		struct read_config *older;
+		max_align_t config[];
+	} * configs; /* all that were read after the start: threads may still look at the older ones */
+} running = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int read_anew(char *err, size_t err_size)
+{
+	const struct daemon_spec *spec = running.spec;
+	struct read_config *c = calloc(1, sizeof *c + spec->config_size);
+	if (!c) {
+		snprintf(err, err_size, "no memory");
+		return -1;
+	}
+	if (config_load(running.file, spec->options, spec->n_options, c->config, err, err_size) ||
+	    spec->reconfigure(running.ctx, c->config, err, err_size)) {
+		free(c);
+		return -1;
+	}
+	c->older = running.configs;
+	running.configs = c;
+	return 0;
+}
+
+int daemon_reload(char *err, size_t err_size)
+{
+	int rc = -1;
+	snprintf(err, err_size, "not running");
+	pthread_mutex_lock(&running.lock);
+	if (running.spec) {
+		rc = running.spec->reconfigure ? read_anew(err, err_size) : 0;
+		if (running.spec->reload)
+			running.spec->reload(running.ctx);
+		if (rc)
+			log_error("daemon.reload-refused", log_text("error", err));
+		else
+			log_info("daemon.reloaded", log_text("file", running.file));
+	}
+	pthread_mutex_unlock(&running.lock);
+	return rc;
+}
+
+static void begin_reloads(const struct daemon_spec *spec, void *ctx, const char *file)
+{
+	pthread_mutex_lock(&running.lock);
+	running.spec = spec;
+	running.ctx = ctx;
+	running.file = file;
+	pthread_mutex_unlock(&running.lock);
+}
+
+static void end_reloads(void)
+{
+	pthread_mutex_lock(&running.lock);
+	running.spec = NULL;
+	pthread_mutex_unlock(&running.lock);
+}
+
+static void forget_configs(void)
+{
+	while (running.configs) {
+		struct read_config *c = running.configs;
+		running.configs = c->older;
+		free(c);
+	}
+}
+
+/* ---- until the end ---- */
+
+static void wait_for_end(const sigset_t *signals)
 {
 	for (;;) {
 		int got = 0;
@@ -132,8 +211,8 @@ static void wait_for_end(const struct daemon_spec *spec, void *ctx, const sigset
 			log_info("daemon.stopping", log_text("signal", sigabbrev_np(got)));
 			return;
 		}
-		if (spec->reload)
-			spec->reload(ctx);
+		char err[1024];
+		(void)daemon_reload(err, sizeof err); /* it is in the log */
 	}
 }
 
@@ -153,10 +232,13 @@ static int run(const struct daemon_spec *spec, const struct arguments *a, const 
 		log_error("daemon.start-failed", log_text("error", err));
 		return DAEMON_FAILED;
 	}
+	begin_reloads(spec, ctx, a->config);
 	say_ready(spec, a->ready_fd, ready);
-	wait_for_end(spec, ctx, &signals);
+	wait_for_end(&signals);
 	notify_systemd("STOPPING=1");
+	end_reloads();
 	spec->stop(ctx);
+	forget_configs();
 	log_info("daemon.stopped", log_int("pid", getpid()));
 	return DAEMON_OK;
 }

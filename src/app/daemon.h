@@ -30,11 +30,18 @@ struct daemon_spec {
 	int (*start)(void **ctx, const void *config, char *ready, size_t ready_size, char *err, size_t err_size);
 	void (*stop)(void *ctx);
 	void (*reload)(void *ctx); /* on SIGHUP; NULL: ignored */
+	/*
+	 * On SIGHUP, before reload: the configuration file read anew and right by the table. It lives as long as the
+	 * daemon. 0: in use; -1 and a sentence: the old one stays. NULL: the file is read at the start only.
+	 */
+	int (*reconfigure)(void *ctx, const void *config, char *err, size_t err_size);
 };
 
 int daemon_main(int argc, char **argv, const struct daemon_spec *spec);
 /* The --config of this process. */
 const char *daemon_config_path(void);
+/* What SIGHUP does, from any thread of the daemon, waiting for it: 0, or -1 and why the old configuration stays. */
+int daemon_reload(char *err, size_t err_size);
 /* Only the hardening; for tools that handle keys. */
 void daemon_harden(void);
 

@@ -19,15 +19,21 @@ static void render_row(FILE *out, const struct metric *m, int first_of_name)
 	fprintf(out, " %lld\n", (long long)atomic_load_explicit(&m->value, memory_order_relaxed));
 }
 
-char *metrics_render(const struct metric *table, size_t n)
+static void render_table(FILE *out, const struct metric *table, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		render_row(out, &table[i], i == 0 || strcmp(table[i].name, table[i - 1].name) != 0);
+}
+
+char *metrics_render(const struct metric *table, size_t n, const struct metric *more, size_t n_more)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 	if (!out)
 		return NULL;
-	for (size_t i = 0; i < n; i++)
-		render_row(out, &table[i], i == 0 || strcmp(table[i].name, table[i - 1].name) != 0);
+	render_table(out, table, n);
+	render_table(out, more, n_more);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

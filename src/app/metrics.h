@@ -36,7 +36,7 @@ static inline void metric_set(struct metric *m, int64_t v)
 	atomic_store_explicit(&m->value, v, memory_order_relaxed);
 }
 
-/* malloc'ed text; NULL without memory. */
-char *metrics_render(const struct metric *table, size_t n);
+/* One table after the other (the second may be NULL) as malloc'ed text; NULL without memory. */
+char *metrics_render(const struct metric *table, size_t n, const struct metric *more, size_t n_more);
 
 #endif

@@ -76,7 +76,7 @@ void admin_route(void *ctx, const struct http_request *rq, struct http_response 
 {
 	struct idms *s = ctx;
 	struct path p;
-	struct admin_health health = {not_ready, s, s->metrics, M_COUNT};
+	struct admin_health health = {not_ready, s, s->metrics, M_COUNT, NULL, 0};
 	int known = 0;
 	if (admin_health(&health, rq, rs))
 		return;

@@ -277,7 +277,7 @@ static void run(struct call *c, size_t i)
 void kms_admin_answer(void *kms, const struct http_request *rq, struct http_response *rs)
 {
 	struct call c = {.kms = kms, .rq = rq, .rs = rs};
-	const struct admin_health health = {not_ready, kms, kms_metrics, KMS_METRICS};
+	const struct admin_health health = {not_ready, kms, kms_metrics, KMS_METRICS, NULL, 0};
 	char what[32];
 	int known = 0;
 	http_response_header(rs, "Cache-Control", "no-store");

@@ -89,6 +89,8 @@ struct http_server_options {
 	unsigned max_connections, max_per_peer, idle_timeout_s, request_timeout_s;
 	http_handler *handler;
 	void *ctx;
+	/* Changed certificate files were taken up (error NULL), or do not load and the old ones stay; may be NULL. */
+	void (*tls_said)(void *ctx, const char *error);
 };
 
 struct http_server;
@@ -96,6 +98,8 @@ struct http_server;
 /* NULL and a sentence in err on failure. */
 struct http_server *http_server_start(const struct http_server_options *o, char *err, size_t err_size);
 uint16_t http_server_port(const struct http_server *s);
+/* When the certificate in use ends, Unix seconds. */
+int64_t http_server_cert_ends(const struct http_server *s);
 /* Stops accepting, lets running requests finish (at most 10 s for peers that do not read), then frees. */
 void http_server_stop(struct http_server *s);
 

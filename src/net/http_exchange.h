@@ -33,6 +33,7 @@ struct http_server {
 	struct http_work *work;
 	http_handler *handler;
 	void *ctx;
+	void (*tls_said)(void *ctx, const char *error);
 	size_t max_body;
 	time_t request_timeout;
 	uint16_t port;

@@ -76,6 +76,14 @@ static void conn_changed(void *cls, struct MHD_Connection *mhd, void **ctx, enum
 	*ctx = NULL;
 }
 
+static void take_up_certificates(struct http_server *s)
+{
+	char err[256];
+	int rc = http_tls_reload(s->tls, err, sizeof err);
+	if (rc && s->tls_said)
+		s->tls_said(s->ctx, rc < 0 ? err : NULL);
+}
+
 /* Once a second: cut connections whose request takes too long, take up renewed certificates. */
 static void *watch(void *arg)
 {
@@ -93,7 +101,7 @@ static void *watch(void *arg)
 				c->fd = -1;
 			}
 		pthread_mutex_unlock(&s->lock);
-		http_tls_reload(s->tls);
+		take_up_certificates(s);
 		pthread_mutex_lock(&s->lock);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -229,6 +237,7 @@ struct http_server *http_server_start(const struct http_server_options *o, char 
 	pthread_cond_init(&s->changed, NULL);
 	s->handler = o->handler;
 	s->ctx = o->ctx;
+	s->tls_said = o->tls_said;
 	s->max_body = o->max_body;
 	s->request_timeout = o->request_timeout_s ? o->request_timeout_s : 30;
 	if (server_open(s, o, err, err_size)) {
@@ -241,6 +250,11 @@ struct http_server *http_server_start(const struct http_server_options *o, char 
 uint16_t http_server_port(const struct http_server *s)
 {
 	return s->port;
+}
+
+int64_t http_server_cert_ends(const struct http_server *s)
+{
+	return http_tls_ends(s->tls);
 }
 
 /* Our own work is waited for, however long it takes; peers that do not read their answer are not. */

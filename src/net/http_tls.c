@@ -24,6 +24,7 @@ struct generation {
 	gnutls_pcert_st chain[MAX_CHAIN];
 	unsigned n_chain;
 	gnutls_privkey_t key;
+	int64_t ends;
 };
 
 struct http_tls {
@@ -32,6 +33,7 @@ struct http_tls {
 	gnutls_x509_trust_list_t trust; /* NULL: client certificates are not asked for */
 	char *cert_file, *key_file, *ca_file, *crl_file;
 	struct timespec stamps[4]; /* of the files above when last read */
+	struct timespec bad[4];    /* of those that did not load */
 };
 
 static struct timespec stamp_of(const char *file)
@@ -47,6 +49,15 @@ static void generation_free(struct generation *g)
 	if (g->key)
 		gnutls_privkey_deinit(g->key);
 	free(g);
+}
+
+static int64_t end_of(gnutls_pcert_st *cert)
+{
+	gnutls_x509_crt_t crt = NULL;
+	time_t ends = gnutls_pcert_export_x509(cert, &crt) == 0 ? gnutls_x509_crt_get_expiration_time(crt) : -1;
+	if (crt)
+		gnutls_x509_crt_deinit(crt);
+	return ends == (time_t)-1 ? 0 : (int64_t)ends;
 }
 
 static struct generation *generation_load(const char *cert_file, const char *key_file, char *err, size_t err_size)
@@ -71,8 +82,10 @@ static struct generation *generation_load(const char *cert_file, const char *key
 	if (key.data)
 		gnutls_memset(key.data, 0, key.size);
 	gnutls_free(key.data);
-	if (!rc)
+	if (!rc) {
+		g->ends = end_of(&g->chain[0]);
 		return g;
+	}
 	snprintf(err, err_size, "%s: %s", what, gnutls_strerror(rc));
 	if (g)
 		generation_free(g);
@@ -179,16 +192,33 @@ void http_tls_free(struct http_tls *t)
 	free(t);
 }
 
-void http_tls_reload(struct http_tls *t)
+static int same_stamps(const struct timespec a[4], const struct timespec b[4])
+{
+	int same = 1;
+	for (int i = 0; i < 4; i++)
+		same &= a[i].tv_sec == b[i].tv_sec && a[i].tv_nsec == b[i].tv_nsec;
+	return same;
+}
+
+int http_tls_reload(struct http_tls *t, char *err, size_t err_size)
 {
 	struct timespec now[4] = {stamp_of(t->cert_file), stamp_of(t->key_file), stamp_of(t->ca_file),
 				  stamp_of(t->crl_file)};
-	char err[256];
-	int same = 1;
-	for (int i = 0; i < 4; i++)
-		same &= now[i].tv_sec == t->stamps[i].tv_sec && now[i].tv_nsec == t->stamps[i].tv_nsec;
-	if (!same)
-		(void)load_all(t, err, sizeof err); /* half-written files: the old ones serve until both fit */
+	if (same_stamps(now, t->stamps) || same_stamps(now, t->bad))
+		return 0;
+	if (load_all(t, err, err_size)) { /* half-written files: the old ones serve until both fit */
+		memcpy(t->bad, now, sizeof now);
+		return -1;
+	}
+	return 1;
+}
+
+int64_t http_tls_ends(struct http_tls *t)
+{
+	pthread_mutex_lock(&t->lock);
+	int64_t ends = t->current->ends;
+	pthread_mutex_unlock(&t->lock);
+	return ends;
 }
 
 void http_tls_attach(struct http_tls *t, gnutls_session_t session)

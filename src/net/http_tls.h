@@ -20,8 +20,13 @@ struct http_tls;
 
 struct http_tls *http_tls_new(const struct http_server_options *o, char *err, size_t err_size);
 void http_tls_free(struct http_tls *t);
-/* Takes up changed certificate, key and revocation list files; what does not load leaves the old ones in use. */
-void http_tls_reload(struct http_tls *t);
+/*
+ * Takes up changed certificate, key and revocation list files; what does not load leaves the old ones in use. 0 nothing
+ * to do, 1 taken up, -1 and a sentence: refused. The same files are refused once.
+ */
+int http_tls_reload(struct http_tls *t, char *err, size_t err_size);
+/* notAfter of the certificate in use, Unix seconds. */
+int64_t http_tls_ends(struct http_tls *t);
 /* The certificate for one handshake; valid until http_tls_free. The last one made current is `http_tls_current`. */
 int http_tls_retrieve(gnutls_session_t session, const gnutls_datum_t *req_ca_dn, int nreqs,
 		      const gnutls_pk_algorithm_t *pk_algos, int pk_algos_length, gnutls_pcert_st **pcert,

@@ -253,7 +253,7 @@ static const char *after(const char *path, const char *prefix)
 static void handle(void *ctx, const struct http_request *rq, struct http_response *rs)
 {
 	struct server *s = ctx;
-	struct admin_health health = {not_ready, s, s->metrics, M_METRICS};
+	struct admin_health health = {not_ready, s, s->metrics, M_METRICS, NULL, 0};
 	const char *id;
 	int get = strcmp(rq->method, "GET") == 0;
 	if (admin_health(&health, rq, rs))

@@ -96,6 +96,21 @@ static void a_missing_file_is_refused_by_name(void **state)
 	assert_non_null(strstr(err, "/nonexistent/kms.conf"));
 }
 
+static void a_reload_names_the_first_key_that_may_not_change(void **state)
+{
+	(void)state;
+	static const char *const may[] = {"port"};
+	struct sample was, same, port, name;
+	assert_int_equal(load("name = a\nport = 1\nservices = { \"x\" }\n", &was), 0);
+	assert_int_equal(load("name = a\nport = 1\nservices = { \"x\" }\n", &same), 0);
+	assert_int_equal(load("name = a\nport = 2\nservices = { \"x\" }\n", &port), 0);
+	assert_int_equal(load("name = b\nport = 2\nservices = { \"y\" }\n", &name), 0);
+	assert_null(config_fixed_change(options, 5, &was, &same, NULL, 0));
+	assert_null(config_fixed_change(options, 5, &was, &port, may, 1));
+	assert_string_equal(config_fixed_change(options, 5, &was, &port, NULL, 0), "port");
+	assert_string_equal(config_fixed_change(options, 5, &was, &name, may, 1), "name");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +118,7 @@ int main(void)
 	    cmocka_unit_test(a_relative_path_is_taken_from_the_folder_of_the_file),
 	    cmocka_unit_test(each_fault_is_refused_with_file_and_line),
 	    cmocka_unit_test(a_missing_file_is_refused_by_name),
+	    cmocka_unit_test(a_reload_names_the_first_key_that_may_not_change),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

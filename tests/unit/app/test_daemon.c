@@ -18,7 +18,8 @@ struct sample {
 
 static const struct config_option options[] = {{"port", CONFIG_INT, CONFIG_FIELD(struct sample, port), "1", 0, 9}};
 
-static int start_fails, reloads;
+static int start_fails, reloads, told[2]; /* told: one octet after each reload */
+static int64_t configured;
 
 static int sample_start(void **ctx, const void *config, char *ready, size_t ready_size, char *err, size_t err_size)
 {
@@ -36,12 +37,28 @@ static int sample_start(void **ctx, const void *config, char *ready, size_t read
 
 static void sample_stop(void *ctx)
 {
-	_exit(*(int *)ctx == 1 ? 42 : 43); /* seen by the parent: stop was called, after one reload */
+	/* seen by the parent: stop was called, after so many reloads, with the last configuration that was taken */
+	_exit(*(int *)ctx == 1 ? 42 : *(int *)ctx == 4 && configured == 5 ? 45 : 43);
 }
 
 static void sample_reload(void *ctx)
 {
 	++*(int *)ctx;
+	if (write(told[1], "", 1) != 1)
+		_exit(99);
+}
+
+/* Port 8 is refused. */
+static int sample_reconfigure(void *ctx, const void *config, char *err, size_t err_size)
+{
+	const struct sample *s = config;
+	(void)ctx;
+	if (s->port == 8) {
+		snprintf(err, err_size, "port 8 is taken");
+		return -1;
+	}
+	configured = s->port;
+	return 0;
 }
 
 static const struct daemon_spec spec = {.name = "mcx-sample",
@@ -51,7 +68,8 @@ static const struct daemon_spec spec = {.name = "mcx-sample",
 					.config_size = sizeof(struct sample),
 					.start = sample_start,
 					.stop = sample_stop,
-					.reload = sample_reload};
+					.reload = sample_reload,
+					.reconfigure = sample_reconfigure};
 
 static void write_config(char *path, const char *text)
 {
@@ -105,9 +123,37 @@ static void it_says_ready_reloads_on_hup_and_stops_on_term(void **state)
 	snprintf(wanted, sizeof wanted, "{\"name\":\"mcx-sample\",\"pid\":%ld,\"port\":7}\n", (long)pid);
 	assert_string_equal(line, wanted);
 	kill(pid, SIGHUP);
-	usleep(50000);
+	assert_int_equal(read(told[0], wanted, 1), 1);
 	kill(pid, SIGTERM);
 	assert_int_equal(exit_code(pid), 42);
+	close(fd);
+	unlink(path);
+}
+
+static void hang_up(pid_t pid, const char *path, const char *text)
+{
+	char octet;
+	FILE *f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+	kill(pid, SIGHUP);
+	assert_int_equal(read(told[0], &octet, 1), 1);
+}
+
+static void a_changed_file_is_taken_up_and_a_bad_one_leaves_the_old(void **state)
+{
+	(void)state;
+	char path[] = "/tmp/mcx-daemon-XXXXXX", line[256];
+	int fd;
+	write_config(path, "port = 7\n");
+	pid_t pid = begin(path, NULL, &fd);
+	assert_true(read(fd, line, sizeof line - 1) > 0);
+	hang_up(pid, path, "port = 4\n");
+	hang_up(pid, path, "port = 5\n");
+	hang_up(pid, path, "prot = 6\n");
+	hang_up(pid, path, "port = 8\n");
+	kill(pid, SIGTERM);
+	assert_int_equal(exit_code(pid), 45);
 	close(fd);
 	unlink(path);
 }
@@ -153,8 +199,11 @@ static void each_refusal_has_its_exit_code_and_says_nothing_of_ready(void **stat
 
 int main(void)
 {
+	if (pipe(told) != 0)
+		return 1;
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_says_ready_reloads_on_hup_and_stops_on_term),
+	    cmocka_unit_test(a_changed_file_is_taken_up_and_a_bad_one_leaves_the_old),
 	    cmocka_unit_test(the_process_writes_no_core_and_is_not_dumpable),
 	    cmocka_unit_test(each_refusal_has_its_exit_code_and_says_nothing_of_ready),
 	};

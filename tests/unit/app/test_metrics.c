@@ -16,7 +16,7 @@ static void rows_of_one_name_share_help_and_type(void **state)
 	metric_add(&table[0], 2);
 	metric_add(&table[2], 1);
 	metric_set(&table[3], -5);
-	char *text = metrics_render(table, 4);
+	char *text = metrics_render(table, 4, NULL, 0);
 	assert_non_null(text);
 	assert_string_equal(text, "# HELP mcx_kms_issued_total Key sets issued\n"
 				  "# TYPE mcx_kms_issued_total counter\n"

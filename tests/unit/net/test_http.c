@@ -421,6 +421,22 @@ static void tls_05_no_renegotiation_no_ticket_no_compression(void **state)
 	SSL_CTX_free(ctx);
 }
 
+struct tls_news {
+	_Atomic int good, bad;
+	char why[256];
+};
+
+static void take_tls_news(void *ctx, const char *error)
+{
+	struct tls_news *n = ctx;
+	if (!error) {
+		n->good++;
+		return;
+	}
+	snprintf(n->why, sizeof n->why, "%s", error);
+	n->bad++;
+}
+
 static void tls_08_a_renewed_certificate_is_taken_up_without_a_restart(void **state)
 {
 	(void)state;
@@ -429,16 +445,32 @@ static void tls_08_a_renewed_certificate_is_taken_up_without_a_restart(void **st
 	struct http_server_options o = options();
 	o.cert_file = lab_path(&lab, "live.pem");
 	o.key_file = lab_path(&lab, "live.key");
+	static struct tls_news news;
+	o.ctx = &news;
+	o.tls_said = take_tls_news;
 	struct http_server *s = http_server_start(&o, err, sizeof err);
 	struct http_answer a;
+	assert_true(http_server_cert_ends(s) > time(NULL));
 	ask(s, "after.test", NULL, &get, "/", &a);
 	assert_int_equal(a.status, 0);
+	/* a file that does not load: the old one serves on, and it is said once */
+	snprintf(command, sizeof command, "cp %s/live.pem %s/live.bak && echo broken > %s/live.pem", lab.dir, lab.dir,
+		 lab.dir);
+	assert_int_equal(system(command), 0);
+	for (int i = 0; i < 600 && !news.bad; i++)
+		usleep(50000);
+	assert_int_equal(news.bad, 1);
+	assert_non_null(strstr(news.why, "live.pem"));
+	http_answer_free(&a);
+	ask(s, "before.test", NULL, &get, "/", &a);
+	assert_int_equal(a.status, 200);
 	lab_cert(&lab, &(struct lab_cert){.name = "renewed", .cn = "live", .san = "DNS:after.test"});
 	snprintf(command, sizeof command, "cp %s/renewed.pem %s/live.pem && cp %s/renewed.key %s/live.key", lab.dir,
 		 lab.dir, lab.dir, lab.dir);
 	assert_int_equal(system(command), 0);
-	for (int i = 0; i < 40 && a.status != 200; i++) {
-		usleep(100000);
+	a.status = 0;
+	for (int i = 0; i < 600 && a.status != 200; i++) {
+		usleep(50000);
 		http_answer_free(&a);
 		ask(s, "after.test", NULL, &get, "/", &a);
 	}
