@@ -236,6 +236,7 @@ static void load(const char *path)
 	must(get != NULL, path, "no peer_get");
 	struct side *s = &side[sides++];
 	s->im = get();
+	must(s->im != NULL, path, "peer_get: nothing for this machine");
 	double begin = now_us();
 	s->h = s->im->open(&base);
 	must(s->h != NULL, s->im->name, "open");

@@ -11,6 +11,7 @@
 #include "mcsec/secret.h"
 #include "peer_api.h"
 #include "sec/ibc/engine.h"
+#include "sec/ibc/lanes/lanes.h"
 
 struct handle {
 	struct mcsec_master *master;
@@ -219,7 +220,11 @@ static const struct peer_impl impl = {
     .table_octets = m_table_octets,
 };
 
+/* MCSEC_ARITHMETIC=portable|mulx in the environment: without what the processor has beyond it. */
 __attribute__((visibility("default"))) const struct peer_impl *peer_get(void)
 {
+	const char *wanted = getenv("MCSEC_ARITHMETIC");
+	if (wanted && (!mont_force(wanted) || !lanes_force(0)))
+		return NULL;
 	return &impl;
 }

@@ -2,7 +2,7 @@
 /*
  * sakke.c - SAKKE (RFC 6508) with parameter set 1: encapsulation, decapsulation, the check of an RSK.
  *
- * What costs time is in fixed.c (R and g^r) and pairing.c (w).
+ * What costs time is in curve/fixed.c (R and g^r) and pairing/pairing.c (w).
  */
 #include <stdatomic.h>
 
@@ -88,22 +88,31 @@ enum mcsec_err mcsec_sakke_encapsulate_fresh(const struct mcsec_identity *receiv
 /* ---- Decapsulation (6.2.2) -------------------------------------------------------------------------------------- */
 
 struct opening {
-	struct point R, test;
+	struct point R;
 	struct num w, r;
 	uint8_t w_octets[NUM_OCTETS], h[MCSEC_SSV_LEN], mask[MCSEC_SSV_LEN];
+	mask_t paired;
 };
 
-/* Steps 3 to 5 for the mask in o: SSV, r, TEST. */
+/*
+ * Steps 3 to 5 for the mask in o: SSV, r, TEST.
+ *
+ * TEST asks whether R = [r]S, S = [b]P + Z. Here: whether the value w of the pairing is g^r. That is the same question:
+ * import has checked <S, K> = g, so S has order q and the points of order q are the multiples of S.
+ *   If R = [r]S, then w = <S, K>^r = g^r.
+ *   If w = g^r, then R has order q, for otherwise w is no power of g (pairing.h). So R = [s]S with some s,
+ *   w = g^s = g^r, and s = r mod q because g has order q.
+ */
 static enum mcsec_err try_mask(struct opening *o, const struct mcsec_keyset *keys, uint8_t ssv[MCSEC_SSV_LEN])
 {
-	const struct num *b = &keys->id.b;
 	for (size_t i = 0; i < MCSEC_SSV_LEN; i++)
 		ssv[i] = o->h[i] ^ o->mask[i];
 	hash_to_range_q(&o->r, (struct octets){ssv, MCSEC_SSV_LEN}, (struct octets){keys->id.octets, keys->id.len});
-	enum mcsec_err err = fixed_mul_receiver(&o->test, &keys->kms->z_comb, &b, &o->r, 1);
+	mask_t same;
+	enum mcsec_err err = fixed_pow_g_is(&same, &o->w, &o->r);
 	if (err)
-		return err == MCSEC_E_MEMORY ? err : MCSEC_E_DECRYPT;
-	mask_t same = point_equal(&o->test, &o->R);
+		return err;
+	same &= o->paired;
 	ct_public(&same, sizeof same); /* the verdict */
 	return same ? MCSEC_OK : MCSEC_E_DECRYPT;
 }
@@ -124,8 +133,8 @@ enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const ui
 	/* a peer that strips a leading zero octet of H sends 272 octets */
 	size_t h_len = sed_len - POINT_OCTETS;
 	memcpy(o->h + MCSEC_SSV_LEN - h_len, sed + POINT_OCTETS, h_len);
-	/* 2: w = <R, K>, as <K, R>; no element 1 + t i only for an R of wrong order, which TEST will refuse */
-	(void)pairing(&o->w, keys->lines, &o->R);
+	/* 2: w = <R, K>, as <K, R> */
+	o->paired = pairing(&o->w, keys->lines, &o->R);
 	fp_store(o->w_octets, &o->w);
 	/* 3 to 6 */
 	hash_to_range_128(o->mask, OCTETS(o->w_octets));

@@ -297,28 +297,34 @@ static void pow_split(struct num *a, struct num *b, const struct num *k, struct 
 	mcsec_wipe(&x, sizeof x);
 }
 
-enum mcsec_err fixed_pow_g(struct num *t, const struct num *k, size_t n)
+/* a + b i of g^k[i] for each of n plain scalars. */
+static void powers(struct num *a, struct num *b, const struct num *k, size_t n, struct power *w)
 {
 	enum { WORTH_A_BLOCK = 3 };
+	for (size_t i = 0; i < n;) {
+		size_t now = n - i < LANES ? n - i : LANES;
+		if (lanes_on && now >= WORTH_A_BLOCK) {
+			pow_side_by_side(a + i, b + i, k + i, now, w);
+			i += now;
+		} else if (lanes_on) {
+			pow_split(a + i, b + i, k + i, w);
+			i++;
+		} else {
+			pow_plain(a + i, b + i, k + i, w);
+			i++;
+		}
+	}
+}
+
+enum mcsec_err fixed_pow_g(struct num *t, const struct num *k, size_t n)
+{
 	enum mcsec_err err = tables();
 	if (err)
 		return err;
 	struct power *w = mcsec_secret_alloc(sizeof *w);
 	struct num *a = mcsec_secret_alloc(2 * n * sizeof *a);
 	if (w && a) {
-		for (size_t i = 0; i < n;) {
-			size_t now = n - i < LANES ? n - i : LANES;
-			if (lanes_on && now >= WORTH_A_BLOCK) {
-				pow_side_by_side(a + i, t + i, k + i, now, w);
-				i += now;
-			} else if (lanes_on) {
-				pow_split(a + i, t + i, k + i, w);
-				i++;
-			} else {
-				pow_plain(a + i, t + i, k + i, w);
-				i++;
-			}
-		}
+		powers(a, t, k, n, w);
 		/* a = 0 would be the class of i, of order 2, which no power of g reaches */
 		mask_t ok = fp_inv_many(a, a + n, n);
 		ct_public(&ok, sizeof ok);
@@ -332,4 +338,18 @@ enum mcsec_err fixed_pow_g(struct num *t, const struct num *k, size_t n)
 	mcsec_secret_free(a);
 	mcsec_secret_free(w);
 	return err;
+}
+
+enum mcsec_err fixed_pow_g_is(mask_t *same, const struct num *t, const struct num *k)
+{
+	enum mcsec_err err = tables();
+	struct power *w = err ? NULL : mcsec_secret_alloc(sizeof *w);
+	*same = 0;
+	if (!w)
+		return err ? err : MCSEC_E_MEMORY;
+	powers(&w->a[0], &w->b[0], k, 1, w);
+	fp_mul(&w->a[0], &w->a[0], t);
+	*same = num_equal(&w->a[0], &w->b[0]); /* b/a = t; a is never 0 */
+	mcsec_secret_free(w);
+	return MCSEC_OK;
 }

@@ -19,5 +19,7 @@ enum mcsec_err fixed_mul_receiver(struct point *r, const struct comb *z, const s
 				  const struct num *k, size_t n);
 /* t of g^k[i] for each of n plain scalars below q. */
 enum mcsec_err fixed_pow_g(struct num *t, const struct num *k, size_t n);
+/* Whether t is that of g^k, for a plain scalar k below q. */
+enum mcsec_err fixed_pow_g_is(mask_t *same, const struct num *t, const struct num *k);
 
 #endif

@@ -19,17 +19,32 @@ void fp_store(uint8_t out[NUM_OCTETS], const struct num *a)
 	mcsec_wipe(&x, sizeof x);
 }
 
+void fp_dot(struct num *r, const struct num *x, const struct num *y, size_t n)
+{
+	struct wide sum, product;
+	mont->mul_wide(&sum, &x[0], &y[0]);
+	for (size_t k = 1; k < n; k++) {
+		mont->mul_wide(&product, &x[k], &y[k]);
+		mont->wide_add(&sum, &sum, &product, &FP);
+	}
+	mont->redc(r, &sum, &FP);
+}
+
+/* Karatsuba: three products, two reductions. */
 void fp2_mul(struct fp2 *r, const struct fp2 *x, const struct fp2 *y)
 {
-	struct num ac, bd, s, t;
-	fp_mul(&ac, &x->a, &y->a);
-	fp_mul(&bd, &x->b, &y->b);
+	struct num s, t;
+	struct wide ac, bd, all;
+	mont->mul_wide(&ac, &x->a, &y->a);
+	mont->mul_wide(&bd, &x->b, &y->b);
 	fp_add(&s, &x->a, &x->b);
 	fp_add(&t, &y->a, &y->b);
-	fp_mul(&s, &s, &t);
-	fp_sub(&r->a, &ac, &bd);
-	fp_sub(&s, &s, &ac);
-	fp_sub(&r->b, &s, &bd);
+	mont->mul_wide(&all, &s, &t);
+	mont->wide_sub(&all, &all, &ac, &FP);
+	mont->wide_sub(&all, &all, &bd, &FP);
+	mont->wide_sub(&ac, &ac, &bd, &FP);
+	mont->redc(&r->a, &ac, &FP);
+	mont->redc(&r->b, &all, &FP);
 }
 
 void fp2_sqr(struct fp2 *r, const struct fp2 *x)

@@ -48,6 +48,9 @@ static inline mask_t fp_inv_many(struct num *a, struct num *scratch, size_t n)
 	return num_inv_many(a, scratch, n, &FP);
 }
 
+/* The sum of n products x[k] y[k], reduced once. */
+void fp_dot(struct num *r, const struct num *x, const struct num *y, size_t n);
+
 /* a + b i */
 struct fp2 {
 	struct num a, b;

@@ -165,6 +165,36 @@ static void portable_mul_wide(struct wide *r, const struct num *a, const struct 
 	memcpy(r->v, t, sizeof r->v);
 }
 
+static void portable_wide_add(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m)
+{
+	u128 c = 0;
+	for (int i = 0; i < 2 * NUM_LIMBS; i++) {
+		c += (u128)a->v[i] + b->v[i];
+		r->v[i] = (uint64_t)c;
+		c >>= 64;
+	}
+	struct num upper;
+	subtract_if_above(&upper, r->v + NUM_LIMBS, (uint64_t)c, &m->m);
+	memcpy(r->v + NUM_LIMBS, upper.v, sizeof upper.v);
+}
+
+static void portable_wide_sub(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m)
+{
+	uint64_t borrow = 0;
+	for (int i = 0; i < 2 * NUM_LIMBS; i++) {
+		u128 x = (u128)a->v[i] - b->v[i] - borrow;
+		r->v[i] = (uint64_t)x;
+		borrow = (uint64_t)(x >> 64) & 1;
+	}
+	mask_t back = mask_of_bit(borrow);
+	u128 c = 0;
+	for (int i = 0; i < NUM_LIMBS; i++) {
+		c += (u128)r->v[NUM_LIMBS + i] + (m->m.v[i] & back);
+		r->v[NUM_LIMBS + i] = (uint64_t)c;
+		c >>= 64;
+	}
+}
+
 static void portable_redc(struct num *r, const struct wide *t, const struct modulus *m)
 {
 	uint64_t x[2 * NUM_LIMBS + 1], carry = 0;
@@ -229,8 +259,17 @@ static void portable_sub(struct num *r, const struct num *a, const struct num *b
 	}
 }
 
-const struct mont_backend mont_portable = {"portable",   portable_mul,      portable_sqr,  portable_add,
-					   portable_sub, portable_mul_wide, portable_redc, NULL};
+const struct mont_backend mont_portable = {
+    .name = "portable",
+    .mul = portable_mul,
+    .sqr = portable_sqr,
+    .add = portable_add,
+    .sub = portable_sub,
+    .mul_wide = portable_mul_wide,
+    .wide_add = portable_wide_add,
+    .wide_sub = portable_wide_sub,
+    .redc = portable_redc,
+};
 const struct mont_backend *mont = &mont_portable;
 
 #if defined(__x86_64__)
@@ -243,11 +282,24 @@ void mulx_add(struct num *r, const struct num *a, const struct num *b, const str
 void mulx_sub(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 void mulx_mul_wide(struct wide *r, const struct num *a, const struct num *b);
 void mulx_redc(struct num *r, const struct wide *t, const struct modulus *m);
+/* wide_mulx.S */
+void mulx_wide_add(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m);
+void mulx_wide_sub(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m);
 /* p256_mulx.S */
 void mulx_p256_mul(uint64_t r[4], const uint64_t a[4], const uint64_t b[4]);
 
-static const struct mont_backend mont_mulx = {"mulx",   mulx_mul,      mulx_sqr,  mulx_add,
-					      mulx_sub, mulx_mul_wide, mulx_redc, mulx_p256_mul};
+static const struct mont_backend mont_mulx = {
+    .name = "mulx",
+    .mul = mulx_mul,
+    .sqr = mulx_sqr,
+    .add = mulx_add,
+    .sub = mulx_sub,
+    .mul_wide = mulx_mul_wide,
+    .wide_add = mulx_wide_add,
+    .wide_sub = mulx_wide_sub,
+    .redc = mulx_redc,
+    .p256_mul = mulx_p256_mul,
+};
 
 __attribute__((constructor)) static void choose(void)
 {

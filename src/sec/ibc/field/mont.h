@@ -41,6 +41,9 @@ struct mont_backend {
 	void (*add)(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 	void (*sub)(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
 	void (*mul_wide)(struct wide *r, const struct num *a, const struct num *b);
+	/* Sums and differences of products, modulo m * R: operands and results below m * R. */
+	void (*wide_add)(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m);
+	void (*wide_sub)(struct wide *r, const struct wide *a, const struct wide *b, const struct modulus *m);
 	/* r = t / R mod m for t < m * R */
 	void (*redc)(struct num *r, const struct wide *t, const struct modulus *m);
 	/* a b / 2^256 modulo the prime of P-256; NULL: p256_field.h has it in C */

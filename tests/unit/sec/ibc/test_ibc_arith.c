@@ -127,7 +127,7 @@ static void portable_products_are_those_of_libcrypto(void **state)
 
 struct results {
 	struct num mul, sqr, add, sub, redc;
-	struct wide wide;
+	struct wide wide, sum, difference;
 };
 
 static void compute(struct results *r, const struct num *a, const struct num *b, const struct modulus *m)
@@ -138,6 +138,33 @@ static void compute(struct results *r, const struct num *a, const struct num *b,
 	mont->sub(&r->sub, a, b, m);
 	mont->mul_wide(&r->wide, a, b);
 	mont->redc(&r->redc, &r->wide, m);
+	struct wide square;
+	mont->mul_wide(&square, b, b);
+	mont->wide_add(&r->sum, &r->wide, &square, m);
+	mont->wide_sub(&r->difference, &r->wide, &square, m);
+}
+
+/* Sums and differences of products reduce like those of the reduced, also at both ends of their range. */
+static void wide_sums_reduce_like_sums(const struct num *a, const struct num *b, const struct modulus *m)
+{
+	struct wide x = {{0}}, y = {{0}}, z;
+	struct num s, t, want, got;
+	for (int ones = 0; ones < 4; ones++) { /* upper halves a and b, lower halves all zeros or all ones */
+		memset(x.v, ones & 1 ? 0xff : 0, sizeof x.v / 2);
+		memset(y.v, ones & 2 ? 0xff : 0, sizeof y.v / 2);
+		memcpy(x.v + NUM_LIMBS, a->v, sizeof a->v);
+		memcpy(y.v + NUM_LIMBS, b->v, sizeof b->v);
+		mont->redc(&s, &x, m);
+		mont->redc(&t, &y, m);
+		mont->wide_add(&z, &x, &y, m);
+		mont->redc(&got, &z, m);
+		num_add(&want, &s, &t, m);
+		assert_true(num_equal(&got, &want));
+		mont->wide_sub(&x, &x, &y, m); /* in place */
+		mont->redc(&got, &x, m);
+		num_sub(&want, &s, &t, m);
+		assert_true(num_equal(&got, &want));
+	}
 }
 
 static void same_on_both(const struct num *a, const struct num *b, const struct modulus *m)
@@ -147,10 +174,12 @@ static void same_on_both(const struct num *a, const struct num *b, const struct 
 	assert_true(mont_force("portable"));
 	compute(&x, a, b, m);
 	assert_true(num_equal(&x.mul, &x.redc));
+	wide_sums_reduce_like_sums(a, b, m);
 	assert_true(mont_force("mulx"));
 	assert_string_equal(mont->name, "mulx");
 	compute(&y, a, b, m);
 	assert_memory_equal(&x, &y, sizeof x);
+	wide_sums_reduce_like_sums(a, b, m);
 	mont->mul(&in_place, &in_place, b, m);
 	assert_true(num_equal(&in_place, &x.mul));
 	in_place = *a;
@@ -304,7 +333,7 @@ static void a_row_equals_the_plain_extension_field_over_long_chains(void **state
 			row_mul_t(&r, &one);
 			fp2_sqr(&f, &f);
 			fp2_mul_t(&f, &f, &t[s % LANES]);
-			if (s % 3 == 0) {
+			for (int more = 0; more < s % 3; more++) { /* up to three between two squarings */
 				row_mul_t(&r, &one);
 				fp2_mul_t(&f, &f, &t[s % LANES]);
 			}
