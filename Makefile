@@ -2,6 +2,7 @@
 # The commands people and CI rely on. `make` alone says what there is.
 BUILD ?= build
 ASAN  ?= build-asan
+BITE  ?= build-bite
 DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
@@ -37,6 +38,10 @@ with-tests: deps-test $(BUILD)/build.ninja
 $(ASAN)/build.ninja:
 	meson setup $(ASAN) -Dwerror=false -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
 
+# Named checks can be waived here, for scripts/bite.py; it builds what it needs.
+$(BITE)/build.ninja:
+	meson setup $(BITE) -Dbite=true >/dev/null
+
 build: deps $(BUILD)/build.ninja
 	@$(NICE) ninja -C $(BUILD) --quiet
 
@@ -45,9 +50,9 @@ run: build
 
 # The sanitizers' build runs the unit tests again: a read past an end fails there, not in the field. Its instrumentation
 # makes gcc warn of paths that do not exist, so warnings are errors in the plain build alone.
-check: with-tests $(ASAN)/build.ninja
+check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
-	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN)
+	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE)
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
 check-long: with-tests
@@ -63,4 +68,4 @@ docs:
 	@python3 scripts/rows.py --write
 
 clean:
-	rm -rf $(BUILD) $(ASAN)
+	rm -rf $(BUILD) $(ASAN) $(BITE)

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every test of a built tree and count every single one of them.
 
-    run_tests.py --build DIR [--sanitized DIR] [--suite NAME]...
+    run_tests.py --build DIR [--sanitized DIR] [--bite DIR] [--suite NAME]...
 
 meson runs the test programs; each prints TAP, so one program is many tests. This script reads what they printed, shows
 each failure with its output, writes the list of what ran to DIR/ran.txt (`program:test<TAB>ok|skip|fail`), and checks
-docs/rows against that list. A program that ends early, prints no test, or exits non-zero without a failed test counts
-as one failure of its own. The last line is `N passed, N failed, N skipped`; the exit code is 0 only when tests ran and
-none failed.
+docs/rows against that list. With --bite, bite.py then shows that the negative tests fail without what they test. A
+program that ends early, prints no test, or exits non-zero without a failed test counts as one failure of its own. The
+last line is `N passed, N failed, N skipped`; the exit code is 0 only when tests ran and none failed.
 """
 import argparse
 import json
@@ -101,10 +101,23 @@ def collect(records, label):
     return rows
 
 
+def script(label, args):
+    """One of our scripts that prints TAP; what it said is shown when it failed."""
+    done = subprocess.run([sys.executable] + args, check=False, stdout=subprocess.PIPE, text=True)
+    tests, plan, _ = parse_tap(done.stdout)
+    rows = [(v, '%s:%s' % (label, n), None) for v, n in tests]
+    if not tests or plan not in (None, len(tests)):
+        rows.append(('fail', '%s: printed %d of %s tests' % (label, len(tests), plan), None))
+    if done.returncode or any(v == 'fail' for v, _, _ in rows):
+        print(done.stdout)
+    return rows
+
+
 def main():
     ap = argparse.ArgumentParser(description='run every test and count each')
     ap.add_argument('--build', required=True)
     ap.add_argument('--sanitized')
+    ap.add_argument('--bite')
     ap.add_argument('--suite', action='append', default=[])
     a = ap.parse_args()
 
@@ -112,18 +125,16 @@ def main():
     if a.sanitized:
         rows += collect(run_meson(a.sanitized, ['unit', 'vector'], 'sanitized'), 'sanitized')
 
+    here = os.path.dirname(os.path.abspath(__file__))
+    if a.bite:
+        rows += script('bite', [os.path.join(here, 'bite.py'), '--make', '--build', a.bite, '--product', a.build])
+
     ran = os.path.join(a.build, 'ran.txt')
     with open(ran, 'w', encoding='utf-8') as f:
         for verdict, name, _ in sorted(rows, key=lambda r: r[1]):
             f.write('%s\t%s\n' % (name, verdict))
     if not a.suite:
-        here = os.path.dirname(os.path.abspath(__file__))
-        done = subprocess.run([sys.executable, os.path.join(here, 'rows.py'), '--check', ran], check=False,
-                              stdout=subprocess.PIPE, text=True)
-        tests, _, _ = parse_tap(done.stdout)
-        rows += [(v, 'rows:' + n, None) for v, n in tests] or [('fail', 'rows: said nothing', None)]
-        if done.returncode or any(v == 'fail' for v, _ in tests):
-            print(done.stdout)
+        rows += script('rows', [os.path.join(here, 'rows.py'), '--check', ran])
 
     count = {v: sum(1 for r in rows if r[0] == v) for v in ('ok', 'fail', 'skip')}
     for verdict, name, _ in rows:

@@ -122,7 +122,7 @@ static enum mcsec_err take_key(struct ue_pck *pck, const struct mcsec_im *im, ui
 	const struct mcsec_profile *profile = profile_of(im);
 	if (!im->key || im->rand_len > sizeof pck->rand)
 		return MCSEC_E_REVOKED;
-	if (!MCX_CHECK(im.profile_fits, profile_fits(profile)))
+	if (!profile_fits(profile))
 		return MCSEC_E_UNSUPPORTED;
 	uint64_t unix_now = now - MCSEC_NTP_UNIX;
 	if (MCX_FAULT(im.not_active, im->has_params && ((im->params.activation && im->params.activation > unix_now) ||

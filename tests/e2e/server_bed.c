@@ -535,6 +535,8 @@ static void make_message(const struct ua *u, const struct reg *r)
 				     .responder = r->responder ? r->responder : PSI,
 				     .responder_kms = KMS_URI,
 				     .key = last_csk};
+	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite}, .n = 1};
+	what.algs = r->suite ? &algs : NULL;
 	assert_int_equal(mcsec_rng_system.fill(NULL, last_csk, sizeof last_csk), MCSEC_OK);
 	assert_int_equal(mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &last_csk_id), MCSEC_OK);
 	what.k_id = last_csk_id;
@@ -573,7 +575,8 @@ static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, siz
 	if (!r->no_mikey)
 		parts[n++] = (struct body_out){.type = TYPE_MIKEY, .body = mikey, .base64 = r->base64};
 	if (!r->no_info)
-		parts[n++] = (struct body_out){.type = TYPE_MCPTT_INFO, .body = wr_result(&xw)};
+		parts[n++] =
+		    (struct body_out){.type = TYPE_MCPTT_INFO, .body = r->info ? octets_of(r->info) : wr_result(&xw)};
 	struct writer w = wr_init(out, size);
 	if (n)
 		assert_int_equal(multipart_write(&w, "bed-boundary-5f0d1", parts, n), MCSEC_OK);

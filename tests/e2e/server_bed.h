@@ -109,6 +109,8 @@ struct reg {
 	const char *contact;
 	enum sip_transport transport;
 	int junk_body;
+	const char *info; /* this text in place of mcptt-info */
+	uint16_t suite;   /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
 };
 extern uint8_t last_mikey[MCSEC_IM_MAX];
 extern size_t last_mikey_len;

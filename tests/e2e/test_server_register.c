@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "mcsec/secret.h"
+#include "server/body.h"
 
 static struct ua alice, bob, tablet;
 
@@ -291,6 +292,92 @@ static void a_register_over_tcp_is_403_unless_switched_on(void **state)
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 403); /* the list is exact */
 	bed.cfg.register_over.n = 0;
 	forget_all();
+}
+
+static void an_encrypted_element_that_cannot_be_opened_is_403_140(void **state)
+{
+	(void)state;
+#define INFO "<mcpttinfo xmlns=\"urn:3gpp:ns:mcpttInfo:1.0\"><mcptt-Params>%s</mcptt-Params></mcpttinfo>"
+	static char info[9000], params[8600];
+	char *token = make_token(bed.signer, alice.mcptt_id, bed.cfg.audience, "openid " SCOPE_PTT_SERVICE, 600);
+	snprintf(params, sizeof params,
+		 "<mcptt-access-token type=\"Normal\"><mcpttString>%s</mcpttString></mcptt-access-token>"
+		 "<mcptt-client-id type=\"Normal\"><mcpttString>%s</mcpttString></mcptt-client-id>"
+		 "<mcptt-calling-user-id type=\"Encrypted\"><EncryptedData "
+		 "xmlns=\"http://www.w3.org/2001/04/xmlenc#\"/></mcptt-calling-user-id>",
+		 token, alice.client_id);
+	snprintf(info, sizeof info, INFO, params);
+	refused(&(struct reg){.expires = -1, .info = info}, 403, 140);
+	free(token);
+#undef INFO
+}
+
+static void mcx_sec_196_a_suite_the_server_does_not_speak_is_403_100(void **state)
+{
+	(void)state;
+	refused(&(struct reg){.expires = -1, .suite = 0x0102}, 403, 100);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .suite = MCSEC_SUITE_AES128}), 200);
+	forget_all();
+}
+
+/* ---- whose binding a request may use (V-BIND) ---- */
+
+/* A request as if it came over a TLS connection whose certificate bears these names. */
+static struct sip_message from_names(const char *one, const char *two)
+{
+	return (struct sip_message){
+	    .method = "INVITE",
+	    .from = alice.impu,
+	    .source = {.transport = SIP_TLS, .verified = 1, .n_subjects = two ? 2 : 1, .subjects = {one, two}}};
+}
+
+static void a_binding_serves_only_the_peer_that_made_it_and_only_until_it_expires(void **state)
+{
+	(void)state;
+	int same;
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	struct binding *b = bindings_of_impu(bed.server->bindings, alice.impu, NULL);
+	assert_non_null(b);
+	struct sip_message own = {
+	    .method = "INVITE", .from = alice.impu, .source = {.transport = SIP_TLS, .verified = 1}};
+	/* The names of her certificate, as the binding remembers them. */
+	static char names[DB_PEER];
+	strcpy(names, b->row.peer);
+	assert_memory_equal(names, "certificate ", 12);
+	for (char *at = strtok(names + 12, " "); at; at = strtok(NULL, " "))
+		own.source.subjects[own.source.n_subjects++] = at;
+	assert_ptr_equal(identity_binding(bed.server, &own, "", &same), b);
+	assert_true(identity_is(bed.server, &own, &b->row));
+	/* Another certificate may bear her name too (a second device): it is another peer. */
+	struct sip_message other = from_names(alice.impu, "sip:second@" ZONE);
+	assert_null(identity_binding(bed.server, &other, "", &same));
+	assert_false(identity_is(bed.server, &other, &b->row));
+	struct sip_message bobs = from_names(bob.impu, NULL);
+	assert_null(identity_binding(bed.server, &bobs, "", &same));
+	assert_false(identity_is(bed.server, &bobs, &b->row));
+	b->row.expires = db_now();
+	assert_null(identity_binding(bed.server, &own, "", &same));
+	forget_all();
+}
+
+static void a_body_with_two_parts_of_one_kind_is_refused(void **state)
+{
+	(void)state;
+	static const char sdp[] = "v=0\r\n";
+	static const char *const types[] = {TYPE_SDP, TYPE_MIKEY};
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t text[1000];
+		struct body_out parts[2] = {{.type = types[i], .body = octets_of(sdp)},
+					    {.type = types[i], .body = octets_of(sdp)}};
+		for (size_t n = 1; n <= 2; n++) {
+			struct writer w = wr_init(text, sizeof text);
+			struct body body;
+			assert_int_equal(multipart_write(&w, "two", parts, n), MCSEC_OK);
+			struct sip_message rq = {.content_type = "multipart/mixed;boundary=two", .body = wr_result(&w)};
+			assert_int_equal(body_read(&rq, &body), n == 1 ? BODY_READ : BODY_BROKEN);
+			body_free(&body);
+		}
+	}
 }
 
 static void a_broken_body_or_contact_is_400(void **state)
@@ -646,6 +733,10 @@ int main(void)
 	    cmocka_unit_test(a_token_without_an_mcptt_id_is_403_101),
 	    cmocka_unit_test(a_register_for_the_impu_of_another_is_403),
 	    cmocka_unit_test(a_register_over_tcp_is_403_unless_switched_on),
+	    cmocka_unit_test(an_encrypted_element_that_cannot_be_opened_is_403_140),
+	    cmocka_unit_test(mcx_sec_196_a_suite_the_server_does_not_speak_is_403_100),
+	    cmocka_unit_test(a_binding_serves_only_the_peer_that_made_it_and_only_until_it_expires),
+	    cmocka_unit_test(a_body_with_two_parts_of_one_kind_is_refused),
 	    cmocka_unit_test(a_broken_body_or_contact_is_400),
 	    cmocka_unit_test(too_brief_an_expiry_is_423),
 	    cmocka_unit_test(a_failed_renewal_leaves_the_binding_untouched),

@@ -415,6 +415,19 @@ static void an_i_message_ten_minutes_old_is_488_with_136(void **state)
 	ue_free(bob);
 }
 
+static void a_key_that_is_not_active_yet_is_488_with_136(void **state)
+{
+	(void)state;
+	struct log g;
+	struct ue *bob = listening_bob(&g);
+	struct mcsec_key_params early = {.status = MCSEC_STATUS_NOT_REVOKED, .activation = (uint64_t)time(NULL) + 3600};
+	size_t n = lab_pck_message_with(lab, now(), &early, message);
+	lab_offer(message, n, offer, sizeof offer);
+	assert_refused(lab_invite(lab, LAB_BOB, LAB_ALICE, offer), 488, 136);
+	assert_never_media(bob, &g);
+	ue_free(bob);
+}
+
 static void mcx_sec_242_an_offer_whose_key_was_stripped_is_488_without_136(void **state)
 {
 	(void)state;
@@ -634,6 +647,7 @@ int main(void)
 	    cmocka_unit_test(mcx_sec_241_an_i_message_of_another_user_is_488_with_136),
 	    cmocka_unit_test(a_replayed_i_message_is_488_with_136_also_after_a_restart),
 	    cmocka_unit_test(an_i_message_ten_minutes_old_is_488_with_136),
+	    cmocka_unit_test(a_key_that_is_not_active_yet_is_488_with_136),
 	    cmocka_unit_test(mcx_sec_242_an_offer_whose_key_was_stripped_is_488_without_136),
 	    cmocka_unit_test(offers_that_cannot_be_read_are_400_and_keys_that_are_no_base64_488_with_136),
 	    cmocka_unit_test(a_reinvite_with_the_same_key_is_fine_with_a_new_one_rekeys_and_with_a_bad_one_is_refused),

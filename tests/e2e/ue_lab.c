@@ -121,21 +121,30 @@ const struct mcsec_im_book *lab_book(const struct lab *l)
 	return &l->book;
 }
 
-size_t lab_pck_message(struct lab *l, const char *from, const char *to, uint64_t when, uint8_t out[MCSEC_IM_MAX])
+static size_t pck_message(struct lab *l, struct mcsec_im_make *what, uint8_t out[MCSEC_IM_MAX])
 {
 	uint8_t key[MCSEC_KEY_LEN];
 	size_t n = 0;
-	struct mcsec_im_make what = {.kind = MCSEC_PCK,
-				     .key = key,
-				     .time = when,
-				     .initiator = from,
-				     .initiator_kms = LAB_KMS,
-				     .responder = to,
-				     .responder_kms = LAB_KMS};
+	what->kind = MCSEC_PCK;
+	what->key = key;
+	what->initiator_kms = what->responder_kms = LAB_KMS;
 	mcsec_rng_system.fill(NULL, key, sizeof key);
-	assert_int_equal(mcsec_kid_new(MCSEC_PCK, &mcsec_rng_system, NULL, NULL, &what.k_id), MCSEC_OK);
-	assert_int_equal(mcsec_im_make(&l->book, &what, &mcsec_rng_system, out, MCSEC_IM_MAX, &n), MCSEC_OK);
+	assert_int_equal(mcsec_kid_new(MCSEC_PCK, &mcsec_rng_system, NULL, NULL, &what->k_id), MCSEC_OK);
+	assert_int_equal(mcsec_im_make(&l->book, what, &mcsec_rng_system, out, MCSEC_IM_MAX, &n), MCSEC_OK);
 	return n;
+}
+
+size_t lab_pck_message(struct lab *l, const char *from, const char *to, uint64_t when, uint8_t out[MCSEC_IM_MAX])
+{
+	return pck_message(l, &(struct mcsec_im_make){.time = when, .initiator = from, .responder = to}, out);
+}
+
+size_t lab_pck_message_with(struct lab *l, uint64_t when, const struct mcsec_key_params *params,
+			    uint8_t out[MCSEC_IM_MAX])
+{
+	return pck_message(
+	    l, &(struct mcsec_im_make){.time = when, .initiator = LAB_ALICE, .responder = LAB_BOB, .params = params},
+	    out);
 }
 
 void lab_offer(const uint8_t *message, size_t len, char *out, size_t size)

@@ -39,6 +39,9 @@ const struct mcsec_im_book *lab_book(const struct lab *l);
 
 /* The I_MESSAGE of a PCK from `from` to `to` at TIME `time`. Returns its length. */
 size_t lab_pck_message(struct lab *l, const char *from, const char *to, uint64_t time, uint8_t out[MCSEC_IM_MAX]);
+/* From Alice to Bob at TIME `time`, with these key parameters. */
+size_t lab_pck_message_with(struct lab *l, uint64_t time, const struct mcsec_key_params *params,
+			    uint8_t out[MCSEC_IM_MAX]);
 /* An offer with that message (len 0: none) at session level; NUL-terminated. */
 void lab_offer(const uint8_t *message, size_t len, char *out, size_t size);
 

@@ -146,7 +146,7 @@ static enum mcsec_err parameters(struct mcsec_im_job *job)
 	if (!plain)
 		return job_fail(job, MCSEC_E_MEMORY, MCSEC_NO_OFFSET, "TS 33.180 E.6", "no memory");
 	enum mcsec_err err = protected_open(p, (struct octets){job->box->key, MCSEC_KEY_LEN}, plain);
-	if (MCX_FAULT(im.params_tag, err))
+	if (err)
 		err = job_fail(job, err == MCSEC_E_DECRYPT ? MCSEC_E_BAD_PARAMS : err, at, "TS 33.180 8.5.4",
 			       "the key parameters do not decrypt");
 	else

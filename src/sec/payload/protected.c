@@ -8,6 +8,7 @@
 
 #include "mcsec/kdf.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/payload/protected.h"
 
 enum { DPCK_MAX = 32 };
@@ -58,7 +59,7 @@ static enum mcsec_err gcm(const EVP_CIPHER *cipher, int sealing, const uint8_t *
 			err = MCSEC_OK;
 	} else if (ok && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, PROTECTED_TAG_LEN, tag)) {
 		uint8_t none[16];
-		err = EVP_CipherFinal_ex(ctx, none, &n) > 0 ? MCSEC_OK : MCSEC_E_DECRYPT;
+		err = MCX_CHECK(im.params_tag, EVP_CipherFinal_ex(ctx, none, &n) > 0) ? MCSEC_OK : MCSEC_E_DECRYPT;
 	}
 	EVP_CIPHER_CTX_free(ctx);
 	if (err)

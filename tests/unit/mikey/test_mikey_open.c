@@ -46,6 +46,20 @@ static void a_tag_that_is_not_expected_or_not_defined_is_refused(void **state)
 	mcsec_im_free(opened(&lab->bob, &expect, &m));
 }
 
+static void a_message_over_8_kib_is_refused_before_it_is_copied(void **state)
+{
+	struct lab *lab = *state;
+	struct mcsec_im_job *job;
+	struct mcsec_fault fault;
+	struct mcsec_im_expect expect = now();
+	uint8_t *big = calloc(1, MCSEC_IM_MAX + 1);
+	assert_int_equal(mcsec_im_begin(&job, &lab->bob, &expect, big, MCSEC_IM_MAX + 1, &fault),
+			 MCSEC_E_MALFORMED);
+	assert_null(job);
+	assert_string_equal(fault.detail, "the message is longer than 8 KiB");
+	free(big);
+}
+
 static void mcx_sec_140_tags_7_to_15_are_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -493,6 +507,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_tag_that_is_not_expected_or_not_defined_is_refused),
+	    cmocka_unit_test(a_message_over_8_kib_is_refused_before_it_is_copied),
 	    cmocka_unit_test(mcx_sec_140_tags_7_to_15_are_refused),
 	    cmocka_unit_test(a_message_for_another_identity_is_not_for_us),
 	    cmocka_unit_test(a_responders_kms_that_is_not_ours_is_told_after_the_signature),

@@ -440,6 +440,18 @@ static void a_key_parameter_frame_out_of_shape_is_refused(void **state)
 	}
 }
 
+static void key_parameters_twice_are_refused(void **state)
+{
+	static const char gen[] = "04070044" FRAME "0000"
+				  "21a9821baf4a3980cd1701c9e87896b4427cca0fc989bf237ab26638115d93dc80da";
+	char hex[2 * sizeof gen];
+	struct message m = with_gen(state, gen);
+	parses(&m);
+	snprintf(hex, sizeof hex, "15%s%s", gen + 2, gen);
+	m = with_gen(state, hex);
+	faulty(&m, MCSEC_E_BAD_PARAMS, SIGN + (sizeof gen - 1) / 2 + 4);
+}
+
 static void mcx_sec_135_payloads_in_any_order_are_read(void **state)
 {
 	struct message m = valid(state);
@@ -480,6 +492,7 @@ int main(void)
 	    cmocka_unit_test(an_unknown_extension_is_passed_over),
 	    cmocka_unit_test(an_algorithm_list_is_read_and_a_broken_one_refused),
 	    cmocka_unit_test(a_key_parameter_frame_out_of_shape_is_refused),
+	    cmocka_unit_test(key_parameters_twice_are_refused),
 	    cmocka_unit_test(mcx_sec_135_payloads_in_any_order_are_read),
 	};
 	return cmocka_run_group_tests(tests, lab_setup, lab_teardown);

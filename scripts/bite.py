@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""TAP: every named check bites: without it, its negative tests fail.
+
+    bite.py --build DIR [--make] [--product DIR] [--only WORD]     the proof; DIR was configured with -Dbite=true
+    bite.py --build DIR --find PROGRAM... [--only WORD]   which tests fail without which check, to fill the table
+
+src/sec/base/check.h says how a check gets its name. tests/bite/checks.tsv holds a line for each name: the checks to waive
+together (`a+b` where a second check stands behind the first), the clause, the tests that must then fail, and why it
+takes several. --make first builds the programs that the table names. A test counts as biting when it passes with every check in force, fails without this one, and the check was
+met on the way. With --product, also: the programs of that build hold no trace of all this.
+"""
+import argparse
+import collections
+import concurrent.futures
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from run_tests import parse_tap  # noqa: E402
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TABLE = os.path.join(TOP, 'tests', 'bite', 'checks.tsv')
+MACRO = re.compile(r'\bMCX_(?:CHECK|FAULT)\(\s*([a-z0-9_]+\.[a-z0-9_]+),')
+SENTENCE = re.compile(r'\b(?:mikey_(?:require|support|lacks)|sakke_once|fail)\([^;]*"([^";]+)"\s*\)\s*;')
+TRACES = (b'bite:', b'MCX_BITE', b'mcx_check_waived')
+LONGEST_S = 90
+
+Row = collections.namedtuple('Row', 'waived clause tests note')
+
+
+def names_of_source():
+    found = set()
+    for folder, _, names in os.walk(os.path.join(TOP, 'src')):
+        for name in names:
+            if not name.endswith('.c'):
+                continue
+            with open(os.path.join(folder, name), encoding='utf-8') as f:
+                text = f.read()
+            found |= set(MACRO.findall(text))
+            if os.path.join('sec', 'mikey') in folder:
+                found |= set(SENTENCE.findall(text))
+    return found
+
+
+def table():
+    rows = []
+    with open(TABLE, encoding='utf-8') as f:
+        for line in f.read().splitlines():
+            if not line or line.startswith('#'):
+                continue
+            fields = line.split('\t') + ['', '']
+            tests = [tuple(t.strip().split(':')) for t in fields[2].split(',') if t.strip()]
+            rows.append(Row(fields[0], fields[1], tests, fields[3]))
+    return rows
+
+
+class Programs:
+    """The test programs of a build, run with checks waived."""
+
+    def __init__(self, build):
+        said = subprocess.run(['meson', 'introspect', '--tests', build], stdout=subprocess.PIPE, check=True).stdout
+        self.tests = {t['name']: t for t in json.loads(said)}
+
+    def run(self, job):
+        """(tests that passed, tests that failed, the checks that would have refused, trouble)."""
+        program, waived = job
+        t = self.tests[program]
+        env = dict(os.environ, **t['env'])
+        env.pop('MCX_BITE', None)
+        if waived:
+            env['MCX_BITE'] = waived
+        with tempfile.TemporaryDirectory() as folder:
+            env['MCX_BITE_SEEN'] = os.path.join(folder, 'seen')
+            out, trouble = '', ''
+            try:
+                done = subprocess.run(t['cmd'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                      timeout=LONGEST_S, check=False, cwd=t.get('workdir') or None)
+                out = done.stdout.decode(errors='replace')
+                trouble = 'died of signal %d' % -done.returncode if done.returncode < 0 else ''
+            except subprocess.TimeoutExpired as e:
+                out, trouble = (e.stdout or b'').decode(errors='replace'), 'hung'
+            seen = set()
+            if os.path.exists(env['MCX_BITE_SEEN']):
+                with open(env['MCX_BITE_SEEN'], encoding='utf-8') as f:
+                    seen = set(f.read().splitlines())
+        tests, _, _ = parse_tap(out)
+        return ({n for v, n in tests if v == 'ok'}, {n for v, n in tests if v == 'fail'}, seen, trouble)
+
+    def run_all(self, jobs):
+        with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+            return dict(zip(jobs, pool.map(self.run, jobs)))
+
+
+def make(rows, programs, build):
+    """The programs of the table, and one that is installed for the search for traces."""
+    wanted = {programs.tests[p]['cmd'][0] for r in rows for p, _ in r.tests if p in programs.tests}
+    targets = sorted(os.path.relpath(w, os.path.abspath(build)) for w in wanted) + ['src/tool/mcx']
+    done = subprocess.run(['nice', 'ninja', '-C', build] + targets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+    if done.returncode:
+        sys.exit('Bail out! the bite build failed:\n' + done.stdout[-3000:])
+
+
+def judge(row, runs):
+    """What is wrong with this row, as sentences."""
+    wrong = []
+    if not row.tests:
+        wrong.append('no test is named')
+    for program, test in row.tests:
+        before, after = runs[program, ''], runs[program, row.waived]
+        if test not in before[0]:
+            wrong.append('%s:%s does not pass with every check in force' % (program, test))
+        elif test in after[0]:
+            wrong.append('%s:%s passes without it' % (program, test))
+        elif not set(row.waived.split('+')) <= after[2]:
+            wrong.append('%s never meets %s' % (program, '+'.join(sorted(set(row.waived.split('+')) - after[2]))))
+    return wrong
+
+
+def prove(rows, programs):
+    jobs = sorted({(p, '') for r in rows for p, _ in r.tests} | {(p, r.waived) for r in rows for p, _ in r.tests})
+    unknown = sorted({p for p, _ in jobs} - set(programs.tests))
+    if unknown:
+        return [('the table names test programs that exist', ['no such program: ' + ', '.join(unknown)])]
+    runs = programs.run_all(jobs)
+    print('# %-58s %-28s %s' % ('waived', 'clause', 'tests that fail without it'))
+    for r in rows:
+        fell = sorted({t for p, t in r.tests if t not in runs[p, r.waived][0]})
+        ends = ''.join(' (%s %s)' % (p, runs[p, r.waived][3]) for p in sorted({p for p, _ in r.tests})
+                       if runs[p, r.waived][3])
+        print('# %-58s %-28s %s%s' % (r.waived, r.clause, ', '.join(fell), ends))
+    return [('%s bites' % r.waived, judge(r, runs)) for r in rows]
+
+
+def complete(rows):
+    source = names_of_source()
+    named = {n for r in rows for n in r.waived.split('+')}
+    wrong = ['without a line: ' + n for n in sorted(source - named)]
+    wrong += ['without a check: ' + n for n in sorted(named - source)]
+    wrong += ['several checks and no reason: ' + r.waived for r in rows if '+' in r.waived and not r.note]
+    return wrong
+
+
+def programs_of(build):
+    said = subprocess.run(['meson', 'introspect', '--targets', build], stdout=subprocess.PIPE, check=True).stdout
+    return sorted(f for t in json.loads(said) if t['installed'] and t['type'] in ('executable', 'shared library')
+                  for f in t['filename'] if os.path.exists(f))
+
+
+def traces(path):
+    with open(path, 'rb') as f:
+        data = f.read()
+    return [w.decode() for w in TRACES if w in data]
+
+
+def product(build, bite):
+    """The product's programs hold nothing of this; a bite build's do, so the search can find it."""
+    ours, theirs = programs_of(build), programs_of(bite)
+    wrong = ['%s holds %s' % (p, t) for p in ours for t in traces(p)]
+    wrong += [] if ours else ['no installed program was found']
+    blind = [] if any(set(traces(p)) >= {'bite:', 'MCX_BITE'} for p in theirs) else ['nothing was found in the bite build either']
+    return [('the product holds no trace of the switches', wrong), ('the search for traces finds them where they are', blind)]
+
+
+def find(rows, programs, names, only):
+    base = programs.run_all([(p, '') for p in names])
+    jobs = sorted((p, c) for (p, _), r in base.items() for c in r[2] | {r.waived for r in rows if '+' in r.waived}
+                  if only in c)
+    for (program, check), r in sorted(programs.run_all(jobs).items(), key=lambda x: (x[0][1], x[0][0])):
+        print('%-50s %-20s %s %s' % (check, program, r[3], ' '.join(sorted(base[program, ''][0] - r[0]))))
+
+
+def main():
+    ap = argparse.ArgumentParser(description='show that every named check bites')
+    ap.add_argument('--build', required=True)
+    ap.add_argument('--make', action='store_true')
+    ap.add_argument('--product')
+    ap.add_argument('--only', default='')
+    ap.add_argument('--find', nargs='+')
+    a = ap.parse_args()
+    rows = [r for r in table() if a.only in r.waived]
+    programs = Programs(a.build)
+    if a.make:
+        make(rows, programs, a.build)
+    if a.find:
+        find(rows, programs, a.find, a.only)
+        return 0
+    results = prove(rows, programs)
+    if not a.only:
+        results.append(('every check of the source has its line, and every line its check', complete(rows)))
+    if a.product:
+        results += product(a.product, a.build)
+    print('1..%d' % len(results))
+    for number, (name, wrong) in enumerate(results, 1):
+        print('%s %d - %s' % ('not ok' if wrong else 'ok', number, name))
+        for w in wrong:
+            print('#   ' + w)
+    return 1 if any(w for _, w in results) else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
