@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * custody.h - secrets at rest: sealed under a passphrase that stands in a file of its own (kms.md 15A-8a). A file that
- * systemd hands over as a credential is such a file.
+ * custody.h - secrets at rest: sealed under a passphrase that stands in a file of its own (kms.md 15A-8a). What systemd
+ * hands over as a credential is such a file. The other kinds of custody: place.h.
  *
  * KEK = Argon2id(passphrase octets, salt); sealed = AES-256-GCM under it. The associated data name what is sealed and
  * whose it is, so that one blob cannot stand in for another. The blob carries the parameters and the salt; nothing of
@@ -19,11 +19,16 @@
 
 enum custody_err {
 	CUSTODY_OK = 0,
-	CUSTODY_ABSENT,    /* there is no such file                                        */
-	CUSTODY_MODE,      /* the file is not ours alone, not regular, empty or too long   */
-	CUSTODY_MALFORMED, /* the blob is none, or asks for a cost out of bounds           */
-	CUSTODY_WRONG,     /* wrong passphrase, another owner or name, or an altered blob  */
-	CUSTODY_RESOURCES, /* memory or randomness                                         */
+	CUSTODY_ABSENT,      /* there is no such file                                        */
+	CUSTODY_MODE,        /* the file is not ours alone, not regular, empty or too long   */
+	CUSTODY_MALFORMED,   /* the blob is none, or asks for a cost out of bounds           */
+	CUSTODY_WRONG,       /* wrong passphrase, PIN or share, another owner or name, or an altered blob */
+	CUSTODY_RESOURCES,   /* memory or randomness                                         */
+	CUSTODY_FOREIGN,     /* an officer's share of another set                            */
+	CUSTODY_TWICE,       /* an officer's share that was given already                    */
+	CUSTODY_TOKEN,       /* the PKCS#11 module or its token fails                        */
+	CUSTODY_EXTRACTABLE, /* the token's key could leave it                             */
+	CUSTODY_ERR_COUNT
 };
 const char *custody_err_name(enum custody_err e);
 
@@ -43,6 +48,8 @@ struct custody_passphrase {
 
 /* The file's octets without one trailing newline. Refused unless a regular file of mode 0600 or narrower. */
 enum custody_err custody_passphrase_read(const char *path, struct custody_passphrase **out);
+/* The same of a systemd credential, which may be 0440: its group is only the mask of the access list for our user. */
+enum custody_err custody_credential_read(const char *path, struct custody_passphrase **out);
 void custody_passphrase_free(struct custody_passphrase *p); /* wipes */
 
 /* out has room for secret.len + CUSTODY_OVERHEAD octets, and is filled with just so many. */

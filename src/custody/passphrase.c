@@ -8,28 +8,36 @@
 #include <unistd.h>
 
 #include <argon2.h>
-#include <openssl/evp.h>
-
 #include "custody/custody.h"
+#include "custody/gcm.h"
 #include "mcsec/secret.h"
 
-enum { VERSION = 1, SALT = 16, NONCE = 12, TAG = 16, KEK = 32, HEADER = CUSTODY_OVERHEAD - TAG, AAD_MAX = 600 };
+enum {
+	VERSION = 1,
+	SALT = 16,
+	NONCE = CUSTODY_NONCE,
+	TAG = CUSTODY_TAG,
+	KEK = CUSTODY_KEK,
+	HEADER = CUSTODY_OVERHEAD - TAG,
+};
 enum { MAX_M_KIB = 1024 * 1024, MAX_T = 64, MAX_P = 16 };
 
 const struct custody_cost custody_cost_default = {64 * 1024, 3, 1};
 
 const char *custody_err_name(enum custody_err e)
 {
-	static const char *const names[] = {"ok", "absent", "mode", "malformed", "wrong", "resources"};
+	static const char *const names[] = {"ok",        "absent",  "mode",  "malformed", "wrong",
+					    "resources", "foreign", "twice", "token",     "extractable"};
+	_Static_assert(sizeof names / sizeof *names == CUSTODY_ERR_COUNT, "a name each");
 	return (unsigned)e < sizeof names / sizeof *names ? names[e] : "unknown";
 }
 
 /* ---- the passphrase file ---- */
 
-static enum custody_err read_all(int fd, struct custody_passphrase *p)
+static enum custody_err read_all(int fd, mode_t refused, struct custody_passphrase *p)
 {
 	struct stat st;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (st.st_mode & 077) || st.st_size > CUSTODY_PASSPHRASE_MAX)
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (st.st_mode & refused) || st.st_size > CUSTODY_PASSPHRASE_MAX)
 		return CUSTODY_MODE;
 	ssize_t n;
 	while (p->len < sizeof p->octets && (n = read(fd, p->octets + p->len, sizeof p->octets - p->len)) > 0)
@@ -39,20 +47,30 @@ static enum custody_err read_all(int fd, struct custody_passphrase *p)
 	return p->len ? CUSTODY_OK : CUSTODY_MODE;
 }
 
-enum custody_err custody_passphrase_read(const char *path, struct custody_passphrase **out)
+static enum custody_err read_file(const char *path, mode_t refused, struct custody_passphrase **out)
 {
 	*out = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT ? CUSTODY_ABSENT : CUSTODY_MODE;
 	struct custody_passphrase *p = mcsec_secret_alloc(sizeof *p);
-	enum custody_err e = p ? read_all(fd, p) : CUSTODY_RESOURCES;
+	enum custody_err e = p ? read_all(fd, refused, p) : CUSTODY_RESOURCES;
 	close(fd);
 	if (e)
 		mcsec_secret_free(p);
 	else
 		*out = p;
 	return e;
+}
+
+enum custody_err custody_passphrase_read(const char *path, struct custody_passphrase **out)
+{
+	return read_file(path, 077, out);
+}
+
+enum custody_err custody_credential_read(const char *path, struct custody_passphrase **out)
+{
+	return read_file(path, 037, out);
 }
 
 void custody_passphrase_free(struct custody_passphrase *p)
@@ -78,44 +96,13 @@ static uint8_t *derive(const struct custody_passphrase *p, const struct custody_
 	return kek;
 }
 
-static struct octets associated_data(uint8_t buf[AAD_MAX], const char *owner, const char *name)
-{
-	struct writer w = wr_init(buf, AAD_MAX);
-	wr_u8(&w, VERSION);
-	wr_u16(&w, (uint16_t)strlen(owner));
-	wr_text(&w, owner);
-	wr_u16(&w, (uint16_t)strlen(name));
-	wr_text(&w, name);
-	return wr_result(&w);
-}
-
-/* One AES-256-GCM pass; tag out when sealing, in when opening. 1 if it succeeded. */
-static int gcm(int sealing, const uint8_t *kek, const uint8_t *nonce, struct octets aad, struct octets in, uint8_t *out,
-	       uint8_t tag[TAG])
-{
-	int n, ok = 0;
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-	if (!c || !EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, kek, nonce, sealing))
-		goto end;
-	if (!EVP_CipherUpdate(c, NULL, &n, aad.p, (int)aad.len) || !EVP_CipherUpdate(c, out, &n, in.p, (int)in.len))
-		goto end;
-	if (!sealing && !EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, tag))
-		goto end;
-	ok = EVP_CipherFinal_ex(c, out + n, &n) > 0;
-	if (ok && sealing)
-		ok = EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG, tag);
-end:
-	EVP_CIPHER_CTX_free(c);
-	return ok;
-}
-
 /* ---- seal and open ---- */
 
 enum custody_err custody_seal(const struct custody_passphrase *p, const struct custody_cost *cost, const char *owner,
 			      const char *name, struct octets secret, const struct mcsec_rng *rng, uint8_t *out)
 {
-	uint8_t aad_buf[AAD_MAX];
-	struct octets aad = associated_data(aad_buf, owner, name);
+	uint8_t aad_buf[CUSTODY_AAD_MAX];
+	struct octets aad = custody_aad(aad_buf, (struct octets){0}, owner, name);
 	if (!aad.len || !cost_is_sane(cost) || secret.len > INT32_MAX)
 		return CUSTODY_MALFORMED;
 	struct writer w = wr_init(out, HEADER);
@@ -128,7 +115,7 @@ enum custody_err custody_seal(const struct custody_passphrase *p, const struct c
 	if (rng->fill(rng->ctx, salt, SALT) || rng->fill(rng->ctx, nonce, NONCE))
 		return CUSTODY_RESOURCES;
 	uint8_t *kek = derive(p, cost, salt), *sealed = out + HEADER;
-	int ok = kek && gcm(1, kek, nonce, aad, secret, sealed, sealed + secret.len);
+	int ok = kek && custody_gcm(1, kek, nonce, aad, secret, sealed, sealed + secret.len);
 	mcsec_secret_free(kek);
 	return ok ? CUSTODY_OK : CUSTODY_RESOURCES;
 }
@@ -161,8 +148,8 @@ static enum custody_err read_blob(struct octets in, size_t secret_len, struct bl
 enum custody_err custody_open(const struct custody_passphrase *p, const char *owner, const char *name,
 			      struct octets blob, uint8_t *secret, size_t secret_len)
 {
-	uint8_t aad_buf[AAD_MAX];
-	struct octets aad = associated_data(aad_buf, owner, name);
+	uint8_t aad_buf[CUSTODY_AAD_MAX];
+	struct octets aad = custody_aad(aad_buf, (struct octets){0}, owner, name);
 	struct blob b;
 	mcsec_wipe(secret, secret_len);
 	enum custody_err e = aad.len ? read_blob(blob, secret_len, &b) : CUSTODY_MALFORMED;
@@ -171,7 +158,7 @@ enum custody_err custody_open(const struct custody_passphrase *p, const char *ow
 	uint8_t *kek = derive(p, &b.cost, b.salt);
 	if (!kek)
 		return CUSTODY_RESOURCES;
-	int ok = gcm(0, kek, b.nonce, aad, b.sealed, secret, b.tag);
+	int ok = custody_gcm(0, kek, b.nonce, aad, b.sealed, secret, b.tag);
 	mcsec_secret_free(kek);
 	if (!ok)
 		mcsec_wipe(secret, secret_len);

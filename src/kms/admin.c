@@ -144,7 +144,7 @@ static void post_seal(struct call *c)
 
 static void post_unseal(struct call *c)
 {
-	enum custody_err custody = kms_unseal(c->kms);
+	enum custody_err custody = kms_unseal(c->kms, c->db);
 	enum store_err e = admin_record(c, "kms.unseal", "result", custody_err_name(custody));
 	if (e)
 		admin_store_failed(c, e);
@@ -152,6 +152,58 @@ static void post_unseal(struct call *c)
 		admin_error(c->rs, 409, "custody", custody_err_name(custody));
 	else
 		admin_json(c, 200, json_pack("{s:s}", "state", "unsealed"));
+}
+
+static json_t *seal_json(struct call *c, const struct issuer_state *s)
+{
+	char key[HEX_SIZE(sizeof s->transport_key)] = "";
+	if (s->needed)
+		hex_encode(OCTETS(s->transport_key), key);
+	return json_pack("{s:s, s:i, s:i, s:s, s:b}", "state", issuer_life_name(issuer_life(c->kms->issuer)), "needed",
+			 s->needed, "given", s->given, "transport_key", key, "memory_locked", s->locked);
+}
+
+/* State of the issuer; while it waits for officers, how many are wanted and the key their shares are wrapped for. */
+static void get_seal(struct call *c)
+{
+	struct issuer_state s;
+	enum store_err e = admin_record(c, "admin.read", NULL, NULL);
+	if (e) {
+		admin_store_failed(c, e);
+		return;
+	}
+	(void)issuer_ask_state(c->kms->issuer, &s); /* all zero when no issuer is there */
+	admin_json(c, 200, seal_json(c, &s));
+}
+
+/* One officer's share, in a parcel that only the issuer opens: {"parcel": hex}. */
+static void post_share(struct call *c)
+{
+	const char *hex = json_string_value(json_object_get(c->body, "parcel"));
+	uint8_t parcel[256];
+	size_t n = 0;
+	char said[32];
+	struct issuer_verdict v;
+	if (!hex || json_object_size(c->body) != 1 || hex_decode(hex, strlen(hex), parcel, sizeof parcel, &n)) {
+		admin_error(c->rs, 400, "body", "the body is {\"parcel\": hex}");
+		return;
+	}
+	if (issuer_give_share(c->kms->issuer, (struct octets){parcel, n}, &v)) {
+		admin_error(c->rs, 409, "share", "no issuer waits for shares");
+		return;
+	}
+	const char *verdict = custody_err_name((enum custody_err)v.err);
+	snprintf(said, sizeof said, "%u %s", v.number, verdict);
+	enum store_err e = admin_record(c, "kms.ceremony", "share", said);
+	if (!e && !v.state.sealed)
+		e = admin_record(c, "kms.unseal", "result", verdict);
+	if (e)
+		admin_store_failed(c, e);
+	else if (v.err)
+		admin_json(c, 409,
+			   json_pack("{s:s, s:s, s:i}", "error", "share", "detail", verdict, "number", (int)v.number));
+	else
+		admin_json(c, 200, seal_json(c, &v.state));
 }
 
 /* What we know that involves an identity: `mcx lost USER` asks every daemon. */
@@ -194,7 +246,9 @@ static const struct {
     {"PUT", "users", 1, 1, ADMIN_OFFICER | ADMIN_USER_ADMIN, put_user},
     {"GET", "domain", 0, 0, ADMIN_ANY, get_domain},
     {"POST", "seal", 0, 0, ADMIN_OFFICER, post_seal},
+    {"GET", "seal", 0, 0, ADMIN_ANY, get_seal},
     {"POST", "unseal", 0, 0, ADMIN_OFFICER, post_unseal},
+    {"POST", "shares", 0, 1, ADMIN_OFFICER, post_share},
     {"GET", "touches", 0, 0, ADMIN_OFFICER | ADMIN_USER_ADMIN | ADMIN_AUDITOR, get_touches},
     {"GET", "extcerts", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_list_extcerts},
     {"POST", "extcerts", 0, 0, ADMIN_OFFICER, admin_import_extcert},

@@ -22,7 +22,13 @@ const struct config_option kms_options[] = {
     {"client_ca", CONFIG_PATH, AT(client_ca), "", NO_RANGE},
     {"admin_ca", CONFIG_PATH, AT(admin_ca), NULL, NO_RANGE},
     {"database", CONFIG_PATH, AT(database), NULL, NO_RANGE},
-    {"passphrase", CONFIG_PATH, AT(passphrase), NULL, NO_RANGE},
+    {"custody", CONFIG_TEXT, AT(custody), "passphrase", NO_RANGE},
+    {"passphrase", CONFIG_PATH, AT(passphrase), "", NO_RANGE},
+    {"credential", CONFIG_TEXT, AT(credential), "", NO_RANGE},
+    {"pkcs11_module", CONFIG_PATH, AT(pkcs11_module), "", NO_RANGE},
+    {"pkcs11_token", CONFIG_TEXT, AT(pkcs11_token), "", NO_RANGE},
+    {"pkcs11_key", CONFIG_TEXT, AT(pkcs11_key), "mcx-kms", NO_RANGE},
+    {"pkcs11_pin", CONFIG_PATH, AT(pkcs11_pin), "", NO_RANGE},
     {"user", CONFIG_TEXT, AT(user), "", NO_RANGE},
     {"issuer_user", CONFIG_TEXT, AT(issuer_user), "", NO_RANGE},
     {"issuer_restart", CONFIG_BOOL, AT(issuer_restart), "true", NO_RANGE},
@@ -60,6 +66,18 @@ const struct config_option kms_options[] = {
 };
 const size_t kms_n_options = sizeof kms_options / sizeof *kms_options;
 
+struct custody_place kms_custody_place(const struct kms_config *c)
+{
+	return (struct custody_place){
+	    .passphrase = c->passphrase,
+	    .credential = c->credential,
+	    .token = {.module = c->pkcs11_module,
+		      .token = c->pkcs11_token,
+		      .key = c->pkcs11_key,
+		      .pin_file = c->pkcs11_pin},
+	};
+}
+
 static int refuse(char *err, size_t size, const char *sentence)
 {
 	snprintf(err, size, "%s", sentence);
@@ -72,6 +90,8 @@ int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 		return refuse(err, err_size, "offset must be below period");
 	if (strcmp(c->enrolment, "token") != 0 && strcmp(c->enrolment, "listed") != 0)
 		return refuse(err, err_size, "enrolment is \"token\" or \"listed\"");
+	if (custody_kind_of(c->custody) == CUSTODY_KINDS)
+		return refuse(err, err_size, "custody is \"passphrase\", \"credential\", \"pkcs11\" or \"officers\"");
 	if (strcmp(c->memory_lock, "warn") != 0 && strcmp(c->memory_lock, "required") != 0)
 		return refuse(err, err_size, "memory_lock is \"warn\" or \"required\"");
 	if (c->no_token_status == 402)

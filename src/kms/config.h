@@ -6,6 +6,7 @@
 #define MCX_KMS_CONFIG_H
 
 #include "app/config.h"
+#include "custody/place.h"
 
 enum { KMS_PATH = 4096 };
 
@@ -17,7 +18,10 @@ struct kms_config {
 	int64_t port, admin_port;
 	char tls[KMS_PATH], tls_key[KMS_PATH]; /* PEM; the key may stand in the first */
 	char client_ca[KMS_PATH], admin_ca[KMS_PATH];
-	char database[KMS_PATH], passphrase[KMS_PATH];
+	char database[KMS_PATH];
+	char custody[16]; /* of a domain made at the first start; afterwards the sealed secrets say it themselves */
+	char passphrase[KMS_PATH], credential[64];
+	char pkcs11_module[KMS_PATH], pkcs11_token[33], pkcs11_key[TOKEN_LABEL_MAX], pkcs11_pin[KMS_PATH];
 	char user[64], issuer_user[64]; /* names or numbers; "": see confine.h */
 	int issuer_restart;
 	char memory_lock[16]; /* "warn" or "required" */
@@ -41,6 +45,8 @@ struct kms_config {
 extern const struct config_option kms_options[];
 extern const size_t kms_n_options;
 
+/* Where each kind of custody is, as this configuration names it; points into it. */
+struct custody_place kms_custody_place(const struct kms_config *c);
 /* What a single value cannot say; 0, or -1 and a sentence. Also fills in what follows from other keys. */
 int kms_config_complete(struct kms_config *c, char *err, size_t err_size);
 

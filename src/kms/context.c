@@ -75,10 +75,8 @@ enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out)
 /* ---- the domain
  * -------------------------------------------------------------------------------------------------------- */
 
-static void describe(struct kms *k, struct kms_certificate *cert)
+void kms_describe(const struct kms_config *c, int64_t now, struct kms_certificate *cert)
 {
-	const struct kms_config *c = k->config;
-	int64_t now = k->now();
 	*cert = (struct kms_certificate){
 	    .role = KMS_ROLE_ROOT,
 	    .valid_from = now,
@@ -98,11 +96,14 @@ static void describe(struct kms *k, struct kms_certificate *cert)
 static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
 {
 	struct kms_certificate *cert = &k->domain.cert;
-	describe(k, cert);
-	enum custody_err c = issuer_create(k->issuer, k->config->uri, &cert->periods, cert->pub_auth_key,
-					   cert->pub_enc_key, k->domain.sealed, &k->domain.sealed_len);
+	enum custody_err c = CUSTODY_ABSENT; /* officers are never there by themselves */
+	kms_describe(k->config, k->now(), cert);
+	if (custody_kind_of(k->config->custody) != CUSTODY_BY_OFFICERS)
+		c = issuer_create(k->issuer, k->config->uri, &cert->periods, cert->pub_auth_key, cert->pub_enc_key,
+				  k->domain.sealed, &k->domain.sealed_len);
 	if (c == CUSTODY_ABSENT) {
 		log_warn("kms.uninitialised", log_text("custody", "absent; mcx kms ceremony init makes a domain"));
+		memset(&k->domain, 0, sizeof k->domain);
 		return 1;
 	}
 	if (c) {
@@ -135,13 +136,42 @@ static int check_domain(const struct kms *k, char *err, size_t err_size)
 	return -1;
 }
 
-enum custody_err kms_unseal(struct kms *k)
+static void set_periods(struct kms *k)
 {
-	if (!issuer_is_sealed(k->issuer))
-		return CUSTODY_OK;
-	if (!k->domain.sealed_len)
-		return CUSTODY_ABSENT;
+	k->periods = (struct period_policy){.periods = k->domain.cert.periods,
+					    .preprovision = (uint64_t)k->config->preprovision,
+					    .max_past = (uint64_t)k->config->max_past,
+					    .max_future = (uint64_t)k->config->max_future};
+}
+
+static enum custody_err open_issuer_with(struct kms *k)
+{
 	return issuer_unseal(k->issuer, &k->domain.cert, (struct octets){k->domain.sealed, k->domain.sealed_len});
+}
+
+/* Requests look at the domain only when the issuer says unsealed: so it may be replaced here. */
+static enum custody_err read_and_unseal(struct kms *k, struct kms_db *db)
+{
+	struct kms_domain_row row;
+	char err[256];
+	enum store_err e = kms_db_domain(db, &row);
+	if (e != STORE_ROW)
+		return e == STORE_OK ? CUSTODY_ABSENT : CUSTODY_RESOURCES;
+	k->domain = row;
+	if (check_domain(k, err, sizeof err)) {
+		log_error("kms.domain-refused", log_text("error", err));
+		return CUSTODY_MALFORMED;
+	}
+	set_periods(k);
+	return open_issuer_with(k);
+}
+
+enum custody_err kms_unseal(struct kms *k, struct kms_db *db)
+{
+	pthread_mutex_lock(&k->unsealing);
+	enum custody_err c = issuer_is_sealed(k->issuer) ? read_and_unseal(k, db) : CUSTODY_OK;
+	pthread_mutex_unlock(&k->unsealing);
+	return c;
 }
 
 static void note_issuer(void *ctx, enum issuer_life now, int died)
@@ -154,7 +184,7 @@ static void note_issuer(void *ctx, enum issuer_life now, int died)
 
 static int unseal_at_start(struct kms *k, char *err, size_t err_size)
 {
-	enum custody_err c = kms_unseal(k);
+	enum custody_err c = open_issuer_with(k);
 	if (!c)
 		return 0;
 	if (c == CUSTODY_ABSENT) {
@@ -274,6 +304,7 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 		k->config = config;
 		k->now = system_now;
 		pthread_mutex_init(&k->numbers.lock, NULL);
+		pthread_mutex_init(&k->unsealing, NULL);
 		k->sources = limit_new((unsigned)config->limit_source);
 		k->refusals = limit_new(REFUSALS_A_SECOND);
 	}
@@ -281,10 +312,7 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 		snprintf(err, err_size, "no memory");
 	else if (!open_issuer(k, err, err_size) && !open_keys(k, err, err_size) && !open_store(k, err, err_size) &&
 		 !confine(k, err, err_size)) {
-		k->periods = (struct period_policy){.periods = k->domain.cert.periods,
-						    .preprovision = (uint64_t)config->preprovision,
-						    .max_past = (uint64_t)config->max_past,
-						    .max_future = (uint64_t)config->max_future};
+		set_periods(k);
 		return k;
 	}
 	kms_close(k);
@@ -302,6 +330,7 @@ void kms_close(struct kms *k)
 	limit_free(k->sources);
 	limit_free(k->refusals);
 	pthread_mutex_destroy(&k->numbers.lock);
+	pthread_mutex_destroy(&k->unsealing);
 	mcsec_wipe(k, sizeof *k);
 	free(k);
 }

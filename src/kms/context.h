@@ -20,7 +20,8 @@ struct kms {
 	const struct kms_config *config;
 	struct kms_pool *pool;
 	struct issuer *issuer;
-	struct kms_domain_row domain; /* certificate, and the sealed secrets for a later unseal */
+	struct kms_domain_row domain; /* certificate and sealed secrets; changes only while nothing can be issued */
+	pthread_mutex_t unsealing;
 	struct period_policy periods;
 	struct bearer bearer;         /* realm and statuses; its keys are those below */
 	struct jwks_cache *jwks;      /* keys of the identity server, or */
@@ -54,8 +55,13 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 void kms_close(struct kms *k);
 /* One issue number; STORE_OK or why none can be had. */
 enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out);
-/* Opens the seal with the passphrase file as it is now. */
-enum custody_err kms_unseal(struct kms *k);
+/* The certificate of a domain that is made now, without its keys. */
+void kms_describe(const struct kms_config *c, int64_t now, struct kms_certificate *cert);
+/*
+ * Reads the domain again (it may have been made, or have changed its custody, since the start) and opens the seal with
+ * the custody as it is now.
+ */
+enum custody_err kms_unseal(struct kms *k, struct kms_db *db);
 
 int64_t kms_now_ns(void);
 /* Synchronised by the kernel's account or not. */

@@ -185,6 +185,13 @@ enum store_err kms_db_domain_create(struct kms_db *db, const struct kms_domain_r
 	return e;
 }
 
+enum store_err kms_db_domain_reseal(struct kms_db *db, struct octets sealed)
+{
+	struct store_stmt *st = store_sql(db->store, "UPDATE domain SET sealed=? WHERE id=1");
+	store_bind_blob(st, 1, sealed);
+	return store_step(st);
+}
+
 /* ---- issue numbers
  * ------------------------------------------------------------------------------------------------------ */
 

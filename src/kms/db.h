@@ -40,6 +40,8 @@ struct kms_domain_row {
 /* STORE_ROW: *out is filled in; STORE_OK: there is none yet. */
 enum store_err kms_db_domain(struct kms_db *db, struct kms_domain_row *out);
 enum store_err kms_db_domain_create(struct kms_db *db, const struct kms_domain_row *row);
+/* Other sealing of the same secrets, in the caller's transaction. */
+enum store_err kms_db_domain_reseal(struct kms_db *db, struct octets sealed);
 
 /* ---- issue numbers: never twice, also after a crash ---- */
 

@@ -300,7 +300,7 @@ static int restart(struct issuer *i)
 	pthread_mutex_lock(&i->starting);
 	if (issuer_life(i) == ISSUER_LIFE_DOWN && !i->ending) {
 		enum custody_err e = open_domain(i);
-		done = e == CUSTODY_OK || e == CUSTODY_ABSENT;
+		done = e != CUSTODY_RESOURCES && e != CUSTODY_TOKEN; /* a wrong PIN again and again locks a token */
 		if (done)
 			log_warn("kms.issuer-restarted", log_text("custody", custody_err_name(e)));
 		else
@@ -410,6 +410,25 @@ void issuer_free(struct issuer *i)
 	pthread_mutex_destroy(&i->starting);
 	pthread_mutex_destroy(&i->lock);
 	free(i);
+}
+
+enum mcsec_err issuer_give_share(struct issuer *i, struct octets parcel, struct issuer_verdict *out)
+{
+	uint8_t *buf = mcsec_secret_alloc(ISSUER_ANSWER_MAX);
+	struct reader answer;
+	memset(out, 0, sizeof *out);
+	if (!buf)
+		return MCSEC_E_MEMORY;
+	int status = ask(i, &(struct issuer_request){.op = ISSUER_OP_SHARE, .body = parcel}, buf, &answer);
+	enum mcsec_err e = status < 0 ? MCSEC_E_NO_KEYS : status ? MCSEC_E_UNSUPPORTED : MCSEC_OK;
+	if (!e) {
+		issuer_verdict_read(&answer, out);
+		e = rd_done(&answer);
+	}
+	mcsec_secret_free(buf);
+	if (!e && !out->state.sealed)
+		set_life(i, ISSUER_LIFE_UNSEALED, 0);
+	return e;
 }
 
 /* ---- issuing ---- */

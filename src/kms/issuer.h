@@ -50,6 +50,11 @@ enum issuer_life issuer_life(struct issuer *i);
 int issuer_is_sealed(struct issuer *i); /* in any state but unsealed */
 /* MCSEC_OK, or MCSEC_E_NO_KEYS: it is not there. */
 enum mcsec_err issuer_ask_state(struct issuer *i, struct issuer_state *out);
+/*
+ * One officer's share in a parcel. MCSEC_OK: *out says what became of it. MCSEC_E_NO_KEYS: no issuer is there.
+ * MCSEC_E_UNSUPPORTED: it waits for no shares.
+ */
+enum mcsec_err issuer_give_share(struct issuer *i, struct octets parcel, struct issuer_verdict *out);
 
 /*
  * One key set for this identity and period under `cert`, checked before release. number: never the same twice.

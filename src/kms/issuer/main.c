@@ -3,8 +3,9 @@
  * main.c - mcx-kms-issuer, the process of the key management server that holds KSAK and z_T (kms.md 15A row 8).
  *
  * mcx-kms starts it with its channels, a range of descriptors from 3 on; it ends with them. In this order: harden, read
- * the configuration and the custody it names, become a user of its own, test the cryptography, answer the first message
- * (which opens or creates the domain), give up all other system calls, then one thread a channel answers.
+ * the configuration, test the cryptography, attach the custody that the first message needs, become a user of its own,
+ * carry the message out (it opens or creates the domain), give up all other system calls, answer it; then one thread a
+ * channel answers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,25 +27,23 @@
 
 enum { FIRST_CHANNEL = 3, MAX_CHANNELS = 64 };
 
-static struct issuer_desk desk = {.rng = &mcsec_rng_system, .custody_absent = CUSTODY_ABSENT};
+static struct issuer_desk desk;
 static pthread_barrier_t confined;
 
 /* ---- one channel ---- */
 
-/* 1 after an exchange, 0 when the other side is gone. */
-static int exchange(int fd, uint8_t *request, uint8_t *answer, int hold)
+/* One request's length, 0 when the other side is gone. */
+static size_t take(int fd, uint8_t *request)
 {
 	ssize_t n;
 	do
 		n = recv(fd, request, ISSUER_REQUEST_MAX + 1, 0);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return 0;
-	size_t len = issuer_serve(&desk, (struct octets){request, (size_t)n}, answer);
-	if (hold && desk.begun && confine_issuer()) {
-		log_error("issuer.not-confined", log_text("error", "the kernel refuses the filter of system calls"));
-		return 0;
-	}
+	return n > 0 ? (size_t)n : 0;
+}
+
+static int give(int fd, uint8_t *answer, size_t len)
+{
 	int sent = send(fd, answer, len, MSG_NOSIGNAL) == (ssize_t)len;
 	mcsec_wipe(answer, len);
 	return sent;
@@ -53,7 +52,8 @@ static int exchange(int fd, uint8_t *request, uint8_t *answer, int hold)
 /* Until the front end is gone; then the secrets are wiped and the process ends. */
 static void answer_all(int fd, uint8_t *request, uint8_t *answer)
 {
-	while (exchange(fd, request, answer, 0))
+	size_t n;
+	while ((n = take(fd, request)) && give(fd, answer, issuer_serve(&desk, (struct octets){request, n}, answer)))
 		;
 	vault_seal(desk.vault);
 	_exit(0);
@@ -68,37 +68,12 @@ static void *serve_channel(void *ctx)
 	_exit(1);
 }
 
-/* The threads wait at a barrier until the filter holds for all of them. Returns only when nothing was begun. */
-static void serve(int channels)
-{
-	uint8_t *request = mcsec_secret_alloc(ISSUER_REQUEST_MAX + 1), *answer = mcsec_secret_alloc(ISSUER_ANSWER_MAX);
-	pthread_t thread;
-	if (!request || !answer || pthread_barrier_init(&confined, NULL, (unsigned)channels))
-		return;
-	for (int i = 1; i < channels; i++)
-		if (pthread_create(&thread, NULL, serve_channel, (void *)(intptr_t)i))
-			return;
-	if (!exchange(FIRST_CHANNEL, request, answer, 1) || !desk.begun)
-		return;
-	custody_detach(desk.custody);
-	desk.custody = NULL;
-	pthread_barrier_wait(&confined);
-	answer_all(FIRST_CHANNEL, request, answer);
-}
-
 /* ---- start ---- */
 
 static int fail(const char *why)
 {
 	log_error("issuer.start-failed", log_text("error", why));
-	return DAEMON_FAILED;
-}
-
-static int attach(const struct kms_config *c)
-{
-	struct custody_place place = {.kind = CUSTODY_BY_PASSPHRASE, .passphrase = c->passphrase};
-	desk.custody_absent = custody_attach(&place, &desk.custody);
-	return desk.custody_absent == CUSTODY_RESOURCES ? -1 : 0;
+	return DAEMON_FAILED; /* not 0 */
 }
 
 static void ignore_signals(void)
@@ -121,30 +96,66 @@ static int lock_memory(const struct kms_config *c)
 	return strcmp(c->memory_lock, "required") == 0 ? -1 : 0;
 }
 
-static int start(const struct kms_config *c, int channels)
+/*
+ * What the first message needs, and the user. A user named for us was given what it needs; without a name, what root
+ * may read is read first. 0 or -1 and logged.
+ */
+static int settle(const struct kms_config *c, struct octets first, int *separate)
 {
 	char err[256];
-	int separate = 0;
 	pid_t parent = getppid();
-	/* A user named for us is given what it needs; without a name, what root may read is read first. */
-	if (c->issuer_user[0] && confine_user(c->issuer_user, &separate, err, sizeof err))
+	const struct custody_place place = kms_custody_place(c);
+	enum custody_kind kind = issuer_custody_of(first, custody_kind_of(c->custody));
+	int named = c->issuer_user[0] != 0;
+	if (named && confine_user(c->issuer_user, separate, err, sizeof err))
 		return fail(err);
-	if (attach(c))
+	desk.custody_absent = custody_attach(kind, &place, &desk.custody);
+	if (desk.custody_absent)
+		log_warn("issuer.custody", log_text("kind", custody_kind_name(kind)),
+			 log_text("verdict", custody_err_name(desk.custody_absent)));
+	if (!named && confine_user("", separate, err, sizeof err))
+		return fail(err);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a change of user had cleared it */
+	return getppid() == parent ? 0 : fail("the front end is gone");
+}
+
+/* Threads wait at a barrier until the filter holds for all of them. */
+static int make_threads(int channels)
+{
+	pthread_t thread;
+	if (pthread_barrier_init(&confined, NULL, (unsigned)channels))
 		return fail("no memory");
-	if (!c->issuer_user[0] && confine_user("", &separate, err, sizeof err))
-		return fail(err);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		return fail("the front end is gone");
-	desk.vault = vault_new();
-	if (!desk.vault || issuer_self_test(&mcsec_rng_system))
-		return fail("the self-test of the cryptography failed");
+	for (int i = 1; i < channels; i++)
+		if (pthread_create(&thread, NULL, serve_channel, (void *)(intptr_t)i))
+			return fail("no threads");
+	return 0;
+}
+
+static int start(const struct kms_config *c, int channels)
+{
+	int separate = 0;
+	uint8_t *request = mcsec_secret_alloc(ISSUER_REQUEST_MAX + 1), *answer = mcsec_secret_alloc(ISSUER_ANSWER_MAX);
+	if (!request || !answer || issuer_desk_open(&desk, &mcsec_rng_system))
+		return fail("no memory");
 	if (lock_memory(c))
 		return fail("secret memory cannot be locked, and the configuration demands it");
+	if (issuer_self_test(&mcsec_rng_system))
+		return fail("the self-test of the cryptography failed");
+	size_t n = take(FIRST_CHANNEL, request);
+	if (!n || settle(c, (struct octets){request, n}, &separate) || make_threads(channels))
+		return DAEMON_FAILED;
+	n = issuer_serve(&desk, (struct octets){request, n}, answer);
+	if (!desk.begun)
+		return fail("the front end named no domain");
 	log_info("issuer.ready", log_int("pid", getpid()), log_int("uid", geteuid()), log_int("own_user", separate),
-		 log_int("filtered", !confine_is_off()), log_int("memory_locked", desk.memory_locked));
-	serve(channels);
-	return fail("the front end is gone, or named no domain");
+		 log_int("filtered", !confine_is_off()), log_int("memory_locked", desk.memory_locked),
+		 log_int("sealed", vault_is_sealed(desk.vault)));
+	if (confine_issuer())
+		return fail("the kernel refuses the filter of system calls");
+	pthread_barrier_wait(&confined);
+	if (give(FIRST_CHANNEL, answer, n))
+		answer_all(FIRST_CHANNEL, request, answer);
+	return DAEMON_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -170,6 +181,7 @@ int main(int argc, char **argv)
 	ignore_signals();
 	log_open("mcx-kms-issuer", LOG_LEVEL_INFO);
 	struct kms_config *c = calloc(1, sizeof *c);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	char err[1024];
 	if (!c || config_load(path, kms_options, kms_n_options, c, err, sizeof err))
 		return fail(c ? err : "no memory");

@@ -130,3 +130,18 @@ void issuer_state_read(struct reader *r, struct issuer_state *s)
 	s->given = rd_u8(r);
 	read_array(r, s->transport_key, sizeof s->transport_key);
 }
+
+void issuer_verdict_write(struct writer *w, const struct issuer_verdict *v)
+{
+	wr_u8(w, v->err);
+	wr_u8(w, v->number);
+	issuer_state_write(w, &v->state);
+}
+
+void issuer_verdict_read(struct reader *r, struct issuer_verdict *v)
+{
+	v->err = rd_u8(r);
+	rd_require(r, v->err < CUSTODY_ERR_COUNT, MCSEC_E_VALUE, 1);
+	v->number = rd_u8(r);
+	issuer_state_read(r, &v->state);
+}

@@ -66,6 +66,12 @@ struct issuer_state {              /* answer to STATUS */
 	uint8_t transport_key[32]; /* what parcels are made for: X25519 */
 };
 
+struct issuer_verdict { /* answer to SHARE */
+	uint8_t err;    /* enum custody_err of this share; CUSTODY_MALFORMED also for a parcel that does not open */
+	uint8_t number; /* of the share, 0 if it could not be read */
+	struct issuer_state state;
+};
+
 enum mcsec_err issuer_request_write(struct writer *w, const struct issuer_request *r);
 /* r->body lies in `in`. MCSEC_E_UNSUPPORTED for another version, domain, flags or an unknown op, else as the reader. */
 enum mcsec_err issuer_request_read(struct issuer_request *r, struct octets in);
@@ -78,5 +84,7 @@ void issuer_issued_write(struct writer *w, const struct mcsec_issued *k);
 void issuer_issued_read(struct reader *r, struct mcsec_issued *k);
 void issuer_state_write(struct writer *w, const struct issuer_state *s);
 void issuer_state_read(struct reader *r, struct issuer_state *s);
+void issuer_verdict_write(struct writer *w, const struct issuer_verdict *v);
+void issuer_verdict_read(struct reader *r, struct issuer_verdict *v);
 
 #endif

@@ -125,7 +125,9 @@ static int open_issuer(void **state)
 			 CUSTODY_OK);
 	custody_passphrase_free(p);
 	mcsec_secret_free(secrets);
-	assert_int_equal(custody_attach(&(struct custody_place){.passphrase = f->passphrase}, &f->custody), CUSTODY_OK);
+	assert_int_equal(
+	    custody_attach(CUSTODY_BY_PASSPHRASE, &(struct custody_place){.passphrase = f->passphrase}, &f->custody),
+	    CUSTODY_OK);
 	f->vault = vault_new();
 	f->domain = (struct issuer_domain){.periods = f->vector.cert.periods, .sealed = OCTETS(f->sealed)};
 	memcpy(f->domain.kpak, f->vector.cert.pub_auth_key, MCSEC_KPAK_LEN);
