@@ -68,7 +68,7 @@ static void put_domains(struct writer *w, const struct kms_certificate *c)
 	wr_text(w, "</KmsDomainList>");
 }
 
-void kms_certificate_put(struct writer *w, const struct kms_certificate *c, const char *attributes)
+void kms_certificate_put(struct writer *w, const struct kms_certificate *c, const char *attributes, int rel13)
 {
 	static const char *const roles[] = {NULL, "Root", "External"};
 	wr_text(w, "<KmsCertificate");
@@ -79,8 +79,11 @@ void kms_certificate_put(struct writer *w, const struct kms_certificate *c, cons
 	if (c->security_gateway)
 		kms_put_attribute(w, "IsSecurityGateway", "true");
 	wr_text(w, ">");
-	kms_put_optional(w, "CertUri", c->cert_uri);
+	if (!rel13)
+		kms_put_optional(w, "CertUri", c->cert_uri);
 	xml_put_element(w, "KmsUri", c->kms_uri);
+	if (rel13)
+		kms_put_optional(w, "CertUri", c->cert_uri);
 	kms_put_optional(w, "Issuer", c->issuer);
 	kms_put_time(w, "ValidFrom", c->valid_from);
 	kms_put_time(w, "ValidTo", c->valid_to);
@@ -98,6 +101,6 @@ void kms_certificate_put(struct writer *w, const struct kms_certificate *c, cons
 void kms_certificate_write(struct writer *w, const struct kms_certificate *c)
 {
 	wr_text(w, KMS_XML_DECLARATION);
-	kms_certificate_put(w, c, " xmlns=\"" KMS_NS "\"");
+	kms_certificate_put(w, c, " xmlns=\"" KMS_NS "\"", 0);
 	wr_text(w, "\n");
 }

@@ -92,6 +92,9 @@ enum mcsec_err kms_key_set_check(const struct kms_key_set *s, const struct kms_c
 	uint8_t uid[MCSEC_UID_LEN];
 	*f = (struct kms_fault){.detail = ""};
 	*out = NULL;
+	if (s->wrapped)
+		return refuse(f, MCSEC_E_UNSUPPORTED, "UserDecryptKey",
+			      "the key is wrapped and we hold no transport key");
 	enum mcsec_err e = check_belonging(s, c, user_uri, f);
 	if (e)
 		return e;

@@ -19,6 +19,10 @@
 #define KMS_NS     "urn:3gpp:ns:mcsecKMSInterface:1.0"
 #define KMS_EXT_NS "urn:x-mcxsec:kms-ext:1"
 #define KMS_ROOT   "/keymanagement/identity/v1"
+#define KRR_NS     "urn:3gpp:ns:mcsecKMSKRR:1.0"
+#define DS_NS      "http://www.w3.org/2000/09/xmldsig#"
+#define XENC_NS    "http://www.w3.org/2001/04/xmlenc#"
+#define XSI_NS     "http://www.w3.org/2001/XMLSchema-instance"
 
 enum {
 	KMS_URI_MAX = 256, /* with the final NUL, as all of these */
@@ -31,7 +35,11 @@ enum {
 	KMS_MAX_CERTS = 1024,
 	KMS_MAX_SETS = 64,
 	KMS_MAX_LOOKUP = 32,
+	KMS_MAX_KRRS = 8,
 };
+
+/* Namespace of a Rel-13 writer (kms.md 14); those that a tolerant reader knows are in kms_rel13.c. */
+#define KMS_REL13_NS "TOBEDEFINED"
 
 #define KMS_NO_TIME INT64_MIN /* an optional dateTime that is not there; all times are Unix seconds */
 
@@ -64,6 +72,29 @@ struct kms_certificate {
 	char domains[KMS_MAX_DOMAINS][KMS_URI_MAX];
 };
 
+/*
+ * A key wrapped under a transport key, as it stands in the document (kms.md 10.2). What is in it only the room that
+ * does XML protection can tell (mcx/xmlsec/kms_wrap.h).
+ */
+enum { KMS_ENC_MAX = 272, KMS_KEY_ID_MAX = 256, KMS_MAX_NEW_KEYS = 4 };
+
+struct kms_enc_key {
+	size_t len; /* 0: no key stands here */
+	uint8_t octets[KMS_ENC_MAX];
+	int pad_uri;                   /* EncryptionMethod kw-aes-256-pad, else kw-aes256; not looked at when reading */
+	char key_name[KMS_KEY_ID_MAX]; /* ID of the TrK */
+	char carried[KMS_KEY_ID_MAX];  /* CarriedKeyName: ID of a new key; "" without */
+};
+
+enum { KMS_SET_RSK, KMS_SET_SSK, KMS_SET_PVT, KMS_SET_KEYS };
+
+enum { KMS_TRK_LEN = 32 }; /* TrK and InK */
+
+struct kms_new_key {
+	int is_ink; /* NewIntegrityKey, else NewTransportKey */
+	struct kms_enc_key key;
+};
+
 struct kms_key_secret {
 	uint8_t rsk[MCSEC_RSK_LEN];
 	uint8_t ssk[MCSEC_SSK_LEN];
@@ -80,6 +111,7 @@ struct kms_key_set {
 	int revoked;
 	uint8_t pvt[MCSEC_PVT_LEN];
 	struct kms_key_secret *secret; /* secret memory */
+	struct kms_enc_key *wrapped;   /* KMS_SET_KEYS of them while any key is wrapped, from malloc; else NULL */
 };
 
 struct kms_error {
@@ -88,6 +120,8 @@ struct kms_error {
 };
 
 /* ---- KmsRequest ---- */
+
+struct krr; /* krr.h */
 
 struct kms_request {
 	int is_signed; /* root was SignedKmsRequest; the signature is not looked at here */
@@ -101,11 +135,29 @@ struct kms_request {
 	struct kms_error client_error;
 	char trk_id[KMS_TEXT_MAX];
 	char signature_id[KMS_TEXT_MAX];
+	size_t n_krrs; /* reports of redirect responses (kms.md 11.4) */
+	struct krr *krrs[KMS_MAX_KRRS];
+	size_t received_len; /* KRR as received, for its signature: an element of ours beside KrrList; NULL without */
+	uint8_t *received;
 	unsigned skipped; /* unknown elements of the interface's namespace */
 };
 
+/*
+ * A document that stays in memory, so that what was verified is what is read. NULL and the fault; freed with
+ * kms_parsed_free. flags: KMS_REL13.
+ */
+struct _xmlDoc;
+struct _xmlDoc *kms_parse(struct octets xml, size_t max, struct kms_fault *f);
+void kms_parsed_free(struct _xmlDoc *doc);
+
+/* A request with n_krrs or received holds memory: kms_request_free. */
+MCSEC_MUST_CHECK enum mcsec_err kms_request_of(struct kms_request *out, unsigned flags, struct _xmlDoc *doc,
+					       struct kms_fault *f);
 MCSEC_MUST_CHECK enum mcsec_err kms_request_read(struct kms_request *out, struct octets xml, struct kms_fault *f);
+void kms_request_free(struct kms_request *r);
 void kms_request_write(struct writer *w, const struct kms_request *r);
+/* The element alone, inheriting the namespaces of a Signed element around it. */
+void kms_request_put(struct writer *w, const struct kms_request *r);
 
 /* ---- KmsResponse ---- */
 
@@ -132,6 +184,9 @@ struct kms_response {
 	char lookup_uri[KMS_URI_MAX]; /* KMS_MSG_LOOKUP */
 	size_t n_lookup;
 	char (*lookup)[KMS_URI_MAX];
+	size_t n_new_keys; /* KMS_MSG_INIT, KMS_MSG_KEYPROV */
+	struct kms_new_key new_keys[KMS_MAX_NEW_KEYS];
+	int rel13; /* written in the order and namespace of Rel-13 */
 	unsigned skipped;
 };
 
@@ -139,15 +194,21 @@ struct kms_response {
 enum kms_roots {
 	KMS_ROOT_RESPONSE = 1, /* KmsResponse, SignedKmsResponse */
 	KMS_ROOT_PART = 2,     /* (Signed)KmsCertificate, KmsInit, KmsCertCache, KmsKeySet, KmsKeyProv */
+	KMS_WRAPPED = 4,       /* not a root: keys may be wrapped; without it a wrapped key is refused by name */
+	KMS_REL13 = 8,         /* not a root: the forms of Rel-13 are read too */
 };
 
 /* On success the caller frees with kms_response_free; on failure there is nothing to free. */
 MCSEC_MUST_CHECK enum mcsec_err kms_response_read(struct kms_response *out, unsigned roots, struct octets xml,
 						  struct kms_fault *f);
+MCSEC_MUST_CHECK enum mcsec_err kms_response_of(struct kms_response *out, unsigned roots, struct _xmlDoc *doc,
+						struct kms_fault *f);
 void kms_response_free(struct kms_response *r); /* wipes */
 
 /* The whole document, declaration first. Its arrays are the caller's. */
 void kms_response_write(struct writer *w, const struct kms_response *r);
+/* The element alone, inheriting the namespaces of a Signed element around it. */
+void kms_response_put(struct writer *w, const struct kms_response *r);
 /* Octets that kms_response_write needs at most. */
 size_t kms_response_bound(const struct kms_response *r);
 /* Documents of their own, as a client stores them. */

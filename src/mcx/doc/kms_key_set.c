@@ -3,9 +3,12 @@
  * kms_key_set.c - KmsKeySet, read and written (TS 33.180 D.3.3; kms.md 3.3 and 7.7).
  *
  * Each key is hexBinary under xsi:type KeyContentType; the type may be missing (seen in the field). Base64 of a key is
- * not guessed at. EncKeyContentType is a key wrapped under a transport key: without one it is refused by name.
- * UserID is written in base64 and read in base64 or hex.
+ * not guessed at. EncKeyContentType is a key wrapped under a transport key (kms_enc_key.c): kept as it is for a reader
+ * that said it can unwrap, refused by name for others. A set that is written has no secret when all its keys are
+ * wrapped. UserID is written in base64 and read in base64 or hex.
  */
+#include <stdlib.h>
+
 #include <libxml/xmlmemory.h>
 
 #include "mcsec/secret.h"
@@ -23,38 +26,31 @@ static void read_user_id(struct kms_xml *x, const xmlNode *node, void *at, size_
 		kms_xml_fail(x, node, MCSEC_E_MALFORMED, "not base64 or hex of 32 octets");
 }
 
-/* The type's local name in *local if it is of the interface's namespace (xsi:type is a QName). */
-static int type_of(const xmlNode *node, xmlChar **value, const char **local)
-{
-	*value = xmlGetNsProp(node, (const xmlChar *)"type", (const xmlChar *)XSI_NS);
-	if (!*value)
-		return 0;
-	char *colon = strchr((char *)*value, ':');
-	const char *prefix = NULL;
-	*local = (const char *)*value;
-	if (colon) {
-		*colon = 0;
-		prefix = *local;
-		*local = colon + 1;
-	}
-	xmlNs *ns = xmlSearchNs(node->doc, (xmlNode *)(uintptr_t)node, (const xmlChar *)prefix);
-	if (!ns || xmlStrcmp(ns->href, (const xmlChar *)KMS_NS))
-		*local = "";
-	return 1;
-}
-
-static void read_key(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
+/* Key `which` of the set; its clear octets go to `at`. */
+static void read_key(struct kms_xml *x, const xmlNode *node, struct kms_key_set *s, unsigned which, uint8_t *at,
+		     size_t size)
 {
 	xmlChar *value;
 	const char *local;
-	if (type_of(node, &value, &local)) {
-		if (!strcmp(local, "EncKeyContentType"))
+	int wrapped = 0;
+	if (kms_type_of(x, node, &value, &local)) {
+		wrapped = !strcmp(local, "EncKeyContentType");
+		if (wrapped && !(x->flags & KMS_WRAPPED))
 			kms_xml_fail(x, node, MCSEC_E_UNSUPPORTED, "the key is wrapped and we hold no transport key");
-		else if (strcmp(local, "KeyContentType"))
+		else if (!wrapped && strcmp(local, "KeyContentType"))
 			kms_xml_fail(x, node, MCSEC_E_MALFORMED, "unknown xsi:type");
 		xmlFree(value);
 	}
-	if (!x->f->code)
+	if (wrapped && !x->f->code && !s->wrapped) {
+		s->wrapped = calloc(KMS_SET_KEYS, sizeof *s->wrapped);
+		if (!s->wrapped)
+			kms_xml_fail(x, node, MCSEC_E_MEMORY, "no memory");
+	}
+	if (x->f->code)
+		return;
+	if (wrapped)
+		kms_enc_key_read(x, node, size, &s->wrapped[which]);
+	else
 		kms_read_hex(x, node, at, size);
 }
 
@@ -62,14 +58,21 @@ static void read_rsk(struct kms_xml *x, const xmlNode *node, void *at, size_t si
 {
 	struct kms_key_set *s = at;
 	(void)size;
-	read_key(x, node, s->secret->rsk, sizeof s->secret->rsk);
+	read_key(x, node, s, KMS_SET_RSK, s->secret->rsk, sizeof s->secret->rsk);
 }
 
 static void read_ssk(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
 {
 	struct kms_key_set *s = at;
 	(void)size;
-	read_key(x, node, s->secret->ssk, sizeof s->secret->ssk);
+	read_key(x, node, s, KMS_SET_SSK, s->secret->ssk, sizeof s->secret->ssk);
+}
+
+static void read_pvt(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
+{
+	struct kms_key_set *s = at;
+	(void)size;
+	read_key(x, node, s, KMS_SET_PVT, s->pvt, sizeof s->pvt);
 }
 
 #define AT(member) KMS_AT(struct kms_key_set, member)
@@ -85,7 +88,7 @@ static const struct kms_field fields[] = {
     {"Revoked", KMS_OPTIONAL, kms_read_bool, AT(revoked)},
     {"UserDecryptKey", KMS_ONE, read_rsk, 0, 0},
     {"UserSigningKeySSK", KMS_ONE, read_ssk, 0, 0},
-    {"UserPubTokenPVT", KMS_ONE, read_key, AT(pvt)},
+    {"UserPubTokenPVT", KMS_ONE, read_pvt, 0, 0},
 };
 
 void kms_key_set_read(struct kms_xml *x, const xmlNode *node, struct kms_key_set *s)
@@ -103,11 +106,16 @@ void kms_key_set_read(struct kms_xml *x, const xmlNode *node, struct kms_key_set
 void kms_key_set_wipe(struct kms_key_set *s)
 {
 	mcsec_secret_free(s->secret);
+	free(s->wrapped);
 	mcsec_wipe(s, sizeof *s);
 }
 
-static void put_key(struct writer *w, const char *name, struct octets key)
+static void put_key(struct writer *w, const char *name, const struct kms_enc_key *wrapped, struct octets key)
 {
+	if (wrapped && wrapped->len) {
+		kms_enc_key_put(w, name, wrapped);
+		return;
+	}
 	wr_text(w, "<");
 	wr_text(w, name);
 	wr_text(w, " xsi:type=\"KeyContentType\">");
@@ -134,15 +142,20 @@ void kms_key_set_put(struct writer *w, const struct kms_key_set *s, const char *
 	kms_put_time(w, "ValidTo", s->valid_to);
 	kms_put_integer(w, "KeyPeriodNo", (int64_t)s->period_no);
 	xml_put_element(w, "Revoked", s->revoked ? "true" : "false");
-	put_key(w, "UserDecryptKey", OCTETS(s->secret->rsk));
-	put_key(w, "UserSigningKeySSK", OCTETS(s->secret->ssk));
-	put_key(w, "UserPubTokenPVT", OCTETS(s->pvt));
+	const struct kms_key_secret none = {{0}, {0}}, *secret = s->secret ? s->secret : &none;
+	if (!s->secret && !(s->wrapped && s->wrapped[KMS_SET_RSK].len && s->wrapped[KMS_SET_SSK].len))
+		w->err = w->err ? w->err : MCSEC_E_ARGUMENT;
+	put_key(w, "UserDecryptKey", s->wrapped ? &s->wrapped[KMS_SET_RSK] : NULL, OCTETS(secret->rsk));
+	put_key(w, "UserSigningKeySSK", s->wrapped ? &s->wrapped[KMS_SET_SSK] : NULL, OCTETS(secret->ssk));
+	put_key(w, "UserPubTokenPVT", s->wrapped ? &s->wrapped[KMS_SET_PVT] : NULL, OCTETS(s->pvt));
 	wr_text(w, "</KmsKeySet>");
 }
 
 void kms_key_set_write(struct writer *w, const struct kms_key_set *s)
 {
 	wr_text(w, KMS_XML_DECLARATION);
+	if (s->wrapped) /* the namespaces of a wrapped key are not declared here: keys are stored unwrapped */
+		w->err = w->err ? w->err : MCSEC_E_ARGUMENT;
 	kms_key_set_put(w, s, " xmlns=\"" KMS_NS "\" xmlns:xsi=\"" XSI_NS "\"");
 	wr_text(w, "\n");
 }

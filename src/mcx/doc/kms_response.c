@@ -79,6 +79,33 @@ static void read_lookup_uri(struct kms_xml *x, const xmlNode *node, void *at, si
 		kms_read_uri(x, node, uri, KMS_URI_MAX);
 }
 
+static void read_new_key(struct kms_xml *x, const xmlNode *node, struct kms_response *r, int is_ink)
+{
+	if (r->n_new_keys == KMS_MAX_NEW_KEYS) {
+		kms_xml_fail(x, node, MCSEC_E_MALFORMED, "too many of these");
+	} else if (!(x->flags & KMS_WRAPPED)) {
+		x->skipped++; /* nothing that this reader could open */
+	} else {
+		struct kms_new_key *k = &r->new_keys[r->n_new_keys++];
+		k->is_ink = is_ink;
+		kms_enc_key_read(x, node, KMS_TRK_LEN, &k->key);
+		if (!x->f->code && !k->key.carried[0])
+			kms_xml_fail(x, node, MCSEC_E_MALFORMED, "the new key is not named");
+	}
+}
+
+static void read_new_transport_key(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
+{
+	(void)size;
+	read_new_key(x, node, at, 0);
+}
+
+static void read_new_integrity_key(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
+{
+	(void)size;
+	read_new_key(x, node, at, 1);
+}
+
 static void read_suites(struct kms_xml *x, const xmlNode *parent, struct kms_response *r)
 {
 	unsigned count;
@@ -98,11 +125,13 @@ static void read_init(struct kms_xml *x, const xmlNode *node, void *at, size_t s
 	static const struct kms_field fields[] = {
 	    {"KmsCertificate", KMS_OPTIONAL, read_certificate, 0, 0},
 	    {"SignedKmsCertificate", KMS_OPTIONAL, read_signed_certificate, 0, 0},
+	    {"NewTransportKey", KMS_MANY, read_new_transport_key, 0, 0},
+	    {"NewIntegrityKey", KMS_MANY, read_new_integrity_key, 0, 0},
 	};
 	struct kms_response *r = at;
 	(void)size;
 	r->message = KMS_MSG_INIT;
-	kms_xml_children(x, node, fields, 2, r);
+	kms_xml_children(x, node, fields, 4, r);
 	read_suites(x, node, r);
 	if (r->n_certs != 1)
 		kms_xml_fail(x, node, MCSEC_E_MALFORMED, "does not hold one certificate");
@@ -110,12 +139,16 @@ static void read_init(struct kms_xml *x, const xmlNode *node, void *at, size_t s
 
 static void read_keyprov(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
 {
-	static const struct kms_field fields[] = {{"KmsKeySet", KMS_MANY, read_key_set, 0, 0}};
+	static const struct kms_field fields[] = {
+	    {"KmsKeySet", KMS_MANY, read_key_set, 0, 0},
+	    {"NewTransportKey", KMS_MANY, read_new_transport_key, 0, 0},
+	    {"NewIntegrityKey", KMS_MANY, read_new_integrity_key, 0, 0},
+	};
 	struct kms_response *r = at;
 	(void)size;
 	r->message = KMS_MSG_KEYPROV;
 	kms_check_version(x, node);
-	kms_xml_children(x, node, fields, 1, r);
+	kms_xml_children(x, node, fields, 3, r);
 }
 
 static void read_cert_cache(struct kms_xml *x, const xmlNode *node, void *at, size_t size)
@@ -228,20 +261,29 @@ static void read_root(struct kms_xml *x, const xmlNode *root, unsigned roots, st
 	kms_xml_fail(x, root, MCSEC_E_MALFORMED, "not a document that is expected here");
 }
 
-enum mcsec_err kms_response_read(struct kms_response *out, unsigned roots, struct octets xml, struct kms_fault *f)
+enum mcsec_err kms_response_of(struct kms_response *out, unsigned roots, struct _xmlDoc *doc, struct kms_fault *f)
 {
-	struct kms_xml x = {.f = f};
+	struct kms_xml x = {.f = f, .flags = roots & (KMS_WRAPPED | KMS_REL13)};
 	*f = (struct kms_fault){.detail = ""};
 	*out = (struct kms_response){.time = KMS_NO_TIME, .cache_num = -1};
-	xmlDoc *doc = kms_xml_open(&x, xml, KMS_MAX_RESPONSE);
-	if (!doc)
-		return f->code;
+	if (roots & KMS_REL13)
+		kms_rel13_adopt(doc);
 	read_root(&x, xmlDocGetRootElement(doc), roots, out);
 	out->skipped = x.skipped;
-	xmlFreeDoc(doc);
 	if (f->code)
 		kms_response_free(out);
 	return f->code;
+}
+
+enum mcsec_err kms_response_read(struct kms_response *out, unsigned roots, struct octets xml, struct kms_fault *f)
+{
+	*out = (struct kms_response){.time = KMS_NO_TIME, .cache_num = -1};
+	xmlDoc *doc = kms_parse(xml, KMS_MAX_RESPONSE, f);
+	if (!doc)
+		return f->code;
+	enum mcsec_err e = kms_response_of(out, roots, doc, f);
+	kms_parsed_free(doc);
+	return e;
 }
 
 void kms_response_free(struct kms_response *r)
@@ -266,19 +308,31 @@ static void put_suites(struct writer *w, const struct kms_response *r)
 	wr_text(w, "/>");
 }
 
+static void put_new_keys(struct writer *w, const struct kms_response *r)
+{
+	for (int ink = 0; ink < 2; ink++) /* the order of the schema */
+		for (size_t i = 0; i < r->n_new_keys; i++)
+			if (r->new_keys[i].is_ink == ink)
+				kms_enc_key_put(w, ink ? "NewIntegrityKey" : "NewTransportKey", &r->new_keys[i].key);
+}
+
 static void put_init(struct writer *w, const struct kms_response *r)
 {
-	wr_text(w, "<KmsInit Version=\"1.0.0\">");
-	kms_certificate_put(w, &r->certs[0], "");
+	wr_text(w, r->n_new_keys ? "<KmsInit Version=\"1.0.0\" xsi:type=\"KmsInitTkIkType\">"
+				 : "<KmsInit Version=\"1.0.0\">");
+	kms_certificate_put(w, &r->certs[0], "", r->rel13);
 	put_suites(w, r);
+	put_new_keys(w, r);
 	wr_text(w, "</KmsInit>");
 }
 
 static void put_keyprov(struct writer *w, const struct kms_response *r)
 {
-	wr_text(w, "<KmsKeyProv Version=\"1.0.0\">");
+	wr_text(w, r->n_new_keys ? "<KmsKeyProv Version=\"1.0.0\" xsi:type=\"KmsKeyProvTkIkType\">"
+				 : "<KmsKeyProv Version=\"1.0.0\">");
 	for (size_t i = 0; i < r->n_sets; i++)
 		kms_key_set_put(w, &r->sets[i], "");
+	put_new_keys(w, r);
 	wr_text(w, "</KmsKeyProv>");
 }
 
@@ -294,7 +348,7 @@ static void put_cert_cache(struct writer *w, const struct kms_response *r)
 	}
 	wr_text(w, ">");
 	for (size_t i = 0; i < r->n_certs; i++)
-		kms_certificate_put(w, &r->certs[i], "");
+		kms_certificate_put(w, &r->certs[i], "", r->rel13);
 	put_suites(w, r);
 	wr_text(w, "</KmsCertCache>");
 }
@@ -323,13 +377,18 @@ static void put_message(struct writer *w, const struct kms_response *r)
 	wr_text(w, "</KmsMessage>");
 }
 
-void kms_response_write(struct writer *w, const struct kms_response *r)
+/* Rel-13 has KmsUri first, and ClientReqUrl after what is foreign (kms.md 14). */
+static void put_response(struct writer *w, const struct kms_response *r, const char *attributes)
 {
-	wr_text(w, KMS_XML_DECLARATION "<KmsResponse xmlns=\"" KMS_NS "\" xmlns:xsi=\"" XSI_NS "\"");
+	wr_text(w, "<KmsResponse");
+	wr_text(w, attributes);
 	kms_put_optional_attribute(w, "Id", r->id);
 	wr_text(w, " Version=\"1.0.0\">");
+	if (r->rel13)
+		xml_put_element(w, "KmsUri", r->kms_uri);
 	xml_put_element(w, "UserUri", r->user_uri);
-	xml_put_element(w, "KmsUri", r->kms_uri);
+	if (!r->rel13)
+		xml_put_element(w, "KmsUri", r->kms_uri);
 	kms_put_time(w, "Time", r->time);
 	kms_put_optional(w, "KmsId", r->kms_id);
 	xml_put_element(w, "ClientReqUrl", r->client_req_url);
@@ -337,7 +396,31 @@ void kms_response_write(struct writer *w, const struct kms_response *r)
 	kms_put_error(w, "KmsError", &r->error);
 	kms_put_optional(w, "TrK-ID", r->trk_id);
 	kms_put_optional(w, "Signature-ID", r->signature_id);
-	wr_text(w, "</KmsResponse>\n");
+	wr_text(w, "</KmsResponse>");
+}
+
+void kms_response_put(struct writer *w, const struct kms_response *r)
+{
+	put_response(w, r, "");
+}
+
+static int has_wrapped(const struct kms_response *r)
+{
+	int any = r->n_new_keys > 0;
+	for (size_t i = 0; i < r->n_sets; i++)
+		any |= r->sets[i].wrapped != NULL;
+	return any;
+}
+
+void kms_response_write(struct writer *w, const struct kms_response *r)
+{
+	char attributes[512];
+	snprintf(attributes, sizeof attributes, " xmlns=\"%s\"%s xmlns:xsi=\"" XSI_NS "\"",
+		 r->rel13 ? KMS_REL13_NS : KMS_NS,
+		 has_wrapped(r) ? " xmlns:ds=\"" DS_NS "\" xmlns:xenc=\"" XENC_NS "\"" : "");
+	wr_text(w, KMS_XML_DECLARATION);
+	put_response(w, r, attributes);
+	wr_text(w, "\n");
 }
 
 /* Escaping makes six octets of one at most. */

@@ -124,25 +124,43 @@ xmlDoc *kms_xml_open(struct kms_xml *x, struct octets text, size_t max)
 	return doc;
 }
 
+struct _xmlDoc *kms_parse(struct octets xml, size_t max, struct kms_fault *f)
+{
+	struct kms_xml x = {.f = f};
+	*f = (struct kms_fault){.detail = ""};
+	return kms_xml_open(&x, xml, max);
+}
+
+void kms_parsed_free(struct _xmlDoc *doc)
+{
+	xmlFreeDoc(doc);
+}
+
 /* ---- children by table ---- */
 
-static const struct kms_field *field_of(const xmlNode *node, const struct kms_field *fields, size_t n)
+static const struct kms_field *field_of(const xmlNode *node, const char *ns, const struct kms_field *fields, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (xml_is(node, KMS_NS, fields[i].name))
+		if (xml_is(node, ns, fields[i].name))
 			return &fields[i];
 	return NULL;
 }
 
 void kms_xml_children(struct kms_xml *x, const xmlNode *parent, const struct kms_field *fields, size_t n, void *into)
 {
+	kms_xml_children_in(x, KMS_NS, parent, fields, n, into);
+}
+
+void kms_xml_children_in(struct kms_xml *x, const char *ns, const xmlNode *parent, const struct kms_field *fields,
+			 size_t n, void *into)
+{
 	uint32_t seen = 0; /* a bit a row */
 	for (const xmlNode *node = parent->children; node && !x->f->code; node = node->next) {
 		if (node->type != XML_ELEMENT_NODE)
 			continue;
-		const struct kms_field *field = field_of(node, fields, n);
+		const struct kms_field *field = field_of(node, ns, fields, n);
 		if (!field) {
-			x->skipped += node->ns && xmlStrcmp(node->ns->href, (const xmlChar *)KMS_NS) == 0;
+			x->skipped += node->ns && xmlStrcmp(node->ns->href, (const xmlChar *)ns) == 0;
 			continue;
 		}
 		uint32_t bit = UINT32_C(1) << (field - fields);

@@ -13,10 +13,10 @@
 #include "mcx/doc/xml.h"
 
 #define KMS_XML_DECLARATION "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-#define XSI_NS              "http://www.w3.org/2001/XMLSchema-instance"
 
 struct kms_xml {
 	struct kms_fault *f;
+	unsigned flags; /* KMS_WRAPPED, KMS_REL13 */
 	unsigned skipped;
 };
 
@@ -38,6 +38,9 @@ struct kms_field {
 xmlDoc *kms_xml_open(struct kms_xml *x, struct octets text, size_t max);
 void kms_xml_fail(struct kms_xml *x, const xmlNode *node, enum mcsec_err code, const char *detail);
 void kms_xml_children(struct kms_xml *x, const xmlNode *parent, const struct kms_field *fields, size_t n, void *into);
+/* The same for elements of another namespace. */
+void kms_xml_children_in(struct kms_xml *x, const char *ns, const xmlNode *parent, const struct kms_field *fields,
+			 size_t n, void *into);
 
 /* Simple values; surrounding white space is not part of them. */
 kms_field_reader kms_read_text;    /* char[size]                                */
@@ -70,9 +73,27 @@ void kms_put_error(struct writer *w, const char *name, const struct kms_error *e
 
 /* The parts, each with read and write in its own file. */
 void kms_certificate_read(struct kms_xml *x, const xmlNode *node, struct kms_certificate *c);
-void kms_certificate_put(struct writer *w, const struct kms_certificate *c, const char *attributes);
+void kms_certificate_put(struct writer *w, const struct kms_certificate *c, const char *attributes, int rel13);
 void kms_key_set_read(struct kms_xml *x, const xmlNode *node, struct kms_key_set *s);
 void kms_key_set_put(struct writer *w, const struct kms_key_set *s, const char *attributes);
 void kms_key_set_wipe(struct kms_key_set *s);
+
+/*
+ * kms_enc_key.c: content of type EncKeyContentType. key_len: octets of the key inside, which tell the forms of
+ * CipherValue apart (kms.md 10.2).
+ */
+void kms_enc_key_read(struct kms_xml *x, const xmlNode *node, size_t key_len, struct kms_enc_key *out);
+void kms_enc_key_put(struct writer *w, const char *name, const struct kms_enc_key *k);
+/* 1 if xsi:type stands there: *local is its local name when it is of the interface's namespace, "" else; *value to be
+ * freed with xmlFree. */
+int kms_type_of(const struct kms_xml *x, const xmlNode *node, xmlChar **value, const char **local);
+
+/* krr.c: the children of a KRR, whatever element holds them, from their own namespace. NULL and the fault. */
+struct krr *krr_children_read(struct kms_xml *x, const xmlNode *node, unsigned depth);
+/* With the prefix of KRR_NS ("krr:" or ""); an embedded one brings its own namespaces. */
+void krr_children_put(struct writer *w, const struct krr *k, const char *prefix);
+
+/* kms_rel13.c: gives elements of the namespaces of Rel-13 writers ours. */
+void kms_rel13_adopt(xmlDoc *doc);
 
 #endif
