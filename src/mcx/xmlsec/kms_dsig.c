@@ -188,8 +188,8 @@ static unsigned carriers(const xmlNode *root, const char *id)
 	for (const xmlNode *node = root; node; node = next_element(node, root)) {
 		for (const xmlAttr *a = node->type == XML_ELEMENT_NODE ? node->properties : NULL; a; a = a->next) {
 			xmlChar *v = xmlNodeListGetString(node->doc, a->children, 1);
-			n += xmlStrcasecmp(a->name, (const xmlChar *)"Id") == 0 && v &&
-			     strcmp((const char *)v, id) == 0;
+			n +=
+			    xmlStrcasecmp(a->name, (const xmlChar *)"Id") == 0 && v && strcmp((const char *)v, id) == 0;
 			xmlFree(v);
 		}
 	}
@@ -252,8 +252,7 @@ enum mcsec_err dsig_read(struct dsig *d, const xmlNode *root, const xmlNode *inn
 	if (d->signed_info && d->key_info) {
 		only_children(&x, d->signed_info, 3);
 		const xmlNode *c14n = part_of(&x, d->signed_info, "CanonicalizationMethod");
-		if (c14n &&
-		    (!is_c14n(&x, c14n, &d->with_comments) || xmlChildElementCount((xmlNode *)(uintptr_t)c14n)))
+		if (c14n && (!is_c14n(&x, c14n, &d->with_comments) || xmlChildElementCount((xmlNode *)(uintptr_t)c14n)))
 			refuse(&x, c14n, "another algorithm than the profile's");
 		read_method(&x, d, method);
 		read_reference(&x, d, inner);
