@@ -74,7 +74,7 @@ static int names(struct sip_dialog *d, const char *call_id, const char *local, c
 
 struct sip_dialog *sip_dialog_accept(struct sip_server_tx *tx, const struct sip_dialog_events *ev, void *ctx)
 {
-	struct sip_dialog *d = dialog_new(tx->port, ev, ctx);
+	struct sip_dialog *d = tx->irq ? dialog_new(tx->port, ev, ctx) : NULL;
 	if (!d)
 		return NULL;
 	const sip_t *sip = sip_object(tx->msg);

@@ -18,6 +18,7 @@
 #pragma GCC diagnostic ignored "-Wpedantic"
 #include <sofia-sip/nta.h>
 #include <sofia-sip/nta_tag.h>
+#include <sofia-sip/nta_stateless.h>
 #include <sofia-sip/nta_tport.h>
 #include <sofia-sip/tport.h>
 #include <sofia-sip/tport_tag.h>
@@ -37,15 +38,21 @@
 #include <sofia-sip/url.h>
 #pragma GCC diagnostic pop
 
+#include "net/sip_gate.h"
 #include "net/sip_loop_in.h"
 #include "net/sip_port.h"
 
 struct sip_port {
 	struct sip_loop *loop;
 	nta_agent_t *agent;
-	nta_leg_t *outside; /* every request that belongs to no dialog */
+	nta_leg_t *outside; /* requests we send outside dialogs */
+	struct sip_gate *gate;
+	struct sip_timer *sweep;
 	sip_request_handler *on_request;
+	int (*stateless)(void *ctx, const struct sip_source *from);
 	void *ctx;
+	uint8_t tag_key[16]; /* of To tags in stateless answers */
+	size_t n_server_txs, max_requests;
 	unsigned connect_ms;
 	size_t n_listen;
 	enum sip_transport transport[SIP_MAX_LISTEN];
@@ -61,7 +68,7 @@ struct sip_port {
 struct sip_server_tx {
 	struct sip_server_tx *next, **back;
 	struct sip_port *port;
-	nta_incoming_t *irq;
+	nta_incoming_t *irq; /* NULL: answered without a transaction (RFC 3261 8.2.7) */
 	msg_t *msg; /* a reference; the texts of `rq` live in its home */
 	struct sip_message rq;
 	struct sip_dialog *dialog; /* the one it came in, or the one it made; NULL outside */
@@ -103,6 +110,8 @@ struct sip_flow {
 /* sip_parse.c: fills *out; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.
  */
 enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out);
+/* sip_parse.c: where a message came from. */
+void sip_source_of(struct sip_port *p, msg_t *msg, struct sip_source *s);
 /* sip_parse.c: the header's value as one line; NULL without memory. */
 const char *sip_header_text(su_home_t *home, const sip_header_t *h);
 /* sip_parse.c: 1 if each header value to be sent is free of CR, LF and NUL. */
@@ -110,6 +119,9 @@ int sip_out_valid(const struct sip_out *o);
 /* sip_parse.c: all extra headers as one text in `home`; NULL without any. */
 const char *sip_out_headers(su_home_t *home, const struct sip_out *o);
 sip_payload_t *sip_out_payload(su_home_t *home, const struct sip_out *o);
+
+/* sip_stateless.c: the final answer to a request that has no transaction. Takes over the reference to `msg`. */
+void sip_stateless_reply(struct sip_port *p, msg_t *msg, int status, const char *phrase, const struct sip_out *with);
 
 /* sip_port.c */
 void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip);

@@ -51,7 +51,7 @@ static const char *uri_text(su_home_t *home, const url_t *u)
 	return t ? t : "";
 }
 
-static void fill_source(struct sip_port *p, msg_t *msg, struct sip_source *s)
+void sip_source_of(struct sip_port *p, msg_t *msg, struct sip_source *s)
 {
 	su_sockaddr_t *su = msg_addr(msg);
 	if (su) {
@@ -174,7 +174,7 @@ enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struc
 		out->content_type = sip_header_text(home, (const sip_header_t *)sip->sip_content_type);
 	if (sip->sip_payload)
 		out->body = (struct octets){(const uint8_t *)sip->sip_payload->pl_data, sip->sip_payload->pl_len};
-	fill_source(p, msg, &out->source);
+	sip_source_of(p, msg, &out->source);
 	enum mcsec_err e = fill_contacts(home, sip, out);
 	return e ? e : fill_headers(home, sip, out);
 }

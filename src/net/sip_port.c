@@ -12,8 +12,11 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "net/sip_tls_free.h"
+
+enum { SWEEP_MS = 1000 };
 
 static void silent(void *stream, char const *fmt, va_list ap)
 {
@@ -41,8 +44,11 @@ static void tx_free(struct sip_server_tx *tx)
 	*tx->back = tx->next;
 	if (tx->next)
 		tx->next->back = tx->back;
-	nta_incoming_bind(tx->irq, NULL, NULL);
-	nta_incoming_destroy(tx->irq);
+	tx->port->n_server_txs--;
+	if (tx->irq) {
+		nta_incoming_bind(tx->irq, NULL, NULL);
+		nta_incoming_destroy(tx->irq);
+	}
 	msg_destroy(tx->msg);
 	sip_flow_unref(tx->flow);
 	free(tx);
@@ -83,27 +89,50 @@ static struct sip_flow *flow_of_delivery(struct sip_port *p, msg_t *msg)
 	return f;
 }
 
-void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip)
+static struct sip_server_tx *tx_new(struct sip_port *p, nta_incoming_t *irq, msg_t *msg)
 {
 	struct sip_server_tx *tx = calloc(1, sizeof *tx);
-	msg_t *msg = nta_incoming_getrequest(irq);
-	if (!tx || !msg) {
-		nta_incoming_treply(irq, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
-		nta_incoming_destroy(irq);
-		if (msg)
-			msg_destroy(msg);
-		free(tx);
-		return;
-	}
-	*tx = (struct sip_server_tx){.port = p, .irq = irq, .msg = msg, .dialog = d, .next = p->server_txs};
+	if (!tx)
+		return NULL;
+	*tx = (struct sip_server_tx){.port = p, .irq = irq, .msg = msg, .next = p->server_txs};
 	tx->back = &p->server_txs;
 	if (tx->next)
 		tx->next->back = &tx->next;
 	p->server_txs = tx;
+	p->n_server_txs++;
+	return tx;
+}
+
+/* The connection that brought a whole request is no silent one. */
+static void note_activity(struct sip_port *p, msg_t *msg)
+{
+	su_sockaddr_t *from = msg_addr(msg);
+	if (from)
+		sip_gate_active(p->gate, &from->su_sa, sip_loop_now_ms(p->loop));
+}
+
+static int complete(const sip_t *sip)
+{
+	return sip->sip_from && sip->sip_to && sip->sip_call_id && sip->sip_cseq;
+}
+
+void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip)
+{
+	msg_t *msg = nta_incoming_getrequest(irq);
+	struct sip_server_tx *tx = msg ? tx_new(p, irq, msg) : NULL;
+	if (!tx) {
+		nta_incoming_treply(irq, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
+		nta_incoming_destroy(irq);
+		if (msg)
+			msg_destroy(msg);
+		return;
+	}
+	note_activity(p, msg);
+	tx->dialog = d;
 	tx->flow = flow_of_delivery(p, msg);
 	nta_incoming_bind(irq, ack_or_cancel, tx);
 	enum mcsec_err e = sip_parse(p, msg, sip, &tx->rq);
-	if (e || !sip->sip_from || !sip->sip_to || !sip->sip_call_id || !sip->sip_cseq) {
+	if (e || !complete(sip)) {
 		(void)sip_reply(tx, 400, NULL, NULL);
 		return;
 	}
@@ -113,17 +142,54 @@ void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_
 		p->on_request(p->ctx, tx, &tx->rq);
 }
 
-static int outside_request(void *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip)
+/* A stranger's request: parsed, handled and answered, and nothing of it stays. Takes over msg. */
+static void stateless_request(struct sip_port *p, msg_t *msg, const sip_t *sip)
 {
-	(void)leg;
-	struct sip_port *p = magic;
-	sip_method_t method = sip->sip_request->rq_method;
-	if (method == sip_method_ack)
+	struct sip_server_tx *tx = tx_new(p, NULL, msg);
+	if (!tx) {
+		sip_stateless_reply(p, msg, 500, NULL, NULL);
+		return;
+	}
+	note_activity(p, msg);
+	if (sip_parse(p, msg, sip, &tx->rq) || !complete(sip))
+		(void)sip_reply(tx, 400, NULL, NULL);
+	else
+		p->on_request(p->ctx, tx, &tx->rq);
+}
+
+static void too_busy(struct sip_port *p, msg_t *msg)
+{
+	static const struct sip_header later = {"Retry-After", "2"};
+	sip_stateless_reply(p, msg, 503, NULL, &(struct sip_out){.n_headers = 1, .headers = &later});
+}
+
+static int is_stateless(struct sip_port *p, msg_t *msg)
+{
+	struct sip_source from = {0};
+	if (!p->stateless)
 		return 0;
-	/* In a dialog we do not know, or CANCEL of nothing: RFC 3261 12.2.2, 9.2. */
-	if (method == sip_method_cancel || (sip->sip_to && sip->sip_to->a_tag))
-		return 481;
-	sip_request_arrived(p, NULL, irq, sip);
+	sip_source_of(p, msg, &from);
+	return p->stateless(p->ctx, &from);
+}
+
+/* What belongs to no transaction and no dialog we know. Owns msg. */
+static int outside_message(struct sip_port *p, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	sip_method_t method = sip && sip->sip_request ? sip->sip_request->rq_method : sip_method_invalid;
+	if (!sip || !sip->sip_request || method == sip_method_ack) {
+		msg_destroy(msg); /* a response too late, or the ACK of an answer we have forgotten */
+	} else if (method == sip_method_cancel || (sip->sip_to && sip->sip_to->a_tag)) {
+		/* In a dialog we do not know, or CANCEL of nothing: RFC 3261 12.2.2, 9.2. */
+		sip_stateless_reply(p, msg, 481, NULL, NULL);
+	} else if (p->n_server_txs >= p->max_requests) {
+		too_busy(p, msg);
+	} else if (is_stateless(p, msg)) {
+		stateless_request(p, msg, sip);
+	} else {
+		nta_incoming_t *irq = nta_incoming_create(agent, NULL, msg, sip, TAG_END());
+		if (irq)
+			sip_request_arrived(p, NULL, irq, sip);
+	}
 	return 0;
 }
 
@@ -146,6 +212,13 @@ enum mcsec_err sip_reply(struct sip_server_tx *tx, int status, const char *phras
 		return MCSEC_E_VALUE;
 	static const struct sip_out nothing;
 	with = with ? with : &nothing;
+	if (!tx->irq) {
+		if (status < 200)
+			return MCSEC_OK; /* a stateless server sends none */
+		sip_stateless_reply(tx->port, msg_ref(tx->msg), status, phrase, with);
+		tx_free(tx);
+		return MCSEC_OK;
+	}
 	int invite = nta_incoming_method(tx->irq) == sip_method_invite;
 	const char *contact = with->contact;
 	if (!contact && invite && status < 300)
@@ -251,11 +324,65 @@ static void learn_numbers(struct sip_port *p)
 	     tp = tport_next(tp), i++) {
 		const tp_name_t *n = tport_name(tp);
 		p->number[i] = (uint16_t)strtoul(n->tpn_port, NULL, 10);
+		if (p->transport[i] != SIP_UDP)
+			sip_gate_guard(p->gate, p->number[i]);
 		enum sip_transport t = p->transport[i];
 		if (!*p->contact[t])
 			snprintf(p->contact[t], sizeof p->contact[t], "<sip:%s:%u;transport=%s>", p->host, p->number[i],
 				 sip_transport_name(t));
 	}
+}
+
+/* ---- connections that come in ---- */
+
+static void sweep(void *arg)
+{
+	struct sip_port *p = arg;
+	for (const struct sip_flow *f = p->flows; f; f = f->next) {
+		const su_addrinfo_t *peer = tport_get_address(f->tp);
+		if (peer && peer->ai_addr)
+			sip_gate_hold(p->gate, peer->ai_addr);
+	}
+	sip_gate_sweep(p->gate, sip_loop_now_ms(p->loop));
+	p->sweep = sip_timer_start(p->loop, SWEEP_MS, sweep, p);
+}
+
+static unsigned or_default(unsigned value, unsigned def)
+{
+	return value ? value : def;
+}
+
+static int guard(struct sip_port *p, const struct sip_port_options *o)
+{
+	struct sip_gate_options g = {.max_connections = or_default(o->max_connections, 4096),
+				     .max_per_source = or_default(o->max_per_source, 256),
+				     .new_per_second = or_default(o->new_per_second, 100),
+				     .first_request_ms = or_default(o->first_request_ms, 10000),
+				     .idle_ms = or_default(o->idle_ms, 300000),
+				     .trusted = o->trusted,
+				     .descriptors = o->on_descriptors,
+				     .ctx = o->ctx};
+	p->max_requests = or_default(o->max_requests, 8192);
+	p->stateless = o->stateless;
+	p->gate = sip_gate_new(&g);
+	p->sweep = p->gate ? sip_timer_start(p->loop, SWEEP_MS, sweep, p) : NULL;
+	return p->sweep && getrandom(p->tag_key, sizeof p->tag_key, 0) == sizeof p->tag_key ? 0 : -1;
+}
+
+/*
+ * The leg of requests we send outside dialogs. Its address is known to nobody: a leg without one would be the library's
+ * default for what comes in, and take it before outside_message sees it.
+ */
+static nta_leg_t *outside_leg(struct sip_port *p)
+{
+	uint8_t random[16];
+	char url[64] = "sip:";
+	if (getrandom(random, sizeof random, 0) != sizeof random)
+		return NULL;
+	for (size_t i = 0; i < sizeof random; i++)
+		snprintf(url + 4 + 2 * i, 3, "%02x", random[i]);
+	strcat(url, "@outside.invalid");
+	return nta_leg_tcreate(p->agent, NULL, NULL, NTATAG_NO_DIALOG(1), URLTAG_URL(url), TAG_END());
 }
 
 struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options *o, char *err, size_t err_size)
@@ -270,7 +397,12 @@ struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options 
 	*p = (struct sip_port){.loop = l, .on_request = o->on_request, .ctx = o->ctx, .n_listen = o->n_listen};
 	p->connect_ms = o->connect_ms ? o->connect_ms : 8000;
 	snprintf(p->host, sizeof p->host, "%s", o->host ? o->host : o->listen[0].address);
-	p->agent = nta_agent_create(sip_loop_root(l), (url_string_t *)-1, NULL, NULL, NTATAG_UA(1), NTATAG_PASS_100(1),
+	if (guard(p, o) != 0) {
+		snprintf(err, err_size, "no memory");
+		sip_port_free(p);
+		return NULL;
+	}
+	p->agent = nta_agent_create(sip_loop_root(l), (url_string_t *)-1, outside_message, p, NTATAG_UA(1), NTATAG_PASS_100(1),
 				    NTATAG_MAXSIZE(SIP_MAX_MESSAGE), NTATAG_MERGE_482(1), NTATAG_USE_TIMESTAMP(0),
 				    NTATAG_CANCEL_487(0), NTATAG_TCP_RPORT(1),
 				    TAG_IF(o->resolv_conf, SRESTAG_RESOLV_CONF(o->resolv_conf)), TAG_END());
@@ -284,7 +416,7 @@ struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options 
 			return NULL;
 		}
 	}
-	p->outside = p->agent ? nta_leg_tcreate(p->agent, outside_request, p, NTATAG_NO_DIALOG(1), TAG_END()) : NULL;
+	p->outside = p->agent ? outside_leg(p) : NULL;
 	if (!p->outside) {
 		snprintf(err, err_size, "the SIP agent cannot be made");
 		sip_port_free(p);
@@ -310,12 +442,26 @@ void sip_port_free(struct sip_port *p)
 		nta_leg_destroy(p->outside);
 	if (p->agent)
 		nta_agent_destroy(p->agent);
+	sip_timer_stop(p->sweep);
+	sip_gate_free(p->gate);
 	free(p);
 }
 
 struct sip_loop *sip_port_loop(const struct sip_port *p)
 {
 	return p->loop;
+}
+
+void sip_port_counts(const struct sip_port *p, struct sip_port_counts *out)
+{
+	struct sip_gate_counts g;
+	sip_gate_counts(p->gate, &g);
+	*out = (struct sip_port_counts){.open = g.open,
+					.accepted = g.accepted,
+					.refused = g.refused,
+					.cut = g.cut,
+					.starved = g.starved,
+					.requests = p->n_server_txs};
 }
 
 uint16_t sip_port_number(const struct sip_port *p, size_t i)

@@ -44,6 +44,22 @@ struct sip_port_options {
 	const char *tls_dir;
 	const char *resolv_conf; /* NULL: the system's */
 	unsigned connect_ms;     /* give up a request that got no response at all over TCP or TLS; 0: 8000 */
+	/*
+	 * Connections that come in (sip_gate.h). 0: the default. 4096 altogether, 256 from one address, 100 new ones a
+	 * second from one address, 10 s for the first whole request, 300 s without another unless its flow is held.
+	 */
+	unsigned max_connections, max_per_source, new_per_second, first_request_ms, idle_ms;
+	unsigned max_requests; /* requests being answered at once, beyond it 503; 0: 8192 */
+	/* 1: a neighbour to whom the limits a source do not apply. NULL: nobody is. */
+	int (*trusted)(void *ctx, const char *address);
+	/*
+	 * 1: a request outside dialogs from there is answered without a transaction (RFC 3261 8.2.7), so that nothing
+	 * of it stays: for strangers over transports that prove nothing. Its handler can only refuse, or answer at
+	 * once; a dialog cannot be made of it. NULL: every request has a transaction.
+	 */
+	int (*stateless)(void *ctx, const struct sip_source *from);
+	/* Descriptors ran out (1), and are there again (0). NULL: nobody wants to know. */
+	void (*on_descriptors)(void *ctx, int out);
 	sip_request_handler *on_request;
 	void *ctx;
 };
@@ -55,6 +71,13 @@ void sip_port_free(struct sip_port *p);
 struct sip_loop *sip_port_loop(const struct sip_port *p);
 /* The real port number of listen[i]. */
 uint16_t sip_port_number(const struct sip_port *p, size_t i);
+
+struct sip_port_counts {
+	size_t open;                              /* connections that came in and are there */
+	uint64_t accepted, refused, cut, starved; /* since the start (sip_gate.h) */
+	size_t requests;                          /* being answered now */
+};
+void sip_port_counts(const struct sip_port *p, struct sip_port_counts *out);
 
 /* ---- answering ---- */
 
