@@ -52,7 +52,6 @@ enum srtp_verdict {
 	SRTP_REFLECTED,   /* our own SSRC under our own sending key */
 	SRTP_AUTH,        /* the tag does not verify */
 	SRTP_CLEAR,       /* SRTCP with E = 0: a downgrade needs no key otherwise (M-D10) */
-	SRTP_NO_ROOM,     /* too many streams */
 	SRTP_REUSE,       /* sending: index not above the last one, or not our SSRC */
 	SRTP_WORN_OUT,    /* sending: the key's packets are used up; a new key is needed */
 	SRTP_NOT_DURABLE, /* sending: the index could not be made durable */
@@ -122,7 +121,8 @@ struct srtp_receiver_options {
 	/* 1 if we send with this SSRC under the very same master key; NULL: no key is used both ways. */
 	int (*is_own)(void *ctx, const uint8_t *mki, uint32_t ssrc);
 	void *ctx;
-	size_t max_streams; /* contexts kept, each for one (MKI, SSRC) whose first packet verified */
+	size_t max_streams; /* contexts kept, each for one (MKI, SSRC) whose first packet verified; the longest silent
+			       one makes room for a new one */
 	/*
 	 * Private calls only (M-D9): where the MKI is not found at its place, look once as if the ROC tag were there
 	 * (or were not). Never for groups.

@@ -16,13 +16,19 @@ static const uint32_t srtcp_limit = UINT32_C(1) << 31, e_bit = UINT32_C(1) << 31
 const char *srtp_verdict_name(enum srtp_verdict v)
 {
 	static const char *const names[SRTP_VERDICTS] = {
-	    [SRTP_OK] = "ok",           [SRTP_SHORT] = "short",
-	    [SRTP_NOT_RTP] = "not-rtp", [SRTP_UNKNOWN_MKI] = "unknown-mki",
-	    [SRTP_REPLAY] = "replay",   [SRTP_OLD] = "old",
-	    [SRTP_AUTH] = "auth",       [SRTP_REFLECTED] = "reflected",
-	    [SRTP_CLEAR] = "clear",     [SRTP_NO_ROOM] = "no-room",
-	    [SRTP_REUSE] = "reuse",     [SRTP_WORN_OUT] = "worn-out",
-	    [SRTP_FAILED] = "failed",   [SRTP_NOT_DURABLE] = "not-durable",
+	    [SRTP_OK] = "ok",
+	    [SRTP_SHORT] = "short",
+	    [SRTP_NOT_RTP] = "not-rtp",
+	    [SRTP_UNKNOWN_MKI] = "unknown-mki",
+	    [SRTP_REPLAY] = "replay",
+	    [SRTP_OLD] = "old",
+	    [SRTP_AUTH] = "auth",
+	    [SRTP_REFLECTED] = "reflected",
+	    [SRTP_CLEAR] = "clear",
+	    [SRTP_REUSE] = "reuse",
+	    [SRTP_FAILED] = "failed",
+	    [SRTP_WORN_OUT] = "worn-out",
+	    [SRTP_NOT_DURABLE] = "not-durable",
 	};
 	return (size_t)v < SRTP_VERDICTS ? names[v] : "unknown";
 }

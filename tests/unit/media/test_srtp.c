@@ -363,18 +363,56 @@ static void mcx_sec_305_our_own_packet_reflected_is_dropped(void **state)
 	srtp_receiver_free(r);
 }
 
-static void forged_packets_cannot_fill_the_contexts_and_true_ones_are_bounded(void **state)
+static void forged_packets_take_no_place_from_a_true_stream(void **state)
 {
 	(void)state;
 	struct srtp_receiver *r = receiver(&private, 0, 1);
+	struct packet mine = sealed(&private, SSRC, 0, 3), next = sealed(&private, SSRC, 0, 4);
+	assert_int_equal(receive(r, &mine), SRTP_OK);
 	for (uint32_t ssrc = 100; ssrc < 200; ssrc++) {
 		struct packet p = sealed(&private, ssrc, 0, 3);
 		p.octets[20] ^= 1;
 		assert_int_equal(receive(r, &p), SRTP_AUTH);
 	}
-	for (uint32_t ssrc = 100; ssrc < 104; ssrc++) {
-		struct packet p = sealed(&private, ssrc, 0, 3);
-		assert_int_equal(receive(r, &p), ssrc < 103 ? SRTP_OK : SRTP_NO_ROOM);
+	assert_int_equal(receive(r, &mine), SRTP_REPLAY);
+	assert_int_equal(receive(r, &next), SRTP_OK);
+	srtp_receiver_free(r);
+}
+
+static void a_new_stream_gets_the_place_of_the_longest_silent_and_nothing_is_taken_twice(void **state)
+{
+	(void)state;
+	enum { STREAMS = 20 }; /* three places */
+	struct srtp_receiver *r = receiver(&private, 0, 1);
+	struct packet p[STREAMS];
+	for (uint32_t i = 0; i < STREAMS; i++) {
+		p[i] = sealed(&private, 100 + i, 0, 10);
+		assert_int_equal(receive(r, &p[i]), SRTP_OK);
+	}
+	for (uint32_t i = 0; i < STREAMS; i++) /* with a place or put aside: known all the same */
+		assert_int_equal(receive(r, &p[i]), SRTP_REPLAY);
+	for (uint32_t i = 0; i < STREAMS; i++) {
+		struct packet old = sealed(&private, 100 + i, 0, 9), next = sealed(&private, 100 + i, 0, 11);
+		assert_int_equal(receive(r, &next), SRTP_OK);
+		assert_int_equal(receive(r, &old), SRTP_OK); /* its window goes on, bit by bit */
+		assert_int_equal(receive(r, &old), SRTP_REPLAY);
+		assert_int_equal(receive(r, &p[i]), SRTP_REPLAY);
+	}
+	srtp_receiver_free(r);
+}
+
+/* Who is heard all the time keeps its place, however many others come: also the ROC it counted stays. */
+static void a_stream_that_is_heard_keeps_its_place(void **state)
+{
+	(void)state;
+	struct srtp_receiver *r = receiver(&private, 0, 1);
+	uint64_t index = 65000;
+	for (uint32_t ssrc = 100; ssrc < 1100; ssrc++, index++) {
+		struct packet mine = sealed(&private, SSRC, (uint32_t)(index >> 16), (uint16_t)index),
+			      other = sealed(&private, ssrc, 0, 1);
+		assert_int_equal(receive(r, &mine), SRTP_OK);
+		assert_int_equal(receive(r, &mine), SRTP_REPLAY);
+		assert_int_equal(receive(r, &other), SRTP_OK);
 	}
 	srtp_receiver_free(r);
 }
@@ -610,7 +648,9 @@ int main(void)
 	    cmocka_unit_test(an_unknown_mki_is_told_apart_and_keeps_nothing),
 	    cmocka_unit_test(plain_rtp_is_never_taken_for_srtp),
 	    cmocka_unit_test(mcx_sec_305_our_own_packet_reflected_is_dropped),
-	    cmocka_unit_test(forged_packets_cannot_fill_the_contexts_and_true_ones_are_bounded),
+	    cmocka_unit_test(forged_packets_take_no_place_from_a_true_stream),
+	    cmocka_unit_test(a_new_stream_gets_the_place_of_the_longest_silent_and_nothing_is_taken_twice),
+	    cmocka_unit_test(a_stream_that_is_heard_keeps_its_place),
 	    cmocka_unit_test(mcx_sec_308_no_packet_opens_after_its_key_was_revoked),
 	    cmocka_unit_test(mcx_sec_304_an_rtcp_index_is_durable_before_it_is_used_and_never_comes_again),
 	    cmocka_unit_test(two_ssrcs_under_one_key_share_the_rtcp_counter),
