@@ -4,6 +4,8 @@
  */
 #include "app/daemon.h"
 
+#include "app/alarm.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -204,8 +206,9 @@ static void forget_configs(void)
 static void wait_for_end(const sigset_t *signals)
 {
 	for (;;) {
-		int got = 0;
-		if (sigwait(signals, &got) != 0)
+		int got = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = 1});
+		alarm_tick();
+		if (got < 0)
 			continue;
 		if (got != SIGHUP) {
 			log_info("daemon.stopping", log_text("signal", sigabbrev_np(got)));
@@ -226,6 +229,7 @@ static int run(const struct daemon_spec *spec, const struct arguments *a, const 
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 
+	alarm_open();
 	char ready[768] = "", err[512] = "";
 	void *ctx = NULL;
 	if (spec->start(&ctx, config, ready, sizeof ready, err, sizeof err)) {

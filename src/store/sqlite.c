@@ -36,6 +36,7 @@ struct store {
 	sqlite3 *db;
 	struct store_stmt *statements;
 	struct store_stmt no_memory; /* what store_sql gives out when there is none */
+	int open;                    /* what happens from here on the observer hears of */
 	char error[256];
 };
 
@@ -88,11 +89,27 @@ static enum store_err verdict(sqlite3 *db, int rc)
 	}
 }
 
+static void (*observer)(enum store_err e, const char *text);
+
+void store_observe(void (*fn)(enum store_err e, const char *text))
+{
+	observer = fn;
+}
+
+static void observe(enum store_err e, const char *text)
+{
+	if (observer)
+		observer(e, text);
+}
+
 static enum store_err failed(struct store *s, int rc)
 {
 	enum store_err e = verdict(s->db, rc);
-	if (e != STORE_OK && e != STORE_ROW)
-		snprintf(s->error, sizeof s->error, "%s: %s", store_err_name(e), sqlite3_errmsg(s->db));
+	if (e == STORE_OK || e == STORE_ROW)
+		return e;
+	snprintf(s->error, sizeof s->error, "%s: %s", store_err_name(e), sqlite3_errmsg(s->db));
+	if (s->open && e != STORE_CONFLICT)
+		observe(e, s->error);
 	return e;
 }
 
@@ -286,9 +303,11 @@ enum store_err store_open(struct store **out, const struct store_options *o, cha
 	e = rc == SQLITE_OK ? set_up(s, o) : failed(s, rc);
 	if (e) {
 		snprintf(err, err_size, "%s: %s", o->path, s->error);
+		observe(e, err);
 		store_close(s);
 		return e;
 	}
+	s->open = 1;
 	*out = s;
 	return STORE_OK;
 }
@@ -325,6 +344,8 @@ enum store_err store_commit(struct store *s)
 	enum store_err e = store_run(s, "COMMIT");
 	if (e)
 		store_rollback(s);
+	else if (s->open)
+		observe(STORE_OK, "");
 	return e;
 }
 

@@ -23,6 +23,12 @@ enum store_err {
 };
 const char *store_err_name(enum store_err e);
 
+/*
+ * Told of every failure an operator should know of (busy, full, read-only, broken; never a conflict) with its sentence,
+ * and of every commit (STORE_OK, ""); for the whole process, from any thread. Set before the first store is opened.
+ */
+void store_observe(void (*fn)(enum store_err e, const char *text));
+
 struct store;
 struct store_stmt;
 
