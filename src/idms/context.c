@@ -205,7 +205,7 @@ static void *keep_house(void *arg)
 	pthread_mutex_lock(&s->life_lock);
 	while (!s->stopping) {
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += HOUSEKEEPING_S;
 		if (pthread_cond_timedwait(&s->ending, &s->life_lock, &until) == 0)
 			continue;
@@ -282,6 +282,9 @@ static int listen_on(struct idms *s, char *err, size_t err_size)
 					.client_ca_file = s->cfg.client_ca[0] ? s->cfg.client_ca : NULL,
 					.max_body = FORM_MAX_OCTETS,
 					.threads = (unsigned)s->cfg.threads,
+					.max_connections = (unsigned)s->cfg.max_connections,
+					.max_per_peer = (unsigned)s->cfg.max_per_peer,
+					.new_per_peer = (unsigned)s->cfg.new_per_peer,
 					.handler = public_route,
 					.ctx = s};
 	if (!(s->public_ = http_server_start(&o, err, err_size)))
@@ -305,7 +308,11 @@ struct idms *idms_start(const struct idms_config *c, int64_t (*now_ms)(void), ch
 	s->now_ms = now_ms ? now_ms : system_ms;
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->life_lock, NULL);
-	pthread_cond_init(&s->ending, NULL);
+	pthread_condattr_t steady; /* a wall clock set back must not stop the housekeeping */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->ending, &steady);
+	pthread_condattr_destroy(&steady);
 	int rc = issuer_ok(c->issuer) ? 0 : fail(err, err_size, "issuer is https://host[:port] and nothing more");
 	if (!rc)
 		rc = read_scopes(s, err, err_size) || open_database(s, err, err_size) || make_pools(s, err, err_size);

@@ -24,6 +24,7 @@ struct idms_config {
 	char issuer[256], address[64], tls[1024], admin_ca[1024], client_ca[1024], database[1024], keys[1024];
 	char audience[256], name[64], password_blocklist[1024];
 	int64_t port, admin_port, threads;
+	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t access_ttl, id_ttl, refresh_abs_ttl, refresh_idle_ttl, session_abs_ttl, session_idle_ttl, code_ttl;
 	int64_t argon2_memory_kib, argon2_passes, argon2_lanes, argon2_threads, argon2_queue;
 	int64_t rotate_days, login_pages_per_s, source_failures, token_rate;

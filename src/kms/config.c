@@ -61,6 +61,9 @@ const struct config_option kms_options[] = {
     {"limit_hour", CONFIG_INT, AT(limit_hour), "20", 0, 1000000},
     {"limit_period", CONFIG_INT, AT(limit_period), "60", 0, 1000000},
     {"limit_source", CONFIG_INT, AT(limit_source), "50", 0, 1000000},
+    {"max_connections", CONFIG_INT, AT(max_connections), "1000", 16, 65536},
+    {"max_per_peer", CONFIG_INT, AT(max_per_peer), "256", 1, 65536},
+    {"new_per_peer", CONFIG_INT, AT(new_per_peer), "100", 1, 65536},
     {"threads", CONFIG_INT, AT(threads), "4", 1, 256},
     {"busy_ms", CONFIG_INT, AT(busy_ms), "2000", 1, 60000},
 };

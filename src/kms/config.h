@@ -38,7 +38,8 @@ struct kms_config {
 	char enrolment[16]; /* "token" or "listed" */
 	int enforce_time, lenient_url;
 	int64_t time_tolerance;
-	int64_t limit_hour, limit_period, limit_source; /* 0: none */
+	int64_t limit_hour, limit_period, limit_source;      /* 0: none */
+	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t threads, busy_ms;
 };
 

@@ -39,6 +39,9 @@ static int listen_all(struct running *r, char *err, size_t err_size)
 					.client_ca_file = c->client_ca[0] ? c->client_ca : NULL,
 					.max_body = KMS_MAX_REQUEST,
 					.threads = (unsigned)c->threads,
+					.max_connections = (unsigned)c->max_connections,
+					.max_per_peer = (unsigned)c->max_per_peer,
+					.new_per_peer = (unsigned)c->new_per_peer,
 					.handler = kms_answer,
 					.ctx = r->kms};
 	r->public = http_server_start(&o, err, err_size);

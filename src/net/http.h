@@ -85,8 +85,12 @@ struct http_server_options {
 	const char *client_crl_file;      /* PEM, or NULL */
 	size_t max_body;                  /* larger: 413 without calling the handler */
 	unsigned threads;                 /* workers that run handlers */
-	/* 0: the default. Connections 1000, per peer address 64, idle 15 s, one whole request 30 s. */
-	unsigned max_connections, max_per_peer, idle_timeout_s, request_timeout_s;
+	/*
+	 * 0: the default. Connections 1000, of one peer address 256, new ones a second of one peer address 100 (with a
+	 * burst of twice that), idle 15 s, one whole request 30 s. When nine tenths of the places are taken, each new
+	 * connection costs the one its place that has kept us waiting for longest.
+	 */
+	unsigned max_connections, max_per_peer, new_per_peer, idle_timeout_s, request_timeout_s;
 	http_handler *handler;
 	void *ctx;
 	/* Changed certificate files were taken up (error NULL), or do not load and the old ones stay; may be NULL. */

@@ -120,6 +120,7 @@ static enum MHD_Result answer_now(struct MHD_Connection *c, int status)
 	if (!r)
 		return MHD_NO;
 	MHD_add_response_header(r, "Connection", "close");
+	MHD_add_response_header(r, "Cache-Control", "no-store");
 	enum MHD_Result rc = MHD_queue_response(c, (unsigned)status, r);
 	MHD_destroy_response(r);
 	return rc;
@@ -227,14 +228,17 @@ static int body_append(struct http_deferred *d, const char *data, size_t n)
 	return 0;
 }
 
-static void read_cert_once(struct http_server *s, struct http_deferred *d)
+/* Once a connection, and again when the trusted or the revoked certificates changed: a connection outlives no
+ * revocation. */
+static void read_cert(struct http_server *s, struct http_deferred *d)
 {
-	if (d->conn->cert_read)
+	unsigned generation = http_tls_generation(s->tls);
+	if (d->conn->cert_read == generation)
 		return;
 	const union MHD_ConnectionInfo *info = MHD_get_connection_info(d->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
 	if (info && info->tls_session)
 		http_tls_client(s->tls, info->tls_session, &d->conn->cert);
-	d->conn->cert_read = 1;
+	d->conn->cert_read = generation;
 }
 
 /* "https://host/path" is allowed in a request line (RFC 9112 3.2.2); what counts is the path. NULL if there is none. */
@@ -254,7 +258,7 @@ static enum MHD_Result hand_over(struct http_server *s, struct http_deferred *d)
 		return answer_now(d->mhd, MHD_HTTP_BAD_REQUEST);
 	if (query)
 		*query++ = 0;
-	read_cert_once(s, d);
+	read_cert(s, d);
 	d->rq = (struct http_request){.method = d->method,
 				      .path = path,
 				      .query = query ? query : "",
@@ -302,8 +306,10 @@ void http_completed(void *cls, struct MHD_Connection *mhd, void **state, enum MH
 		return;
 	pthread_mutex_lock(&s->lock);
 	d->conn->waiting_since = http_monotonic();
-	if (d->phase == WITH_HANDLER)
+	if (d->phase == WITH_HANDLER) {
 		s->active--;
+		d->conn->answered++;
+	}
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	if (d->answer)

@@ -16,12 +16,14 @@
 
 #include "net/http_tls.h"
 #include "net/http_work.h"
+#include "net/source_limit.h"
 
 struct conn {
 	struct conn *next, **prev;
 	int fd;
 	time_t waiting_since; /* monotonic; 0 while the request is with us and not with the peer */
-	int cert_read;
+	unsigned answered;    /* requests */
+	unsigned cert_read;   /* the generation of trust it was read with (http_tls.h); 0: not yet */
 	struct http_client_cert cert;
 	char peer[INET6_ADDRSTRLEN];
 };
@@ -36,11 +38,14 @@ struct http_server {
 	void (*tls_said)(void *ctx, const char *error);
 	size_t max_body;
 	time_t request_timeout;
+	unsigned max_connections;
+	struct source_limit *newcomers;
 	uint16_t port;
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	struct conn *conns;
+	unsigned n_conns;
 	unsigned active;     /* exchanges given to workers and not yet completed */
 	unsigned unanswered; /* of these, the ones whose handler, or who deferred them, is not done */
 	int stopping;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "net/http_exchange.h"
+#include "net/spare.h"
 
 enum { CONN_MEMORY = 128 * 1024, STOP_PATIENCE_S = 10 };
 
@@ -24,15 +25,49 @@ time_t http_monotonic(void)
 
 /* ---- connections ---- */
 
-static void write_peer(struct MHD_Connection *mhd, char *out, size_t size)
+static void write_peer(const struct sockaddr *a, char *out, size_t size)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *a = info ? info->client_addr : NULL;
 	out[0] = 0;
 	if (a && a->sa_family == AF_INET)
 		inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, out, (socklen_t)size);
 	else if (a && a->sa_family == AF_INET6)
 		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, out, (socklen_t)size);
+}
+
+/* Before a handshake costs anything: may this address come again so soon? */
+static enum MHD_Result newcomer(void *cls, const struct sockaddr *from, socklen_t len)
+{
+	struct http_server *s = cls;
+	char peer[INET6_ADDRSTRLEN];
+	struct timespec t;
+	(void)len;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	write_peer(from, peer, sizeof peer);
+	return source_limit_take(s->newcomers, peer, (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000) ? MHD_YES : MHD_NO;
+}
+
+static void cut(struct conn *c)
+{
+	shutdown(c->fd, SHUT_RDWR); /* it is closed, and forgotten here, by its owner */
+	c->fd = -1;
+}
+
+/*
+ * Few places are left: the peer that has kept us waiting for longest loses its own, those that never had an answer
+ * before those that are idle between two. Whose request is with us is never cut.
+ */
+static void make_room(struct http_server *s)
+{
+	struct conn *found = NULL;
+	if (s->n_conns <= s->max_connections - s->max_connections / 10)
+		return;
+	for (struct conn *c = s->conns; c; c = c->next)
+		if (c->waiting_since && c->fd >= 0 &&
+		    (!found || !c->answered > !found->answered ||
+		     (!c->answered == !found->answered && c->waiting_since <= found->waiting_since)))
+			found = c;
+	if (found)
+		cut(found);
 }
 
 static void conn_started(struct http_server *s, struct MHD_Connection *mhd, void **ctx)
@@ -47,8 +82,12 @@ static void conn_started(struct http_server *s, struct MHD_Connection *mhd, void
 		return;
 	c->fd = fd ? fd->connect_fd : -1;
 	c->waiting_since = http_monotonic();
-	write_peer(mhd, c->peer, sizeof c->peer);
+	const union MHD_ConnectionInfo *peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (peer && peer->client_addr)
+		write_peer(peer->client_addr, c->peer, sizeof c->peer);
 	pthread_mutex_lock(&s->lock);
+	s->n_conns++;
+	make_room(s);
 	c->next = s->conns;
 	c->prev = &s->conns;
 	if (c->next)
@@ -68,6 +107,7 @@ static void conn_changed(void *cls, struct MHD_Connection *mhd, void **ctx, enum
 	if (!c)
 		return;
 	pthread_mutex_lock(&s->lock);
+	s->n_conns--;
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -91,16 +131,15 @@ static void *watch(void *arg)
 	pthread_mutex_lock(&s->lock);
 	while (!s->stopping) {
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec++;
 		pthread_cond_timedwait(&s->changed, &s->lock, &until);
 		time_t now = http_monotonic();
 		for (struct conn *c = s->conns; c; c = c->next)
-			if (c->waiting_since && now - c->waiting_since > s->request_timeout && c->fd >= 0) {
-				shutdown(c->fd, SHUT_RDWR); /* it is closed, and forgotten here, by its owner */
-				c->fd = -1;
-			}
+			if (c->waiting_since && now - c->waiting_since > s->request_timeout && c->fd >= 0)
+				cut(c);
 		pthread_mutex_unlock(&s->lock);
+		spare_keep();
 		take_up_certificates(s);
 		pthread_mutex_lock(&s->lock);
 	}
@@ -156,10 +195,10 @@ static struct MHD_Daemon *start_mhd(struct http_server *s, const struct http_ser
 	if (s->client_ca)
 		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_TRUST, 0, s->client_ca};
 	return MHD_start_daemon(
-	    flags, o->port, NULL, NULL, http_access_handler, s, MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)address,
+	    flags, o->port, newcomer, s, http_access_handler, s, MHD_OPTION_SOCK_ADDR, (const struct sockaddr *)address,
 	    MHD_OPTION_HTTPS_PRIORITIES, http_tls_priorities, MHD_OPTION_HTTPS_CERT_CALLBACK, http_tls_retrieve,
-	    MHD_OPTION_CONNECTION_LIMIT, o->max_connections ? o->max_connections : 1000u,
-	    MHD_OPTION_PER_IP_CONNECTION_LIMIT, o->max_per_peer ? o->max_per_peer : 64u, MHD_OPTION_CONNECTION_TIMEOUT,
+	    MHD_OPTION_CONNECTION_LIMIT, s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+	    o->max_per_peer ? o->max_per_peer : 256u, MHD_OPTION_CONNECTION_TIMEOUT,
 	    o->idle_timeout_s ? o->idle_timeout_s : 15u, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONN_MEMORY,
 	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
 	    MHD_OPTION_URI_LOG_CALLBACK, http_request_line_read, s, MHD_OPTION_NOTIFY_CONNECTION, conn_changed, s,
@@ -190,6 +229,7 @@ static void server_free(struct http_server *s)
 	http_work_stop(s->work);
 	http_tls_free(s->tls);
 	free(s->client_ca);
+	source_limit_free(s->newcomers);
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -208,8 +248,9 @@ static int server_open(struct http_server *s, const struct http_server_options *
 		snprintf(err, err_size, "%s: cannot be read", o->client_ca_file);
 		return -1;
 	}
-	if (!(s->work = http_work_start(o->threads))) {
-		snprintf(err, err_size, "no threads");
+	s->newcomers = source_limit_new(o->new_per_peer ? o->new_per_peer : 100, 0);
+	if (!s->newcomers || !(s->work = http_work_start(o->threads))) {
+		snprintf(err, err_size, "no memory or no threads");
 		return -1;
 	}
 	if (!(s->mhd = start_mhd(s, o, &address))) {
@@ -233,13 +274,19 @@ struct http_server *http_server_start(const struct http_server_options *o, char 
 		snprintf(err, err_size, "no memory");
 		return NULL;
 	}
+	pthread_condattr_t steady; /* a wall clock set back must not stop the watch */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->changed, NULL);
+	pthread_cond_init(&s->changed, &steady);
+	pthread_condattr_destroy(&steady);
+	s->max_connections = o->max_connections ? o->max_connections : 1000;
 	s->handler = o->handler;
 	s->ctx = o->ctx;
 	s->tls_said = o->tls_said;
 	s->max_body = o->max_body;
 	s->request_timeout = o->request_timeout_s ? o->request_timeout_s : 30;
+	spare_keep();
 	if (server_open(s, o, err, err_size)) {
 		server_free(s);
 		return NULL;
@@ -264,7 +311,7 @@ static void wait_for_running(struct http_server *s)
 	pthread_mutex_lock(&s->lock);
 	while (s->unanswered)
 		pthread_cond_wait(&s->changed, &s->lock);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_PATIENCE_S;
 	while (s->active && pthread_cond_timedwait(&s->changed, &s->lock, &until) == 0)
 		;

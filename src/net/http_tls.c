@@ -34,6 +34,7 @@ struct http_tls {
 	char *cert_file, *key_file, *ca_file, *crl_file;
 	struct timespec stamps[4]; /* of the files above when last read */
 	struct timespec bad[4];    /* of those that did not load */
+	_Atomic unsigned generation;
 };
 
 static struct timespec stamp_of(const char *file)
@@ -142,6 +143,7 @@ static int load_all(struct http_tls *t, char *err, size_t err_size)
 	gnutls_x509_trust_list_t old = t->trust;
 	t->trust = trust;
 	memcpy(t->stamps, stamps, sizeof stamps);
+	t->generation++;
 	pthread_mutex_unlock(&t->lock);
 	if (old)
 		gnutls_x509_trust_list_deinit(old, 1);
@@ -219,6 +221,11 @@ int64_t http_tls_ends(struct http_tls *t)
 	int64_t ends = t->current->ends;
 	pthread_mutex_unlock(&t->lock);
 	return ends;
+}
+
+unsigned http_tls_generation(const struct http_tls *t)
+{
+	return t->generation;
 }
 
 void http_tls_attach(struct http_tls *t, gnutls_session_t session)

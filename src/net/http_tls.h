@@ -27,6 +27,8 @@ void http_tls_free(struct http_tls *t);
 int http_tls_reload(struct http_tls *t, char *err, size_t err_size);
 /* notAfter of the certificate in use, Unix seconds. */
 int64_t http_tls_ends(struct http_tls *t);
+/* Grows with each reload, beginning with 1: what http_tls_client said under another one has to be asked again. */
+unsigned http_tls_generation(const struct http_tls *t);
 /* The certificate for one handshake; valid until http_tls_free. The last one made current is `http_tls_current`. */
 int http_tls_retrieve(gnutls_session_t session, const gnutls_datum_t *req_ca_dn, int nreqs,
 		      const gnutls_pk_algorithm_t *pk_algos, int pk_algos_length, gnutls_pcert_st **pcert,

@@ -10,7 +10,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +17,9 @@
 #include <unistd.h>
 
 #include "net/source_limit.h"
+#include "net/spare.h"
 
-enum { MAX_PORTS = 8, BUCKETS = 1024, BRAKE_MS = 10, CALM_MS = 5000, IDLE_MS = 5000 };
+enum { MAX_PORTS = 8, BUCKETS = 1024, IDLE_MS = 5000 };
 
 struct address {
 	uint8_t host[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -32,7 +32,7 @@ struct guest {
 	int fd;
 	uint64_t cookie;
 	int64_t since_ms, last_ms; /* came; last whole request, 0: none yet */
-	int held, needed, cut; /* told since the last sweep; at the last sweep; on its way out */
+	int held, needed, cut;     /* told since the last sweep; at the last sweep; on its way out */
 };
 
 struct sip_gate {
@@ -42,9 +42,6 @@ struct sip_gate {
 	size_t n_ports;
 	struct guest *guests, *bucket[BUCKETS];
 	struct source_limit *newcomers;
-	int reserve; /* a descriptor to give up when there is no other; -1: gone */
-	int starved;
-	int64_t starved_ms;
 	struct sip_gate_counts counts;
 };
 
@@ -57,11 +54,6 @@ static int64_t now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int reserve_open(void)
-{
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 struct sip_gate *sip_gate_new(const struct sip_gate_options *o)
 {
 	struct sip_gate *g = calloc(1, sizeof *g);
@@ -70,7 +62,7 @@ struct sip_gate *sip_gate_new(const struct sip_gate_options *o)
 		return NULL;
 	}
 	g->o = *o;
-	g->reserve = reserve_open();
+	spare_keep();
 	g->next = gates;
 	gates = g;
 	return g;
@@ -90,8 +82,6 @@ void sip_gate_free(struct sip_gate *g)
 		g->guests = c->next;
 		free(c);
 	}
-	if (g->reserve >= 0)
-		close(g->reserve);
 	source_limit_free(g->newcomers);
 	free(g);
 }
@@ -258,42 +248,6 @@ static int welcome(struct sip_gate *g, const struct address *peer, int64_t at)
 	return 1;
 }
 
-/* ---- no descriptor ---- */
-
-static int no_descriptor(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
-/* The caller is taken with the reserve and sent away, so that it does not wait in the queue and wake us for ever. */
-static void turn_away(struct sip_gate *g, int listener)
-{
-	g->starved_ms = now();
-	g->counts.starved++;
-	if (!g->starved && g->o.descriptors)
-		g->o.descriptors(g->o.ctx, 1);
-	g->starved = 1;
-	if (g->reserve >= 0)
-		close(g->reserve);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	g->reserve = reserve_open();
-	if (fd < 0 || g->reserve < 0) /* somebody else took it: at least do not spin */
-		nanosleep(&(struct timespec){.tv_nsec = BRAKE_MS * 1000000}, NULL);
-}
-
-static void recover(struct sip_gate *g, int64_t at)
-{
-	if (g->reserve < 0)
-		g->reserve = reserve_open();
-	if (!g->starved || g->reserve < 0 || at - g->starved_ms < CALM_MS)
-		return;
-	g->starved = 0;
-	if (g->o.descriptors)
-		g->o.descriptors(g->o.ctx, 0);
-}
-
 /* ---- the library's way in ---- */
 
 static struct sip_gate *gate_of(int listener)
@@ -314,14 +268,9 @@ static struct sip_gate *gate_of(int listener)
 static int let_in(struct sip_gate *g, int listener, struct sockaddr *from, socklen_t *len)
 {
 	struct address peer;
-	int fd = accept4(listener, from, len, SOCK_CLOEXEC);
-	if (fd < 0) {
-		int error = errno;
-		if (no_descriptor(error))
-			turn_away(g, listener);
-		errno = error;
+	int fd = spare_accept(listener, from, len, SOCK_CLOEXEC);
+	if (fd < 0)
 		return -1;
-	}
 	int64_t at = now();
 	if (address_read(from, &peer) || !welcome(g, &peer, at)) {
 		close(fd);
@@ -337,7 +286,7 @@ static int let_in(struct sip_gate *g, int listener, struct sockaddr *from, sockl
 __attribute__((visibility("default"))) int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
 {
 	struct sip_gate *g = addr.__sockaddr__ && len ? gate_of(fd) : NULL;
-	return g ? let_in(g, fd, addr.__sockaddr__, len) : accept4(fd, addr.__sockaddr__, len, 0);
+	return g ? let_in(g, fd, addr.__sockaddr__, len) : spare_accept(fd, addr.__sockaddr__, len, 0);
 }
 
 /* ---- what the port tells, and the sweep ---- */
@@ -378,5 +327,5 @@ void sip_gate_sweep(struct sip_gate *g, int64_t now_ms)
 		c->needed = c->held;
 		c->held = 0;
 	}
-	recover(g, now_ms);
+	spare_keep();
 }

@@ -4,10 +4,10 @@
  *
  * The SIP library accepts whatever comes, never looks at the clock, and when accept() fails for want of a descriptor it
  * asks again at once, for ever. The gate stands in its accept() call: at most so many connections altogether, so many
- * from one source, so many new ones a second from one source; without a descriptor the caller is turned away by means
- * of one kept in reserve. Once a second gate_sweep cuts who has sent no whole request in time (silent connections,
- * handshakes never finished, headers or bodies that trickle) and who has been idle for long and whom nobody needs.
- * When all places are taken, a connection that never asked for anything, or that is idle and not needed, makes room.
+ * from one source, so many new ones a second from one source; without a descriptor see spare.h. Once a second
+ * gate_sweep cuts who has sent no whole request in time (silent connections, handshakes never finished, headers or
+ * bodies that trickle) and who has been idle for long and whom nobody needs. When all places are taken, a connection
+ * that never asked for anything, or that is idle and not needed, makes room.
  *
  * A gate belongs to the thread that made it: the loop's.
  */
@@ -25,8 +25,6 @@ struct sip_gate_options {
 	int64_t first_request_ms, idle_ms;
 	/* 1: a neighbour (proxy, core) to whom the limits a source do not apply. May be NULL. */
 	int (*trusted)(void *ctx, const char *address);
-	/* Descriptors ran out (1), and are there again (0). May be NULL. */
-	void (*descriptors)(void *ctx, int out);
 	void *ctx;
 };
 
@@ -43,8 +41,8 @@ void sip_gate_hold(struct sip_gate *g, const struct sockaddr *peer);
 void sip_gate_sweep(struct sip_gate *g, int64_t now_ms);
 
 struct sip_gate_counts {
-	size_t open;                              /* connections now */
-	uint64_t accepted, refused, cut, starved; /* since the start; starved: turned away for want of a descriptor */
+	size_t open;                     /* connections now */
+	uint64_t accepted, refused, cut; /* since the start */
 };
 void sip_gate_counts(const struct sip_gate *g, struct sip_gate_counts *out);
 

@@ -360,7 +360,6 @@ static int guard(struct sip_port *p, const struct sip_port_options *o)
 				     .first_request_ms = or_default(o->first_request_ms, 10000),
 				     .idle_ms = or_default(o->idle_ms, 300000),
 				     .trusted = o->trusted,
-				     .descriptors = o->on_descriptors,
 				     .ctx = o->ctx};
 	p->max_requests = or_default(o->max_requests, 8192);
 	p->stateless = o->stateless;
@@ -402,9 +401,9 @@ struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options 
 		sip_port_free(p);
 		return NULL;
 	}
-	p->agent = nta_agent_create(sip_loop_root(l), (url_string_t *)-1, outside_message, p, NTATAG_UA(1), NTATAG_PASS_100(1),
-				    NTATAG_MAXSIZE(SIP_MAX_MESSAGE), NTATAG_MERGE_482(1), NTATAG_USE_TIMESTAMP(0),
-				    NTATAG_CANCEL_487(0), NTATAG_TCP_RPORT(1),
+	p->agent = nta_agent_create(sip_loop_root(l), (url_string_t *)-1, outside_message, p, NTATAG_UA(1),
+				    NTATAG_PASS_100(1), NTATAG_MAXSIZE(SIP_MAX_MESSAGE), NTATAG_MERGE_482(1),
+				    NTATAG_USE_TIMESTAMP(0), NTATAG_CANCEL_487(0), NTATAG_TCP_RPORT(1),
 				    TAG_IF(o->resolv_conf, SRESTAG_RESOLV_CONF(o->resolv_conf)), TAG_END());
 	for (size_t i = 0; p->agent && i < o->n_listen; i++) {
 		p->transport[i] = o->listen[i].transport;
@@ -456,12 +455,8 @@ void sip_port_counts(const struct sip_port *p, struct sip_port_counts *out)
 {
 	struct sip_gate_counts g;
 	sip_gate_counts(p->gate, &g);
-	*out = (struct sip_port_counts){.open = g.open,
-					.accepted = g.accepted,
-					.refused = g.refused,
-					.cut = g.cut,
-					.starved = g.starved,
-					.requests = p->n_server_txs};
+	*out = (struct sip_port_counts){
+	    .open = g.open, .accepted = g.accepted, .refused = g.refused, .cut = g.cut, .requests = p->n_server_txs};
 }
 
 uint16_t sip_port_number(const struct sip_port *p, size_t i)

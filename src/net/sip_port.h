@@ -58,8 +58,6 @@ struct sip_port_options {
 	 * once; a dialog cannot be made of it. NULL: every request has a transaction.
 	 */
 	int (*stateless)(void *ctx, const struct sip_source *from);
-	/* Descriptors ran out (1), and are there again (0). NULL: nobody wants to know. */
-	void (*on_descriptors)(void *ctx, int out);
 	sip_request_handler *on_request;
 	void *ctx;
 };
@@ -73,9 +71,9 @@ struct sip_loop *sip_port_loop(const struct sip_port *p);
 uint16_t sip_port_number(const struct sip_port *p, size_t i);
 
 struct sip_port_counts {
-	size_t open;                              /* connections that came in and are there */
-	uint64_t accepted, refused, cut, starved; /* since the start (sip_gate.h) */
-	size_t requests;                          /* being answered now */
+	size_t open;                     /* connections that came in and are there */
+	uint64_t accepted, refused, cut; /* since the start (sip_gate.h) */
+	size_t requests;                 /* being answered now */
 };
 void sip_port_counts(const struct sip_port *p, struct sip_port_counts *out);
 

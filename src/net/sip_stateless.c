@@ -44,8 +44,8 @@ void sip_stateless_reply(struct sip_port *p, msg_t *msg, int status, const char 
 	const char *extra = sip_out_headers(home, with);
 	sip_payload_t *body = sip_out_payload(home, with);
 	const char *type = body && with ? with->content_type : NULL, *contact = with ? with->contact : NULL;
-	(void)nta_msg_treply(p->agent, msg, status, phrase ? phrase : sip_status_phrase(status), TAG_IF(to, SIPTAG_TO(to)),
-			     TAG_IF(contact && *contact, SIPTAG_CONTACT_STR(contact)),
+	(void)nta_msg_treply(p->agent, msg, status, phrase ? phrase : sip_status_phrase(status),
+			     TAG_IF(to, SIPTAG_TO(to)), TAG_IF(contact && *contact, SIPTAG_CONTACT_STR(contact)),
 			     TAG_IF(type, SIPTAG_CONTENT_TYPE_STR(type)), TAG_IF(extra, SIPTAG_HEADER_STR(extra)),
 			     TAG_IF(body, SIPTAG_PAYLOAD(body)), TAG_END());
 	su_home_deinit(home);

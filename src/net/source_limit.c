@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source_limit.c - see source_limit.h. A bucket counts in thousandths of a token, so that a refill is never rounded away. */
+/* source_limit.c - see source_limit.h. A bucket counts in thousandths of a token, so that a refill is never rounded
+ * away. */
 #include "net/source_limit.h"
 
 #include <pthread.h>

@@ -42,6 +42,11 @@ const struct config_option server_options[] = {
     {"queue", CONFIG_INT, F(queue), "256", 1, 100000},
     {"busy_ms", CONFIG_INT, F(busy_ms), "2000", 0, 60000},
     {"connect_ms", CONFIG_INT, F(connect_ms), "8000", 100, 32000},
+    {"max_connections", CONFIG_INT, F(max_connections), "4096", 16, 65536},
+    {"max_per_source", CONFIG_INT, F(max_per_source), "256", 1, 65536},
+    {"new_per_source", CONFIG_INT, F(new_per_source), "100", 1, 65536},
+    {"first_request_s", CONFIG_INT, F(first_request_s), "10", 1, 3600},
+    {"idle_s", CONFIG_INT, F(idle_s), "300", 1, 86400},
     {"media_any_address", CONFIG_BOOL, F(media_any_address), "false", 0, 0},
 };
 const size_t server_n_options = sizeof server_options / sizeof *server_options;

@@ -24,6 +24,7 @@ struct server_config {
 	char protection[16]; /* end-to-end media: required, allowed, forbidden */
 	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;
 	int64_t workers, queue, busy_ms, connect_ms;
+	int64_t max_connections, max_per_source, new_per_source, first_request_s, idle_s; /* SIP, net/sip_port.h */
 	int media_any_address; /* relay to addresses other than the signalling peer's */
 };
 

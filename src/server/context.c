@@ -265,6 +265,22 @@ static int load(struct server *s)
 	return e == STORE_OK ? 0 : -1;
 }
 
+/* A neighbour is known by its address only where nothing better proves it (identity.c); limits a source are not for it.
+ */
+static int is_neighbour(void *ctx, const char *address)
+{
+	const struct server *s = ctx;
+	return server_lists(&s->cfg->trusted, address, 0);
+}
+
+/* Over a transport that proves nothing a stranger is never granted anything that has to be remembered. */
+static int is_stranger(void *ctx, const struct sip_source *from)
+{
+	const struct server *s = ctx;
+	return from->transport != SIP_TLS && !is_neighbour(ctx, from->address) &&
+	       !server_lists(&s->cfg->register_over, sip_transport_name(from->transport), 0);
+}
+
 static int open_port(struct server *s)
 {
 	const struct server_config *cfg = s->cfg;
@@ -272,6 +288,13 @@ static int open_port(struct server *s)
 				     .tls_dir = cfg->tls_dir,
 				     .resolv_conf = cfg->resolv_conf,
 				     .connect_ms = (unsigned)cfg->connect_ms,
+				     .max_connections = (unsigned)cfg->max_connections,
+				     .max_per_source = (unsigned)cfg->max_per_source,
+				     .new_per_second = (unsigned)cfg->new_per_source,
+				     .first_request_ms = (unsigned)cfg->first_request_s * 1000,
+				     .idle_ms = (unsigned)cfg->idle_s * 1000,
+				     .trusted = is_neighbour,
+				     .stateless = is_stranger,
 				     .on_request = on_request,
 				     .ctx = s};
 	uint16_t sip = (uint16_t)cfg->sip_port, sips = (uint16_t)cfg->sips_port;

@@ -188,7 +188,7 @@ static void *thread_main(void *arg)
 			backoff = backoff >= 32 ? 60 : backoff * 2;
 		}
 		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += pause;
 		pthread_mutex_lock(&k->lock);
 		if (b) {
@@ -225,7 +225,11 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 	else
 		host_of(cfg->kms, k->kms_uri, sizeof k->kms_uri);
 	pthread_mutex_init(&k->lock, NULL);
-	pthread_cond_init(&k->wake, NULL);
+	pthread_condattr_t steady; /* a wall clock set back must not stop the rounds */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&k->wake, &steady);
+	pthread_condattr_destroy(&steady);
 	if (pthread_create(&k->thread, NULL, thread_main, k) != 0) {
 		free(k);
 		return NULL;

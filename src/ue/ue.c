@@ -159,7 +159,11 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 	}
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_mutex_init(&u->emit_lock, NULL);
-	pthread_cond_init(&u->changed, NULL);
+	pthread_condattr_t steady; /* waits do not depend on the wall clock */
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&u->changed, &steady);
+	pthread_condattr_destroy(&steady);
 	u->require_protection = 1;
 	snprintf(err, err_size, "no memory, or the random source failed");
 	u->tokens = signin_tokens_new();
