@@ -14,7 +14,7 @@
 
 enum { AGAIN_MS = 60000, STEP_MS = 1000, EVEN_MS = 60000, CALM_MS = 5000 };
 
-static const char *const names[ALARMS] = {"alarm.clock", "alarm.database", "alarm.descriptors"};
+static const char *const names[ALARMS] = {"clock", "database", "descriptors"};
 
 static struct {
 	_Atomic int raised;
@@ -45,13 +45,13 @@ void alarm_raise(enum alarm a, const char *detail)
 	if (was && (now - said < AGAIN_MS || !atomic_compare_exchange_strong(&alarms[a].said_ms, &said, now)))
 		return;
 	atomic_store(&alarms[a].said_ms, now);
-	log_error(names[a], log_text("state", "raised"), log_text("detail", detail));
+	log_error("alarm.raised", log_text("alarm", names[a]), log_text("detail", detail));
 }
 
 void alarm_clear(enum alarm a)
 {
 	if (atomic_load(&alarms[a].raised) && atomic_exchange(&alarms[a].raised, 0))
-		log_info(names[a], log_text("state", "cleared"));
+		log_info("alarm.cleared", log_text("alarm", names[a]));
 }
 
 /* ---- database ---- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * alarm.h - what an operator has to know at once, as log events with stable names (docs/operations.md lists them).
+ * alarm.h - what an operator has to know at once, as log events of stable names (docs/operations.md lists them).
  *
- *	{"level":"error","event":"alarm.database","state":"raised","detail":"full: ..."}
- *	{"level":"info","event":"alarm.database","state":"cleared"}
+ *	{"level":"error","event":"alarm.raised","alarm":"database","detail":"full: ..."}
+ *	{"level":"info","event":"alarm.cleared","alarm":"database"}
  *
  * An alarm is raised once, said again each minute while its cause lasts, and cleared once. Thread-safe.
  */

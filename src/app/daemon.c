@@ -15,10 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,25 +25,6 @@ struct arguments {
 	int check_only;
 	int done, exit_code; /* --help, --version or a mistake */
 };
-
-static void raise_limit(int resource)
-{
-	struct rlimit l;
-	if (getrlimit((__rlimit_resource_t)resource, &l) == 0) {
-		l.rlim_cur = l.rlim_max;
-		setrlimit((__rlimit_resource_t)resource, &l);
-	}
-}
-
-void daemon_harden(void)
-{
-	prctl(PR_SET_DUMPABLE, 0);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-	raise_limit(RLIMIT_MEMLOCK); /* secret memory is locked */
-	raise_limit(RLIMIT_NOFILE);
-	umask(077);
-}
 
 static void print_help(const struct daemon_spec *spec)
 {

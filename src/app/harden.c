@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * harden.c - what every process that handles keys does first (daemon.h): no core dump, not traceable by its own user,
+ * no new privileges, files for nobody else. In a file of its own: a process that is no daemon links nothing more.
+ */
+#include "app/daemon.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+static void raise_limit(int resource)
+{
+	struct rlimit l;
+	if (getrlimit((__rlimit_resource_t)resource, &l) == 0) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit((__rlimit_resource_t)resource, &l);
+	}
+}
+
+void daemon_harden(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+	raise_limit(RLIMIT_MEMLOCK); /* secret memory is locked */
+	raise_limit(RLIMIT_NOFILE);
+	umask(077);
+}
