@@ -126,8 +126,8 @@ static int read_anew(char *err, size_t err_size)
 		snprintf(err, err_size, "no memory");
 		return -1;
 	}
-	if (config_load(running.file, spec->options, spec->n_options, c->config, err, err_size) ||
-	    spec->reconfigure(running.ctx, c->config, err, err_size)) {
+	int bad = config_load(running.file, spec->options, spec->n_options, c->config, err, err_size);
+	if (spec->reconfigure(running.ctx, bad ? NULL : c->config, err, err_size) || bad) {
 		free(c);
 		return -1;
 	}

@@ -32,9 +32,10 @@ struct daemon_spec {
 	void (*reload)(void *ctx); /* on SIGHUP; NULL: ignored */
 	/*
 	 * On SIGHUP, before reload: the configuration file read anew and right by the table. It lives as long as the
-	 * daemon. 0: in use; -1 and a sentence: the old one stays. NULL: the file is read at the start only.
+	 * daemon. 0: in use; -1 and a sentence: the old one stays. config NULL: the file cannot be
+	 * read, only to be noted. reconfigure NULL: the file is read at the start only.
 	 */
-	int (*reconfigure)(void *ctx, const void *config, char *err, size_t err_size);
+	int (*reconfigure)(void *ctx, void *config, char *err, size_t err_size);
 };
 
 int daemon_main(int argc, char **argv, const struct daemon_spec *spec);

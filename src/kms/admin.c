@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/admin_call.h"
+#include "kms/watch.h"
 #include "sec/base/text.h"
 
 enum { SEG_WHAT = 2, SEG_ARG, SEG_ACTION };
@@ -250,6 +251,10 @@ static const struct {
     {"POST", "unseal", 0, 0, ADMIN_OFFICER, post_unseal},
     {"POST", "shares", 0, 1, ADMIN_OFFICER, post_share},
     {"GET", "touches", 0, 0, ADMIN_OFFICER | ADMIN_USER_ADMIN | ADMIN_AUDITOR, get_touches},
+    {"GET", "alarms", 0, 0, ADMIN_ANY, admin_list_alarms},
+    {"POST", "clock", 0, 0, ADMIN_OFFICER, admin_accept_clock},
+    {"POST", "checkpoint", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_make_checkpoint},
+    {"POST", "reload", 0, 0, ADMIN_OFFICER, admin_reload},
     {"GET", "extcerts", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_list_extcerts},
     {"POST", "extcerts", 0, 0, ADMIN_OFFICER, admin_import_extcert},
     {"POST", "extcerts", 2, 0, ADMIN_OFFICER, admin_change_extcert},
@@ -331,7 +336,8 @@ static void run(struct call *c, size_t i)
 void kms_admin_answer(void *kms, const struct http_request *rq, struct http_response *rs)
 {
 	struct call c = {.kms = kms, .rq = rq, .rs = rs};
-	const struct admin_health health = {not_ready, kms, kms_metrics, KMS_METRICS, NULL, 0};
+	struct admin_health health = {not_ready, kms, kms_metrics, KMS_METRICS, NULL, 0};
+	health.more = kms_watch_metrics(c.kms->watch, &health.n_more);
 	char what[32];
 	int known = 0;
 	http_response_header(rs, "Cache-Control", "no-store");

@@ -31,5 +31,10 @@ enum store_err admin_record(struct call *c, const char *type, const char *key, c
 void admin_list_extcerts(struct call *c);
 void admin_import_extcert(struct call *c);
 void admin_change_extcert(struct call *c);
+/* admin_watch.c: the running daemon. */
+void admin_list_alarms(struct call *c);
+void admin_accept_clock(struct call *c);
+void admin_make_checkpoint(struct call *c);
+void admin_reload(struct call *c);
 
 #endif

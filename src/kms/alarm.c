@@ -2,7 +2,14 @@
 /* alarm.c - see alarm.h: the limits, one line an alarm. */
 #include "kms/alarm.h"
 
-enum { DAY_S = 86400, SOON_S = 30 * DAY_S, RECENT_STEP_S = 3600, RECENT_S = 300, STALE_S = 60, CLOCK_ERROR_US = 1000000 };
+enum {
+	DAY_S = 86400,
+	SOON_S = 30 * DAY_S,
+	RECENT_STEP_S = 3600,
+	RECENT_S = 300,
+	STALE_S = 60,
+	CLOCK_ERROR_US = 1000000
+};
 
 static const char *const names[KMS_ALARMS] = {
     [KMS_ALARM_SEALED] = "sealed",

@@ -29,20 +29,20 @@ enum kms_alarm {
 struct kms_facts {
 	int64_t now; /* Unix seconds */
 	int sealed;
-	int64_t cert_ends;         /* Unix seconds */
-	int64_t tls_ends;          /* Unix seconds, 0: not known */
-	int tls_refused;           /* renewed files do not load */
-	int64_t clock_error_us;    /* as the kernel estimates; 0: not synchronised, so not known */
-	int64_t since_step_s;      /* -1: no step */
+	int64_t cert_ends;      /* Unix seconds */
+	int64_t tls_ends;       /* Unix seconds, 0: not known */
+	int tls_refused;        /* renewed files do not load */
+	int64_t clock_error_us; /* as the kernel estimates; 0: not synchronised, so not known */
+	int64_t since_step_s;   /* -1: no step */
 	int clock_held;
-	int64_t to_period_end;     /* seconds */
-	int64_t window;            /* W */
-	int64_t without_next;      /* users of this period who have no keys of the next */
-	int64_t since_failure_s;   /* of an issue; -1: none */
-	int64_t since_anomaly_s;   /* of a redirect response; -1: none */
+	int64_t to_period_end;   /* seconds */
+	int64_t window;          /* W */
+	int64_t without_next;    /* users of this period who have no keys of the next */
+	int64_t since_failure_s; /* of an issue; -1: none */
+	int64_t since_anomaly_s; /* of a redirect response; -1: none */
 	int audit_bad;
-	int64_t revocation_age;    /* seconds; -1: never read, INT64_MIN: no list is configured */
-	int64_t running_s;         /* since our start */
+	int64_t revocation_age; /* seconds; -1: never read, INT64_MIN: no list is configured */
+	int64_t running_s;      /* since our start */
 	int config_refused;
 };
 

@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/watch.h"
 #include "mcsec/secret.h"
 
 enum { RETRY_SEALED_S = 30, RETRY_STORE_S = 5, RETRY_RATE_S = 1 };
@@ -41,6 +42,7 @@ static const struct refusal {
     [KMS_R_INTERNAL] = {500, 50001, "internal", 0},
     [KMS_R_SEALED] = {503, 50301, "sealed", RETRY_SEALED_S},
     [KMS_R_STORE] = {503, 50302, "store_unavailable", RETRY_STORE_S},
+    [KMS_R_CLOCK] = {503, 50303, "clock", RETRY_SEALED_S},
 };
 
 /* ---- the envelope
@@ -161,6 +163,7 @@ void kms_refuse(struct exchange *x, enum kms_refusal what, const char *about)
 	log_warn("kms.refuse", log_int("status", row->status), log_text("why", r.error.msg),
 		 log_text("peer", x->rq->peer), log_text("caller", kms_caller_uri(x)));
 	metric_add(&kms_metrics[what == KMS_R_RATE ? KMS_M_REFUSED_RATE : KMS_M_REFUSED_REQUEST], 1);
+	kms_watch_refused(x->kms->watch, row->token);
 	if (what != KMS_R_STORE && what != KMS_R_INTERNAL)
 		record_refusal(x, row->token);
 }

@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/watch.h"
 
 static const struct {
 	const char *scope;
@@ -45,6 +46,11 @@ static int stranger(struct exchange *x, enum bearer_fault fault, const char *det
 	log_warn("kms.token-refused", log_int("status", x->rs->status), log_text("why", detail),
 		 log_text("peer", x->rq->peer));
 	metric_add(&kms_metrics[KMS_M_REFUSED_TOKEN], 1);
+	kms_watch_refused(x->kms->watch, fault == BEARER_NO_TOKEN    ? "token_missing"
+					 : fault == BEARER_SCOPE     ? "insufficient_scope"
+					 : fault == BEARER_OBJECT    ? "identity_not_permitted"
+					 : fault == BEARER_BAD_TOKEN ? "token_invalid"
+								     : "token_unchecked");
 	kms_record_stranger(x, detail);
 	return 0;
 }
@@ -71,6 +77,8 @@ static int by_token(struct exchange *x)
 		return stranger(x, BEARER_UNAVAILABLE, "the identity server's keys cannot be had");
 	if (v)
 		return stranger(x, BEARER_BAD_TOKEN, token_verdict_name(v));
+	if (kms_watch_is_revoked(x->kms->watch, &claims))
+		return stranger(x, BEARER_BAD_TOKEN, "revoked");
 	int granted = 0;
 	for (size_t i = 0; i < SERVICES; i++)
 		if (bearer_has_scope(&x->kms->bearer, &claims, services[i].scope)) {

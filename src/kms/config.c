@@ -65,6 +65,11 @@ const struct config_option kms_options[] = {
     {"max_per_peer", CONFIG_INT, AT(max_per_peer), "256", 1, 65536},
     {"new_per_peer", CONFIG_INT, AT(new_per_peer), "100", 1, 65536},
     {"threads", CONFIG_INT, AT(threads), "4", 1, 256},
+    {"audit_key", CONFIG_PATH, AT(audit_key), "audit.key", NO_RANGE},
+    {"audit_checkpoints", CONFIG_PATH, AT(audit_checkpoints), "audit.checkpoints", NO_RANGE},
+    {"revocations", CONFIG_TEXT, AT(revocations), "", NO_RANGE},
+    {"revocations_cert", CONFIG_PATH, AT(revocations_cert), "", NO_RANGE},
+    {"revocations_every", CONFIG_INT, AT(revocations_every), "10", 1, 60},
     {"busy_ms", CONFIG_INT, AT(busy_ms), "2000", 1, 60000},
 };
 const size_t kms_n_options = sizeof kms_options / sizeof *kms_options;
@@ -97,6 +102,8 @@ int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 		return refuse(err, err_size, "custody is \"passphrase\", \"credential\", \"pkcs11\" or \"officers\"");
 	if (strcmp(c->memory_lock, "warn") != 0 && strcmp(c->memory_lock, "required") != 0)
 		return refuse(err, err_size, "memory_lock is \"warn\" or \"required\"");
+	if (c->revocations[0] && !c->revocations_cert[0])
+		return refuse(err, err_size, "revocations needs revocations_cert, which the identity server accepts");
 	if (c->no_token_status == 402)
 		return refuse(err, err_size, "no_token_status is 401 or 403");
 	for (size_t i = 0; i < c->servers.n; i++)

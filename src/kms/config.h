@@ -41,6 +41,9 @@ struct kms_config {
 	int64_t limit_hour, limit_period, limit_source;      /* 0: none */
 	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t threads, busy_ms;
+	char audit_key[KMS_PATH], audit_checkpoints[KMS_PATH];
+	char revocations[1024], revocations_cert[KMS_PATH]; /* the identity server's list; "": none */
+	int64_t revocations_every;
 };
 
 extern const struct config_option kms_options[];

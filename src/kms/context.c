@@ -136,14 +136,6 @@ static int check_domain(const struct kms *k, char *err, size_t err_size)
 	return -1;
 }
 
-static void set_periods(struct kms *k)
-{
-	k->periods = (struct period_policy){.periods = k->domain.cert.periods,
-					    .preprovision = (uint64_t)k->config->preprovision,
-					    .max_past = (uint64_t)k->config->max_past,
-					    .max_future = (uint64_t)k->config->max_future};
-}
-
 static enum custody_err open_issuer_with(struct kms *k)
 {
 	return issuer_unseal(k->issuer, &k->domain.cert, (struct octets){k->domain.sealed, k->domain.sealed_len});
@@ -162,7 +154,6 @@ static enum custody_err read_and_unseal(struct kms *k, struct kms_db *db)
 		log_error("kms.domain-refused", log_text("error", err));
 		return CUSTODY_MALFORMED;
 	}
-	set_periods(k);
 	return open_issuer_with(k);
 }
 
@@ -311,12 +302,19 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 	if (!k || !k->sources || !k->refusals)
 		snprintf(err, err_size, "no memory");
 	else if (!open_issuer(k, err, err_size) && !open_keys(k, err, err_size) && !open_store(k, err, err_size) &&
-		 !confine(k, err, err_size)) {
-		set_periods(k);
+		 !confine(k, err, err_size))
 		return k;
-	}
 	kms_close(k);
 	return NULL;
+}
+
+struct period_policy kms_periods(const struct kms *k)
+{
+	const struct kms_config *c = k->config;
+	return (struct period_policy){.periods = k->domain.cert.periods,
+				      .preprovision = (uint64_t)c->preprovision,
+				      .max_past = (uint64_t)c->max_past,
+				      .max_future = (uint64_t)c->max_future};
 }
 
 void kms_close(struct kms *k)

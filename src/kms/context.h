@@ -16,13 +16,15 @@
 #include "kms/period.h"
 #include "net/bearer.h"
 
+struct kms_watch;
+
 struct kms {
-	const struct kms_config *config;
+	const struct kms_config *_Atomic config; /* another one after a reload; each lives as long as the daemon */
 	struct kms_pool *pool;
 	struct issuer *issuer;
 	struct kms_domain_row domain; /* certificate and sealed secrets; changes only while nothing can be issued */
 	pthread_mutex_t unsealing;
-	struct period_policy periods;
+	struct kms_watch *watch;
 	struct bearer bearer;         /* realm and statuses; its keys are those below */
 	struct jwks_cache *jwks;      /* keys of the identity server, or */
 	struct token_keys *file_keys; /* keys from a file */
@@ -53,6 +55,8 @@ extern struct metric kms_metrics[KMS_METRICS];
 /* NULL and a sentence in err. */
 struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size);
 void kms_close(struct kms *k);
+/* Of the domain and the configuration as it is now. */
+struct period_policy kms_periods(const struct kms *k);
 /* One issue number; STORE_OK or why none can be had. */
 enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out);
 /* The certificate of a domain that is made now, without its keys. */

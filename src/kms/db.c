@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kms/db.h"
+#include "kms/db_watch.h"
 
 static const char tables[] =
     /* certificate: the document as it is served; sealed: the master secrets under the passphrase file */
@@ -35,7 +35,7 @@ static const char external_certificates[] =
 
 struct kms_pool {
 	struct store_options options;
-	const char *migrations[3];
+	const char *migrations[4];
 	char *path, *node;
 	pthread_mutex_t lock;
 	struct kms_db *idle;
@@ -86,8 +86,11 @@ struct kms_pool *kms_pool_new(const char *path, const char *node, unsigned busy_
 	p->migrations[0] = audit_migration;
 	p->migrations[1] = tables;
 	p->migrations[2] = external_certificates;
-	p->options = (struct store_options){
-	    .path = p->path, .migrations = p->migrations, .n_migrations = 3, .busy_timeout_ms = busy_ms};
+	p->migrations[3] = kms_db_watch_tables;
+	p->options = (struct store_options){.path = p->path,
+					    .migrations = p->migrations,
+					    .n_migrations = sizeof p->migrations / sizeof *p->migrations,
+					    .busy_timeout_ms = busy_ms};
 	enum store_err e;
 	p->idle = db_open(p, &e, err, err_size);
 	if (!p->idle) {

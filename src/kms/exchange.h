@@ -59,6 +59,7 @@ enum kms_refusal {
 	KMS_R_INTERNAL,
 	KMS_R_SEALED,
 	KMS_R_STORE,
+	KMS_R_CLOCK,
 };
 
 /* Answers with the row's status and KmsError, records and counts it. about (may be NULL) is added to ErrorMsg. */

@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/watch.h"
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 
@@ -59,8 +60,10 @@ static int choose_users(struct job *j)
 
 static int choose_periods(struct job *j)
 {
-	const struct period_policy *p = &j->x->kms->periods;
+	const struct period_policy policy = kms_periods(j->x->kms), *p = &policy;
 	uint64_t now = (uint64_t)j->x->now + MCSEC_NTP_UNIX;
+	if (!kms_watch_clock_ok(j->x->kms->watch))
+		return refuse(j, KMS_R_CLOCK, NULL);
 	j->n_periods = period_plain(p, now, j->period);
 	j->current = j->period[0];
 	if (!j->n_periods)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "app/daemon.h"
-#include "kms/context.h"
+#include "kms/watch.h"
 
 enum { ADMIN_THREADS = 2, ADMIN_MAX_BODY = 64 * 1024 };
 
@@ -21,10 +21,14 @@ struct running {
 static void stop(void *ctx)
 {
 	struct running *r = ctx;
+	if (r->kms)
+		kms_watch_listener(r->kms->watch, NULL);
 	if (r->public)
 		http_server_stop(r->public); /* running requests finish */
 	if (r->admin)
 		http_server_stop(r->admin);
+	if (r->kms)
+		kms_watch_stop(r->kms->watch);
 	kms_close(r->kms);
 	free(r);
 }
@@ -43,7 +47,8 @@ static int listen_all(struct running *r, char *err, size_t err_size)
 					.max_per_peer = (unsigned)c->max_per_peer,
 					.new_per_peer = (unsigned)c->new_per_peer,
 					.handler = kms_answer,
-					.ctx = r->kms};
+					.ctx = r->kms,
+					.tls_said = kms_watch_tls_said};
 	r->public = http_server_start(&o, err, err_size);
 	o.port = (uint16_t)c->admin_port;
 	o.client_ca_file = c->admin_ca;
@@ -86,14 +91,22 @@ static int start(void **ctx, const void *config, char *ready, size_t ready_size,
 	r->config = *(const struct kms_config *)config;
 	if (!kms_config_complete(&r->config, err, err_size))
 		r->kms = kms_open(&r->config, err, err_size);
-	if (!r->kms || listen_all(r, err, err_size)) {
+	if (r->kms)
+		r->kms->watch = kms_watch_start(r->kms, err, err_size);
+	if (!r->kms || !r->kms->watch || listen_all(r, err, err_size)) {
 		stop(r);
 		return -1;
 	}
+	kms_watch_listener(r->kms->watch, r->public);
 	snprintf(ready, ready_size, "\"port\":%u,\"admin_port\":%u,\"state\":\"%s\"", http_server_port(r->public),
 		 http_server_port(r->admin), issuer_life_name(issuer_life(r->kms->issuer)));
 	*ctx = r;
 	return 0;
+}
+
+static int reconfigure(void *ctx, void *config, char *err, size_t err_size)
+{
+	return kms_reconfigure(((struct running *)ctx)->kms, config, err, err_size);
 }
 
 int main(int argc, char **argv)
@@ -106,6 +119,7 @@ int main(int argc, char **argv)
 					 .n_options = kms_n_options,
 					 .config_size = sizeof(struct kms_config),
 					 .start = start,
-					 .stop = stop};
+					 .stop = stop,
+					 .reconfigure = reconfigure};
 	return daemon_main(argc, argv, &spec);
 }

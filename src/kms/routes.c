@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/watch.h"
 #include "sec/base/text.h"
 
 enum { SEG_OP = 3, SEG_ARG, SEG_NTP, SEG_END }; /* "/keymanagement/identity/v1" are 0 to 2 */
@@ -211,6 +212,7 @@ void kms_answer(void *kms, const struct http_request *rq, struct http_response *
 	    check_rate,       check_route, check_media,   check_seal,
 	    kms_authenticate, check_body,  check_request, check_arguments,
 	};
+	int64_t began = kms_now_ns();
 	struct exchange *x = calloc(1, sizeof *x);
 	if (!x) {
 		rs->status = 503;
@@ -227,5 +229,7 @@ void kms_answer(void *kms, const struct http_request *rq, struct http_response *
 		i++;
 	if (i == sizeof checks / sizeof *checks)
 		operations[x->op].handle(x);
+	if (x->op == KMS_OP_KEYPROV && rs->status == 200)
+		kms_watch_issued(x->kms->watch, kms_now_ns() - began);
 	free(x);
 }

@@ -49,12 +49,13 @@ static void sample_reload(void *ctx)
 }
 
 /* Port 8 is refused. */
-static int sample_reconfigure(void *ctx, const void *config, char *err, size_t err_size)
+static int sample_reconfigure(void *ctx, void *config, char *err, size_t err_size)
 {
 	const struct sample *s = config;
 	(void)ctx;
-	if (s->port == 8) {
-		snprintf(err, err_size, "port 8 is taken");
+	if (!s || s->port == 8) {
+		if (s)
+			snprintf(err, err_size, "port 8 is taken");
 		return -1;
 	}
 	configured = s->port;

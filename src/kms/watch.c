@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch.c - see watch.h. The facts are gathered here, the verdicts are made in alarm.c and clock.c.
+ */
+#include "kms/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/timex.h>
+
+#include "app/log.h"
+#include "kms/alarm.h"
+#include "kms/clock.h"
+#include "kms/db_watch.h"
+#include "net/revocations.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum {
+	USERS_EVERY_S = 30,
+	SEEN_EVERY_S = 10,
+	CHECKPOINT_RECORDS = 1024,
+	CHECKPOINT_S = 60,
+	TOKENS = 40,
+	TOKEN_LABEL = 64
+};
+
+/* ---- the measures ---- */
+
+enum row {
+	ROW_PERIOD_LEFT,
+	ROW_WITHOUT_NEXT,
+	ROW_SYNCHRONISED,
+	ROW_LIST_AGE,
+	ROW_BUCKET, /* one a limit of bucket_us, and one for all */
+	ROW_SUM = ROW_BUCKET + 11,
+	ROW_COUNT,
+	ROW_ALARM,
+	ROW_TOKEN = ROW_ALARM + KMS_ALARMS, /* added as they are met */
+	ROWS = ROW_TOKEN + TOKENS
+};
+
+static const struct {
+	int64_t us;
+	const char *label;
+} buckets[] = {
+    {1000, "le=\"1000\""},       {2500, "le=\"2500\""},       {5000, "le=\"5000\""},      {10000, "le=\"10000\""},
+    {25000, "le=\"25000\""},     {50000, "le=\"50000\""},     {100000, "le=\"100000\""},  {250000, "le=\"250000\""},
+    {1000000, "le=\"1000000\""}, {5000000, "le=\"5000000\""}, {INT64_MAX, "le=\"+Inf\""},
+};
+_Static_assert(sizeof buckets / sizeof *buckets == ROW_SUM - ROW_BUCKET, "one row a bucket");
+
+struct kms_watch {
+	struct kms *k;
+	pthread_t thread;
+	pthread_mutex_t lock; /* what follows, up to the rows */
+	pthread_cond_t ending;
+	int stopping;
+	struct kms_clock_guard clock;
+	int64_t step_recorded; /* step_at_ns of the last step in the record */
+	unsigned alarms;
+	const struct http_server *listener;
+	int tls_refused, config_refused;
+	int64_t failure_at, anomaly_at, started_at; /* boot clock, seconds; -1 none */
+	struct audit_keeper *keeper;
+	struct revocations *revocations;
+	size_t n_tokens;
+	char token_labels[TOKENS][TOKEN_LABEL];
+	char alarm_labels[KMS_ALARMS][TOKEN_LABEL];
+	struct metric rows[ROWS];
+	_Atomic size_t n_rows;
+};
+
+static void make_rows(struct kms_watch *w)
+{
+	static const struct {
+		const char *name, *help;
+	} gauges[] = {
+	    [ROW_PERIOD_LEFT] = {"mcx_kms_period_left_seconds", "Seconds to the end of the key period"},
+	    [ROW_WITHOUT_NEXT] = {"mcx_kms_users_without_next_keys", "Users of this period without keys of the next"},
+	    [ROW_SYNCHRONISED] = {"mcx_kms_clock_synchronised", "1 if the kernel says so"},
+	    [ROW_LIST_AGE] = {"mcx_kms_revocation_list_age_seconds", "Since the list was read; -1 never"},
+	};
+	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
+		w->rows[i].name = gauges[i].name;
+		w->rows[i].help = gauges[i].help;
+		w->rows[i].kind = METRIC_GAUGE;
+	}
+	for (size_t i = ROW_BUCKET; i < ROW_SUM; i++) {
+		w->rows[i].name = "mcx_kms_keyprov_microseconds_bucket";
+		w->rows[i].help = "Answered keyprov requests by duration";
+		w->rows[i].labels = buckets[i - ROW_BUCKET].label;
+	}
+	w->rows[ROW_SUM].name = "mcx_kms_keyprov_microseconds_sum";
+	w->rows[ROW_COUNT].name = "mcx_kms_keyprov_microseconds_count";
+	w->rows[ROW_SUM].help = w->rows[ROW_COUNT].help = "Of the same";
+	for (size_t i = 0; i < KMS_ALARMS; i++) {
+		snprintf(w->alarm_labels[i], TOKEN_LABEL, "name=\"%s\"", kms_alarm_name((enum kms_alarm)i));
+		w->rows[ROW_ALARM + i].name = "mcx_kms_alarm";
+		w->rows[ROW_ALARM + i].help = "1 while the alarm is raised";
+		w->rows[ROW_ALARM + i].kind = METRIC_GAUGE;
+		w->rows[ROW_ALARM + i].labels = w->alarm_labels[i];
+	}
+	atomic_store(&w->n_rows, ROW_TOKEN);
+}
+
+const struct metric *kms_watch_metrics(struct kms_watch *w, size_t *n)
+{
+	*n = w ? atomic_load(&w->n_rows) : 0;
+	return w ? w->rows : NULL;
+}
+
+static int64_t boot_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec;
+}
+
+void kms_watch_issued(struct kms_watch *w, int64_t duration_ns)
+{
+	int64_t us = duration_ns / 1000;
+	if (!w)
+		return;
+	for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++)
+		if (us <= buckets[i].us)
+			metric_add(&w->rows[ROW_BUCKET + i], 1);
+	metric_add(&w->rows[ROW_SUM], us);
+	metric_add(&w->rows[ROW_COUNT], 1);
+}
+
+/* The row of a token, made when it is first met. Lock held. */
+static struct metric *token_row(struct kms_watch *w, const char *token)
+{
+	char label[TOKEN_LABEL];
+	size_t i = 0;
+	snprintf(label, sizeof label, "token=\"%s\"", token);
+	while (i < w->n_tokens && strcmp(w->token_labels[i], label) != 0)
+		i++;
+	if (i == TOKENS)
+		return NULL;
+	if (i == w->n_tokens) {
+		struct metric *row = &w->rows[ROW_TOKEN + i];
+		strcpy(w->token_labels[i], label);
+		row->name = "mcx_kms_refusals_total";
+		row->help = "Requests refused, by the token of the error";
+		row->labels = w->token_labels[i];
+		atomic_store(&w->n_rows, ROW_TOKEN + ++w->n_tokens);
+	}
+	return &w->rows[ROW_TOKEN + i];
+}
+
+void kms_watch_refused(struct kms_watch *w, const char *token)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	struct metric *row = token_row(w, token);
+	if (row)
+		metric_add(row, 1);
+	if (strcmp(token, "internal") == 0 || strcmp(token, "store_unavailable") == 0)
+		w->failure_at = boot_ns() / SECOND;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void kms_watch_krr_anomaly(struct kms_watch *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->anomaly_at = boot_ns() / SECOND;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- clock ---- */
+
+int kms_watch_clock_ok(struct kms_watch *w)
+{
+	if (!w)
+		return 1;
+	pthread_mutex_lock(&w->lock);
+	enum kms_clock_verdict v = kms_clock_see(&w->clock, &w->k->domain.cert.periods, kms_now_ns(), boot_ns());
+	pthread_mutex_unlock(&w->lock);
+	return v != KMS_CLOCK_HELD;
+}
+
+int64_t kms_watch_held_step(struct kms_watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	int64_t step = w->clock.held ? w->clock.step_ns : 0;
+	pthread_mutex_unlock(&w->lock);
+	return step;
+}
+
+void kms_watch_accept_clock(struct kms_watch *w)
+{
+	pthread_mutex_lock(&w->lock);
+	kms_clock_accept(&w->clock, kms_now_ns(), boot_ns());
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* A step that was not recorded yet, and the mark that outlives us. */
+static void record_clock(struct kms_watch *w, struct kms_db *db, int write_mark)
+{
+	char step[24];
+	pthread_mutex_lock(&w->lock);
+	struct kms_clock_guard g = w->clock;
+	pthread_mutex_unlock(&w->lock);
+	if (g.step_at_ns && g.step_at_ns != w->step_recorded) {
+		struct audit_record r = {.class_ = 'T',
+					 .type = "audit.clock-step",
+					 .outcome = g.held ? AUDIT_REFUSED : AUDIT_OK,
+					 .clock = kms_clock(),
+					 .actor = w->k->config->node,
+					 .reason = g.held ? "over a period's edge: nothing is issued" : ""};
+		snprintf(step, sizeof step, "%lld", (long long)g.step_ns);
+		audit_detail(&r, "step-ns", step);
+		log_warn("kms.clock-stepped", log_int("milliseconds", g.step_ns / 1000000), log_int("held", g.held));
+		if (!audit_append(db->audit, &r, kms_now_ns()))
+			w->step_recorded = g.step_at_ns;
+	}
+	if (write_mark && !g.held)
+		(void)kms_db_clock_put(db, kms_now_ns()); /* once more in ten seconds */
+}
+
+/* ---- alarms ---- */
+
+static int64_t since(int64_t at, int64_t now)
+{
+	return at < 0 ? -1 : now - at;
+}
+
+static void read_kernel_clock(struct kms_watch *w, struct kms_facts *f)
+{
+	struct timex t = {0};
+	int state = adjtimex(&t);
+	int synchronised = state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
+	f->clock_error_us = synchronised ? t.esterror : 0;
+	metric_set(&w->rows[ROW_SYNCHRONISED], synchronised);
+}
+
+static void read_periods(struct kms_watch *w, struct kms_facts *f)
+{
+	const struct mcsec_periods *p = &w->k->domain.cert.periods;
+	uint64_t now = (uint64_t)f->now + MCSEC_NTP_UNIX, period;
+	if (p->period == 0 || mcsec_period_number(p, now, &period))
+		return;
+	f->to_period_end = (int64_t)(mcsec_period_start(p, period + 1) - now);
+	f->window = w->k->config->preprovision;
+	f->without_next = w->rows[ROW_WITHOUT_NEXT].value;
+	metric_set(&w->rows[ROW_PERIOD_LEFT], f->to_period_end);
+}
+
+static void count_users(struct kms_watch *w, struct kms_db *db)
+{
+	const struct mcsec_periods *p = &w->k->domain.cert.periods;
+	uint64_t period;
+	int64_t n;
+	if (p->period && !mcsec_period_number(p, (uint64_t)w->k->now() + MCSEC_NTP_UNIX, &period) &&
+	    !kms_db_without_next(db, (int64_t)period, &n))
+		metric_set(&w->rows[ROW_WITHOUT_NEXT], n);
+}
+
+static struct kms_facts gather(struct kms_watch *w)
+{
+	int64_t now = boot_ns() / SECOND;
+	struct kms_facts f = {.now = w->k->now(),
+			      .sealed = issuer_is_sealed(w->k->issuer),
+			      .cert_ends = w->k->domain.cert.valid_to,
+			      .revocation_age = w->revocations ? revocations_age(w->revocations) : INT64_MIN,
+			      .audit_bad = w->keeper && audit_keeper_state(w->keeper) != AUDIT_KEEPER_OK};
+	if (w->k->domain.cert.periods.period == 0)
+		f.cert_ends = INT64_MAX; /* no domain yet: sealed says enough */
+	read_kernel_clock(w, &f);
+	read_periods(w, &f);
+	metric_set(&w->rows[ROW_LIST_AGE], f.revocation_age < 0 ? -1 : f.revocation_age);
+	pthread_mutex_lock(&w->lock);
+	f.tls_ends = w->listener ? http_server_cert_ends(w->listener) : 0;
+	f.tls_refused = w->tls_refused;
+	f.config_refused = w->config_refused;
+	f.since_step_s = w->clock.step_at_ns ? now - w->clock.step_at_ns / SECOND : -1;
+	f.clock_held = w->clock.held;
+	f.since_failure_s = since(w->failure_at, now);
+	f.since_anomaly_s = since(w->anomaly_at, now);
+	f.running_s = now - w->started_at;
+	pthread_mutex_unlock(&w->lock);
+	return f;
+}
+
+static void say_changes(unsigned was, unsigned is)
+{
+	for (unsigned i = 0; i < KMS_ALARMS; i++) {
+		if (is & ~was & 1u << i)
+			log_error("alarm.raised", log_text("name", kms_alarm_name((enum kms_alarm)i)));
+		if (was & ~is & 1u << i)
+			log_info("alarm.cleared", log_text("name", kms_alarm_name((enum kms_alarm)i)));
+	}
+}
+
+static void judge(struct kms_watch *w)
+{
+	struct kms_facts f = gather(w);
+	unsigned is = kms_alarms(&f);
+	pthread_mutex_lock(&w->lock);
+	unsigned was = w->alarms;
+	w->alarms = is;
+	pthread_mutex_unlock(&w->lock);
+	say_changes(was, is);
+	for (size_t i = 0; i < KMS_ALARMS; i++)
+		metric_set(&w->rows[ROW_ALARM + i], is >> i & 1);
+}
+
+unsigned kms_watch_alarms(struct kms_watch *w)
+{
+	judge(w);
+	pthread_mutex_lock(&w->lock);
+	unsigned a = w->alarms;
+	pthread_mutex_unlock(&w->lock);
+	return a;
+}
+
+static void look(struct kms_watch *w, unsigned turn)
+{
+	enum store_err e;
+	(void)kms_watch_clock_ok(w);
+	struct kms_db *db = kms_pool_take(w->k->pool, &e);
+	if (db) {
+		record_clock(w, db, turn % SEEN_EVERY_S == 0);
+		if (turn % USERS_EVERY_S == 0)
+			count_users(w, db);
+		kms_pool_give(w->k->pool, db, STORE_OK);
+	}
+	judge(w);
+}
+
+static void *run(void *ctx)
+{
+	struct kms_watch *w = ctx;
+	pthread_mutex_lock(&w->lock);
+	for (unsigned turn = 0; !w->stopping; turn++) {
+		struct timespec until;
+		pthread_mutex_unlock(&w->lock);
+		look(w, turn);
+		pthread_mutex_lock(&w->lock);
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec++;
+		while (!w->stopping && pthread_cond_timedwait(&w->ending, &w->lock, &until) == 0)
+			;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* ---- what others tell ---- */
+
+int kms_watch_is_revoked(struct kms_watch *w, const struct token_claims *c)
+{
+	return w && revocations_has(w->revocations, c);
+}
+
+void kms_watch_listener(struct kms_watch *w, const struct http_server *s)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->listener = s;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void kms_watch_tls_said(void *kms, const char *error)
+{
+	struct kms *k = kms;
+	if (error)
+		log_error("kms.tls-refused", log_text("error", error));
+	else
+		log_info("kms.tls-renewed");
+	if (!k->watch)
+		return;
+	pthread_mutex_lock(&k->watch->lock);
+	k->watch->tls_refused = error != NULL;
+	pthread_mutex_unlock(&k->watch->lock);
+}
+
+static void list_said(void *ctx, const char *error)
+{
+	(void)ctx;
+	if (error)
+		log_warn("kms.revocation-list", log_text("error", error));
+	else
+		log_info("kms.revocation-list-read");
+}
+
+static void checkpoint_said(void *ctx, const char *line)
+{
+	(void)ctx;
+	log_info("audit.checkpoint", log_text("line", line));
+}
+
+static void keeper_changed(void *ctx, enum audit_keeper_state s, const char *why)
+{
+	(void)ctx;
+	if (s == AUDIT_KEEPER_OK)
+		log_info("audit.keeper-ok");
+	else
+		log_error(s == AUDIT_KEEPER_GAP ? "audit.gap" : "audit.keeper",
+			  log_text("state", audit_keeper_state_name(s)), log_text("why", why));
+}
+
+enum audit_keeper_state kms_watch_checkpoint(struct kms_watch *w, char *line, size_t size)
+{
+	char text[AUDIT_CHECKPOINT_LINE];
+	enum audit_keeper_state s = audit_keeper_now(w->keeper, text);
+	snprintf(line, size, "%s", text);
+	return s;
+}
+
+/* ---- configuration read anew ---- */
+
+/* What may change while we run; everything else names a listener, a file or the domain, or was copied at the start. */
+static const char *const may_change[] = {"aliases",
+					 "directory",
+					 "servers",
+					 "preprovision",
+					 "max_past",
+					 "max_future",
+					 "enrolment",
+					 "suites",
+					 "enforce_time",
+					 "suites_minimum",
+					 "lenient_client_req_url",
+					 "time_tolerance",
+					 "limit_hour",
+					 "limit_period"};
+
+int kms_reconfigure(struct kms *k, struct kms_config *c, char *err, size_t err_size)
+{
+	int rc = c ? kms_config_complete(c, err, err_size) : -1;
+	const char *fixed = rc ? NULL
+			       : config_fixed_change(kms_options, kms_n_options, k->config, c, may_change,
+						     sizeof may_change / sizeof *may_change);
+	if (fixed) {
+		snprintf(err, err_size, "%s changes only with a restart", fixed);
+		rc = -1;
+	}
+	enum store_err e = STORE_OK;
+	struct kms_db *db = rc ? NULL : kms_pool_take(k->pool, &e);
+	if (db) { /* the record comes first: a configuration is in use only when it is written down */
+		struct audit_record r = {
+		    .class_ = 'M', .type = "config.change", .clock = kms_clock(), .actor = k->config->node};
+		e = audit_append(db->audit, &r, kms_now_ns());
+		kms_pool_give(k->pool, db, e);
+	}
+	if (e) {
+		snprintf(err, err_size, "the change cannot be recorded: %s", store_err_name(e));
+		rc = -1;
+	}
+	if (!rc)
+		k->config = c;
+	if (k->watch) {
+		pthread_mutex_lock(&k->watch->lock);
+		k->watch->config_refused = rc != 0;
+		pthread_mutex_unlock(&k->watch->lock);
+	}
+	return rc;
+}
+
+/* ---- begin and end ---- */
+
+static int start_clock(struct kms_watch *w, char *err, size_t err_size)
+{
+	enum store_err e;
+	int64_t seen = 0;
+	struct kms_db *db = kms_pool_take(w->k->pool, &e);
+	if (db) {
+		e = kms_db_clock(db, &seen);
+		kms_pool_give(w->k->pool, db, e);
+	}
+	if (e) {
+		snprintf(err, err_size, "database: %s", store_err_name(e));
+		return -1;
+	}
+	kms_clock_start(&w->clock, &w->k->domain.cert.periods, kms_now_ns(), boot_ns(), seen);
+	return 0;
+}
+
+static int start_keeper(struct kms_watch *w, char *err, size_t err_size)
+{
+	const struct kms_config *c = w->k->config;
+	struct audit_keeper_options o = {.database = c->database,
+					 .key = c->audit_key,
+					 .file = c->audit_checkpoints,
+					 .every_records = CHECKPOINT_RECORDS,
+					 .every_s = CHECKPOINT_S,
+					 .said = checkpoint_said,
+					 .changed = keeper_changed};
+	w->keeper = audit_keeper_start(&o, err, err_size);
+	return w->keeper ? 0 : -1;
+}
+
+static int start_list(struct kms_watch *w, char *err, size_t err_size)
+{
+	const struct kms_config *c = w->k->config;
+	struct revocations_options o = {.url = c->revocations,
+					.http = {.ca_file = c->ca,
+						 .cert_file = c->revocations_cert,
+						 .key_file = c->revocations_cert,
+						 .resolve = c->resolve[0] ? c->resolve : NULL},
+					.every_s = (unsigned)c->revocations_every,
+					.said = list_said};
+	if (!c->revocations[0])
+		return 0;
+	w->revocations = revocations_start(&o);
+	if (!w->revocations)
+		snprintf(err, err_size, "revocations: %s, %s or no memory", c->ca, c->revocations_cert);
+	return w->revocations ? 0 : -1;
+}
+
+static void release(struct kms_watch *w)
+{
+	revocations_stop(w->revocations);
+	audit_keeper_stop(w->keeper);
+	pthread_cond_destroy(&w->ending);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+struct kms_watch *kms_watch_start(struct kms *k, char *err, size_t err_size)
+{
+	pthread_condattr_t monotonic;
+	struct kms_watch *w = calloc(1, sizeof *w);
+	if (!w) {
+		snprintf(err, err_size, "no memory");
+		return NULL;
+	}
+	w->k = k;
+	w->failure_at = w->anomaly_at = -1;
+	w->started_at = boot_ns() / SECOND;
+	make_rows(w);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->ending, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	if (!start_clock(w, err, err_size) && !start_keeper(w, err, err_size) && !start_list(w, err, err_size)) {
+		if (pthread_create(&w->thread, NULL, run, w) == 0)
+			return w;
+		snprintf(err, err_size, "no threads");
+	}
+	release(w);
+	return NULL;
+}
+
+void kms_watch_stop(struct kms_watch *w)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stopping = 1;
+	pthread_cond_broadcast(&w->ending);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	release(w);
+}
