@@ -42,6 +42,17 @@ struct mcsec_kms;
  */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KPAK_LEN],
 							const uint8_t z_pub[MCSEC_ZPUB_LEN]);
+/*
+ * The same with tables of at most `octets`, as wide as they fit (at least about 0.5 MB, at most 15 MB are taken).
+ * Results are the same at every size; more memory means fewer additions, but longer scans of the tables in constant
+ * time. docs/performance.md has the effect measured. mcsec_kms_new takes MCSEC_KMS_TABLES.
+ */
+#define MCSEC_KMS_TABLES 1600000
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_kms_new_sized(struct mcsec_kms **out,
+							      const uint8_t kpak[MCSEC_KPAK_LEN],
+							      const uint8_t z_pub[MCSEC_ZPUB_LEN], size_t octets);
+/* What they took. */
+MCSEC_API size_t mcsec_kms_table_octets(const struct mcsec_kms *kms);
 /* Another reference to the same object; give it back with mcsec_kms_free. */
 MCSEC_API struct mcsec_kms *mcsec_kms_ref(struct mcsec_kms *kms);
 MCSEC_API void mcsec_kms_free(struct mcsec_kms *kms);
@@ -99,6 +110,19 @@ struct mcsec_keyset;
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err
 mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
 		 const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN], const uint8_t rsk[MCSEC_RSK_LEN]);
+/*
+ * The same with tables of the RSK of at most `octets` of secret memory. They take about 0.35 MB or, with less allowed,
+ * nothing: then each decapsulation makes them anew and costs some ten times as much (for holders of very many key
+ * sets). mcsec_keyset_new takes MCSEC_RSK_TABLES.
+ */
+#define MCSEC_RSK_TABLES 1000000
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_keyset_new_sized(struct mcsec_keyset **out, struct mcsec_kms *kms,
+								 const uint8_t *id, size_t id_len,
+								 const uint8_t ssk[MCSEC_SSK_LEN],
+								 const uint8_t pvt[MCSEC_PVT_LEN],
+								 const uint8_t rsk[MCSEC_RSK_LEN], size_t octets);
+/* What they took: 0 if they are made anew each time. */
+MCSEC_API size_t mcsec_keyset_table_octets(const struct mcsec_keyset *keys);
 MCSEC_API void mcsec_keyset_free(struct mcsec_keyset *keys); /* wipes */
 
 /* RFC 6507 5.2.1. The nonce j is derived from SSK, message and fresh random octets. Constant time in SSK and j. */

@@ -31,6 +31,13 @@ static void m_close(void *h)
 	free(c);
 }
 
+/* MCSEC_KMS_OCTETS in the environment: tables of another size. */
+static size_t kms_tables(void)
+{
+	const char *wanted = getenv("MCSEC_KMS_OCTETS");
+	return wanted ? strtoul(wanted, NULL, 10) : MCSEC_KMS_TABLES;
+}
+
 static void *m_open(struct peer_setup *s)
 {
 	static const uint8_t none[MCSEC_ZPUB_LEN];
@@ -46,7 +53,7 @@ static void *m_open(struct peer_setup *s)
 			ok = !memcmp(s->z_pub, z_pub, sizeof z_pub) && !memcmp(s->kpak, kpak, sizeof kpak);
 		}
 	}
-	if (ok && !mcsec_kms_new(&c->kms, s->kpak, s->z_pub))
+	if (ok && !mcsec_kms_new_sized(&c->kms, s->kpak, s->z_pub, kms_tables()))
 		return c;
 	if (c)
 		m_close(c);
@@ -85,6 +92,7 @@ static struct mcsec_keyset *half_set(struct mcsec_kms *kms, const uint8_t *id, s
 	if (!k)
 		return NULL;
 	k->kms = mcsec_kms_ref(kms);
+	k->tables = MCSEC_RSK_TABLES;
 	if (!ident_set(&k->id, id, idlen))
 		return k;
 	mcsec_keyset_free(k);

@@ -50,7 +50,9 @@ struct mcsec_keyset {
 	struct ident id;
 	struct n256 ssk;
 	uint8_t ssk_octets[MCSEC_SSK_LEN], pvt[MCSEC_PVT_LEN], hs[MCSEC_HS_LEN];
-	struct lines *lines; /* of the RSK */
+	struct lines *lines; /* of the RSK; NULL: drawn at each decapsulation */
+	struct point rsk;
+	size_t tables; /* octets that lines may take */
 };
 
 /* Secret memory. */

@@ -38,8 +38,18 @@ enum mcsec_err ident_set(struct ident *id, const uint8_t *octets, size_t len)
 
 /* ---- KMS ---- */
 
-enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KPAK_LEN],
-			     const uint8_t z_pub[MCSEC_ZPUB_LEN])
+/* The widest comb of Z that fits beside that of KPAK. Wider than the default's is no faster: see docs/performance.md.
+ */
+static unsigned width_for(size_t octets)
+{
+	unsigned w = COMB_WIDTH_MIN;
+	while (w < COMB_WIDTH_MAX && sizeof(struct p256_comb) + comb_octets(w + 1) <= octets)
+		w++;
+	return w;
+}
+
+enum mcsec_err mcsec_kms_new_sized(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KPAK_LEN],
+				   const uint8_t z_pub[MCSEC_ZPUB_LEN], size_t octets)
 {
 	*out = NULL;
 	struct mcsec_kms *k = aligned_alloc(64, (sizeof *k + 63) / 64 * 64);
@@ -55,12 +65,23 @@ enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KP
 	if (!err)
 		err = p256_comb_new(&k->kpak_comb, &k->kpak_point);
 	if (!err)
-		err = comb_of_point(&k->z_comb, &k->z, COMB_WIDTH);
+		err = comb_of_point(&k->z_comb, &k->z, width_for(octets));
 	if (err)
 		mcsec_kms_free(k);
 	else
 		*out = k;
 	return err;
+}
+
+enum mcsec_err mcsec_kms_new(struct mcsec_kms **out, const uint8_t kpak[MCSEC_KPAK_LEN],
+			     const uint8_t z_pub[MCSEC_ZPUB_LEN])
+{
+	return mcsec_kms_new_sized(out, kpak, z_pub, MCSEC_KMS_TABLES);
+}
+
+size_t mcsec_kms_table_octets(const struct mcsec_kms *kms)
+{
+	return sizeof kms->kpak_comb + comb_octets(kms->z_comb.w);
 }
 
 struct mcsec_kms *mcsec_kms_ref(struct mcsec_kms *kms)
@@ -123,14 +144,14 @@ enum mcsec_err keyset_take_pair(struct mcsec_keyset *keys, const uint8_t ssk[MCS
 enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSEC_RSK_LEN])
 {
 	struct {
-		struct point k, s;
+		struct point s;
 		struct num t;
 	} *w = mcsec_secret_alloc(sizeof *w);
 	const struct num *b = &keys->id.b;
 	struct num one = {{1}};
 	if (!w)
 		return MCSEC_E_MEMORY;
-	enum mcsec_err err = point_load(&w->k, rsk) ? MCSEC_E_KEY_SET : lines_new(&keys->lines, &w->k);
+	enum mcsec_err err = point_load(&keys->rsk, rsk) ? MCSEC_E_KEY_SET : lines_new(&keys->lines, &keys->rsk);
 	if (!err)
 		err = fixed_mul_receiver(&w->s, &keys->kms->z_comb, &b, &one, 1);
 	if (!err) {
@@ -140,18 +161,23 @@ enum mcsec_err keyset_take_rsk(struct mcsec_keyset *keys, const uint8_t rsk[MCSE
 			err = MCSEC_E_KEY_SET;
 	}
 	mcsec_secret_free(w);
+	if (lines_octets() > keys->tables) {
+		lines_free(keys->lines);
+		keys->lines = NULL;
+	}
 	return err == MCSEC_E_POINT ? MCSEC_E_KEY_SET : err;
 }
 
-enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
-				const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN],
-				const uint8_t rsk[MCSEC_RSK_LEN])
+enum mcsec_err mcsec_keyset_new_sized(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id,
+				      size_t id_len, const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN],
+				      const uint8_t rsk[MCSEC_RSK_LEN], size_t octets)
 {
 	*out = NULL;
 	struct mcsec_keyset *k = mcsec_secret_alloc(sizeof *k);
 	if (!k)
 		return MCSEC_E_MEMORY;
 	k->kms = mcsec_kms_ref(kms);
+	k->tables = octets;
 	enum mcsec_err err = ident_set(&k->id, id, id_len);
 	if (!err)
 		err = keyset_take_pair(k, ssk, pvt);
@@ -163,6 +189,18 @@ enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms
 		*out = k;
 	burn_stack();
 	return err;
+}
+
+enum mcsec_err mcsec_keyset_new(struct mcsec_keyset **out, struct mcsec_kms *kms, const uint8_t *id, size_t id_len,
+				const uint8_t ssk[MCSEC_SSK_LEN], const uint8_t pvt[MCSEC_PVT_LEN],
+				const uint8_t rsk[MCSEC_RSK_LEN])
+{
+	return mcsec_keyset_new_sized(out, kms, id, id_len, ssk, pvt, rsk, MCSEC_RSK_TABLES);
+}
+
+size_t mcsec_keyset_table_octets(const struct mcsec_keyset *keys)
+{
+	return keys->lines ? lines_octets() : 0;
 }
 
 void mcsec_keyset_free(struct mcsec_keyset *keys)

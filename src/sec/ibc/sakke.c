@@ -127,6 +127,7 @@ enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const ui
 	struct opening *o = mcsec_secret_alloc(sizeof *o);
 	if (!o)
 		return MCSEC_E_MEMORY;
+	struct lines *drawn = NULL;
 	enum mcsec_err err = MCSEC_E_DECRYPT;
 	if (point_load(&o->R, sed))
 		goto out;
@@ -134,7 +135,9 @@ enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const ui
 	size_t h_len = sed_len - POINT_OCTETS;
 	memcpy(o->h + MCSEC_SSV_LEN - h_len, sed + POINT_OCTETS, h_len);
 	/* 2: w = <R, K>, as <K, R> */
-	o->paired = pairing(&o->w, keys->lines, &o->R);
+	if (!keys->lines && (err = lines_new(&drawn, &keys->rsk)))
+		goto out;
+	o->paired = pairing(&o->w, keys->lines ? keys->lines : drawn, &o->R);
 	fp_store(o->w_octets, &o->w);
 	/* 3 to 6 */
 	hash_to_range_128(o->mask, OCTETS(o->w_octets));
@@ -151,6 +154,7 @@ enum mcsec_err mcsec_sakke_decapsulate(const struct mcsec_keyset *keys, const ui
 out:
 	if (err)
 		mcsec_wipe(ssv, MCSEC_SSV_LEN);
+	lines_free(drawn);
 	mcsec_secret_free(o);
 	burn_stack();
 	return err;

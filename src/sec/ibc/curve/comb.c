@@ -194,6 +194,11 @@ enum mcsec_err comb_of_g(struct comb *c, unsigned w)
 	return MCSEC_E_MEMORY;
 }
 
+size_t comb_octets(unsigned w)
+{
+	return ((size_t)comb_windows(w) << (w - 1)) * sizeof(struct point);
+}
+
 void comb_free(struct comb *c)
 {
 	free(c->points);

@@ -85,6 +85,8 @@ void digits_of(struct digits *d, const struct num *k, unsigned w);
 enum mcsec_err comb_of_point(struct comb *c, const struct point *base, unsigned w);
 enum mcsec_err comb_of_g(struct comb *c, unsigned w);
 void comb_free(struct comb *c);
+/* What a comb of a point of E with digits of w bits takes. */
+size_t comb_octets(unsigned w);
 
 /* Which entry of window j the digit is, and whether its negative is meant. */
 uint64_t comb_entry(const struct digits *d, unsigned w, unsigned j, mask_t *negative);

@@ -45,6 +45,7 @@ enum { MAX_TERMS = 2 };
 struct sum {
 	const struct term *terms;
 	size_t n_terms, each; /* each: digits of all terms together */
+	int lanes;            /* on, and all tables in their form */
 	struct digits digits[LANES][MAX_TERMS];
 };
 
@@ -54,11 +55,13 @@ static void set_digits(struct sum *s, size_t lane, size_t result)
 		digits_of(&s->digits[lane][t], &s->terms[t].k[result], s->terms[t].comb->w);
 }
 
-/* The digit that stands at place `at` of a result's list. All combs of a sum have the same number of windows. */
+/* The digit that stands at place `at` of a result's list: the windows of the first term, then of the second. */
 static struct lanes_pick pick_at(const struct sum *s, size_t lane, size_t at)
 {
-	size_t windows = s->terms[0].comb->windows, t = at / windows;
-	return (struct lanes_pick){s->terms[t].comb, (unsigned)(at % windows), &s->digits[lane][t]};
+	size_t t = 0;
+	for (; at >= s->terms[t].comb->windows; t++)
+		at -= s->terms[t].comb->windows;
+	return (struct lanes_pick){s->terms[t].comb, (unsigned)at, &s->digits[lane][t]};
 }
 
 static void pick_all(struct point *pts, const struct sum *s)
@@ -140,7 +143,7 @@ static mask_t sum_fast(struct point *r, struct sum *s, size_t n, void *memory)
 {
 	enum { WORTH_A_BLOCK = 4 };
 	mask_t ok = ~(mask_t)0;
-	if (!lanes_on)
+	if (!s->lanes)
 		return sum_plain(r, s, 0, n, memory);
 	for (size_t i = 0; i < n;) {
 		size_t now = n - i < LANES ? n - i : LANES;
@@ -156,16 +159,22 @@ static mask_t sum_fast(struct point *r, struct sum *s, size_t n, void *memory)
 
 static enum mcsec_err combine(struct point *r, const struct term *terms, size_t n_terms, size_t n)
 {
-	size_t each = n_terms * terms[0].comb->windows;
+	size_t each = 0;
+	int side_by_side = lanes_on;
+	for (size_t t = 0; t < n_terms; t++) {
+		each += terms[t].comb->windows;
+		side_by_side &= terms[t].comb->scaled;
+	}
 	size_t plain = n * each * (sizeof(struct point) + sizeof(struct num));
 	size_t lanes = (each + 1) * (sizeof(struct lanes_point) + sizeof(struct lanes));
 	struct sum *s = mcsec_secret_alloc(sizeof *s);
-	struct point *memory = mcsec_secret_alloc(lanes_on ? lanes : plain);
+	struct point *memory = mcsec_secret_alloc(side_by_side ? lanes : plain);
 	enum mcsec_err err = s && memory ? MCSEC_OK : MCSEC_E_MEMORY;
 	if (!err) {
 		s->terms = terms;
 		s->n_terms = n_terms;
 		s->each = each;
+		s->lanes = side_by_side;
 		mask_t ok = sum_fast(r, s, n, memory);
 		ct_public(&ok, sizeof ok); /* an exception occurs for made-up scalars only */
 		if (!ok) {
@@ -301,12 +310,13 @@ static void pow_split(struct num *a, struct num *b, const struct num *k, struct 
 static void powers(struct num *a, struct num *b, const struct num *k, size_t n, struct power *w)
 {
 	enum { WORTH_A_BLOCK = 3 };
+	const int lanes = lanes_on && comb_g.scaled;
 	for (size_t i = 0; i < n;) {
 		size_t now = n - i < LANES ? n - i : LANES;
-		if (lanes_on && now >= WORTH_A_BLOCK) {
+		if (lanes && now >= WORTH_A_BLOCK) {
 			pow_side_by_side(a + i, b + i, k + i, now, w);
 			i += now;
-		} else if (lanes_on) {
+		} else if (lanes) {
 			pow_split(a + i, b + i, k + i, w);
 			i++;
 		} else {

@@ -10,7 +10,8 @@
 
 #include "sec/ibc/curve/curve.h"
 
-enum { COMB_WIDTH = 6 };
+/* Digits of the combs of P and g; the width of a KMS's comb is chosen by who loads it. */
+enum { COMB_WIDTH = 6, COMB_WIDTH_MIN = 3, COMB_WIDTH_MAX = 10 };
 
 /* [k[i]]P for each of n plain scalars below q. MCSEC_E_VALUE if one is infinity. */
 enum mcsec_err fixed_mul_p(struct point *r, const struct num *k, size_t n);

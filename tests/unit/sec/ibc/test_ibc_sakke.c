@@ -504,6 +504,49 @@ static void batches_give_what_single_calls_give(void **state)
 	assert_int_equal(mcsec_master_issue_batch(d.master, &d.rng, NULL, 0, 2), MCSEC_OK);
 }
 
+static void tables_of_every_size_give_the_same(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {0, 700000, 1000000, MCSEC_KMS_TABLES, 3000000, 5000000};
+	size_t before = 0, secret = mcsec_secret_in_use();
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct mcsec_kms *kms;
+		struct mcsec_identity *peer;
+		struct mcsec_keyset *keys;
+		uint8_t enc[MCSEC_SED_LEN], seds[9][MCSEC_SED_LEN], out[MCSEC_SSV_LEN];
+		struct mcsec_encap_job jobs[9];
+		assert_int_equal(mcsec_kms_new_sized(&kms, d.kpak, d.z_pub, sizes[i]), MCSEC_OK);
+		size_t took = mcsec_kms_table_octets(kms);
+		assert_true(took <= sizes[i] || i == 0);
+		assert_true(took > before); /* another width at each */
+		before = took;
+		assert_int_equal(mcsec_identity_new(&peer, kms, d.id, sizeof d.id), MCSEC_OK);
+		assert_int_equal(mcsec_sakke_encapsulate(peer, ssv, enc), MCSEC_OK);
+		assert_memory_equal(enc, sed, sizeof enc);
+		for (size_t k = 0; k < 9; k++)
+			jobs[k] = (struct mcsec_encap_job){d.id, sizeof d.id, ssv, seds[k], MCSEC_E_CRYPTO};
+		assert_int_equal(mcsec_sakke_encapsulate_batch(kms, jobs, 9, 2), MCSEC_OK);
+		for (size_t k = 0; k < 9; k++)
+			assert_memory_equal(seds[k], sed, sizeof sed);
+		for (size_t octets = 0; octets <= MCSEC_RSK_TABLES; octets += MCSEC_RSK_TABLES) {
+			assert_int_equal(mcsec_keyset_new_sized(&keys, kms, d.id, sizeof d.id, d.issued.ssk,
+								d.issued.pvt, d.issued.rsk, octets),
+					 MCSEC_OK);
+			assert_int_equal(mcsec_keyset_table_octets(keys) == 0, octets == 0);
+			assert_true(mcsec_keyset_table_octets(keys) <= octets);
+			assert_int_equal(mcsec_sakke_decapsulate(keys, sed, sizeof sed, out), MCSEC_OK);
+			assert_memory_equal(out, ssv, sizeof out);
+			enc[MCSEC_SED_LEN - 1] ^= 1;
+			assert_int_equal(mcsec_sakke_decapsulate(keys, enc, sizeof enc, out), MCSEC_E_DECRYPT);
+			enc[MCSEC_SED_LEN - 1] ^= 1;
+			mcsec_keyset_free(keys);
+		}
+		mcsec_identity_free(peer);
+		mcsec_kms_free(kms);
+	}
+	assert_int_equal(mcsec_secret_in_use(), secret);
+}
+
 static void the_full_equation_finds_a_wrong_rsk(void **state)
 {
 	(void)state;
@@ -606,6 +649,7 @@ int main(void)
 	    cmocka_unit_test(master_secrets_out_of_range_are_refused),
 	    cmocka_unit_test(v_does_not_repeat_when_the_random_source_does),
 	    cmocka_unit_test(batches_give_what_single_calls_give),
+	    cmocka_unit_test(tables_of_every_size_give_the_same),
 	    cmocka_unit_test(the_full_equation_finds_a_wrong_rsk),
 	    cmocka_unit_test(the_random_equation_finds_one_wrong_rsk_among_many),
 	    cmocka_unit_test(the_pairing_is_bilinear_and_symmetric),
