@@ -33,6 +33,7 @@ struct bindings *bindings_new(void)
 static void drop(struct binding *b)
 {
 	sip_flow_unref(b->flow);
+	xml_replay_free(b->ivs);
 	free(b);
 }
 
@@ -91,7 +92,16 @@ static void unlink_from(struct bindings *t, struct binding *b)
 	t->n--;
 }
 
-struct binding *bindings_put(struct bindings *t, const struct db_binding *row)
+/* Another CSK: what was seen under the old one says nothing of it. */
+static void retire_csk(struct binding *b, int64_t grace_until)
+{
+	b->previous = b->row;
+	b->previous_until = b->row.has_csk ? grace_until : 0;
+	xml_replay_free(b->ivs);
+	b->ivs = NULL;
+}
+
+struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until)
 {
 	struct binding *b = bindings_by_client(t, row->impu, row->client_id);
 	if (b)
@@ -100,6 +110,8 @@ struct binding *bindings_put(struct bindings *t, const struct db_binding *row)
 		b = calloc(1, sizeof *b);
 	if (!b)
 		return NULL;
+	if (b->row.csk_id != row->csk_id)
+		retire_csk(b, grace_until);
 	b->row = *row;
 	link_in(t, b);
 	return b;

@@ -9,6 +9,7 @@
 #ifndef MCX_SERVER_BINDINGS_H
 #define MCX_SERVER_BINDINGS_H
 
+#include "mcx/xmlsec/replay.h"
 #include "net/sip_port.h"
 #include "server/db.h"
 
@@ -16,7 +17,10 @@ struct binding {
 	struct binding *next_impu, *next_mcptt, *next;
 	struct db_binding row;
 	struct sip_flow *flow;
-	int64_t seen; /* Unix seconds of the last request */
+	int64_t seen;               /* Unix seconds of the last request */
+	struct db_binding previous; /* the CSK before this one: it still opens, never protects */
+	int64_t previous_until;     /* Unix seconds; 0: there is none */
+	struct xml_replay *ivs;     /* seen under the CSK; NULL until the first */
 };
 
 struct user {
@@ -30,8 +34,11 @@ struct bindings *bindings_new(void);
 void bindings_free(struct bindings *t);
 size_t bindings_count(const struct bindings *t);
 
-/* Takes the row over, replacing what (impu, client_id) had; keeps its flow. NULL without memory. */
-struct binding *bindings_put(struct bindings *t, const struct db_binding *row);
+/*
+ * Takes the row over, replacing what (impu, client_id) had; keeps its flow. A CSK that is replaced stays as the
+ * previous one until `grace_until` (Unix seconds, 0: not at all). NULL without memory.
+ */
+struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until);
 void bindings_remove(struct bindings *t, int64_t id);
 struct binding *bindings_by_id(const struct bindings *t, int64_t id);
 struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id);

@@ -30,22 +30,21 @@ static struct octets mikey_octets(struct octets in, uint8_t *scratch, size_t siz
 	return (struct octets){scratch, n};
 }
 
-static enum body_kind read_parts(const struct multipart *m, struct body *out, uint8_t *mikey, size_t mikey_size)
+static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_size)
 {
+	const struct multipart *m = out->parts;
 	size_t n_sdp, n_info, n_mikey, n_lists;
 	const struct body_part *sdp = multipart_find(m, TYPE_SDP, &n_sdp);
 	const struct body_part *info = multipart_find(m, TYPE_MCPTT_INFO, &n_info);
 	const struct body_part *im = multipart_find(m, TYPE_MIKEY, &n_mikey);
 	const struct body_part *lists = multipart_find(m, TYPE_RESOURCE_LIST, &n_lists);
-	if (MCX_FAULT(size.one_part, n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1))
+	if (n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1)
 		return BODY_BROKEN;
 	if (sdp)
 		out->sdp = sdp->body;
 	if (im)
 		out->mikey = mikey_octets(im->body, mikey, mikey_size);
 	if (info && mcptt_info_read(info->body, &out->info) != MCSEC_OK)
-		return BODY_BROKEN;
-	if (lists && resource_lists_read(lists->body, &out->lists) != MCSEC_OK)
 		return BODY_BROKEN;
 	out->has_info = info != NULL;
 	out->has_lists = lists != NULL;
@@ -57,29 +56,51 @@ enum body_kind body_read(const struct sip_message *m, struct body *out)
 	memset(out, 0, sizeof *out);
 	if (!m->content_type || m->body.len == 0)
 		return BODY_NONE;
-	struct multipart *parts = malloc(sizeof *parts);
+	out->parts = malloc(sizeof *out->parts);
 	out->scratch = malloc(m->body.len + MCSEC_IM_MAX);
-	enum body_kind kind = BODY_BROKEN;
-	if (parts && out->scratch &&
-	    multipart_read(m->content_type, m->body, out->scratch, m->body.len, parts, NULL) == MCSEC_OK)
-		kind = read_parts(parts, out, out->scratch + m->body.len, MCSEC_IM_MAX);
-	free(parts);
-	return kind;
+	if (!out->parts || !out->scratch ||
+	    multipart_read(m->content_type, m->body, out->scratch, m->body.len, out->parts, NULL) != MCSEC_OK)
+		return BODY_BROKEN;
+	return find_parts(out, out->scratch + m->body.len, MCSEC_IM_MAX);
 }
 
 void body_free(struct body *b)
 {
 	mcsec_wipe(&b->info.access_token, sizeof b->info.access_token);
+	if (b->arena)
+		mcsec_wipe(b->arena, XML_ARENA_MIN);
+	free(b->arena);
 	free(b->scratch);
-	b->scratch = NULL;
+	free(b->parts);
+	b->arena = b->scratch = NULL;
+	b->parts = NULL;
 }
 
-enum mcsec_err body_unprotect(struct body *b, const uint8_t *csk)
+/* Nothing encrypted is left, and nothing is missing that was announced. */
+static int read_documents(struct body *b)
 {
-	(void)csk;
-	const struct mcptt_info *i = &b->info;
-	int encrypted = i->access_token.form == MCPTT_ENCRYPTED || i->client_id.form == MCPTT_ENCRYPTED ||
-			i->request_uri.form == MCPTT_ENCRYPTED || i->calling_user_id.form == MCPTT_ENCRYPTED ||
-			i->called_party_id.form == MCPTT_ENCRYPTED || i->calling_group_id.form == MCPTT_ENCRYPTED;
-	return MCX_FAULT(xml.encrypted, encrypted) ? MCSEC_E_UNSUPPORTED : MCSEC_OK;
+	const struct body_part *info = multipart_find(b->parts, TYPE_MCPTT_INFO, NULL);
+	const struct body_part *lists = multipart_find(b->parts, TYPE_RESOURCE_LIST, NULL);
+	return (!info || mcptt_info_read(info->body, &b->info) == MCSEC_OK) &&
+	       (!lists || resource_lists_read(lists->body, &b->lists) == MCSEC_OK);
+}
+
+enum body_verdict body_unprotect(struct body *b, const struct xml_policy *policy, const struct xml_keys *keys,
+				 struct xml_opened *opened)
+{
+	*opened = (struct xml_opened){.why = "no body"};
+	if (!b->parts)
+		return BODY_OPENED;
+	b->arena = malloc(XML_ARENA_MIN);
+	struct writer arena = wr_init(b->arena, b->arena ? XML_ARENA_MIN : 0);
+	if (xml_open(policy, keys, b->parts, opened, &arena) != MCSEC_OK) {
+		opened->why = "no memory";
+		return BODY_UNDECRYPTABLE;
+	}
+	if (opened->verdict != XML_PASSED)
+		return opened->verdict == XML_BAD_INTEGRITY ? BODY_FORGED : BODY_UNDECRYPTABLE;
+	if (read_documents(b))
+		return BODY_OPENED;
+	opened->why = "an opened document does not read";
+	return BODY_UNDECRYPTABLE;
 }

@@ -2,15 +2,16 @@
 /*
  * body.h - the body of a request as the procedures want it: its parts by type, the documents in them read.
  *
- * A part that stands twice is an error (sip 1). Values that are encrypted are a question for the XML protection:
- * body_unprotect is the one place where it is asked, with the CSK of the I_MESSAGE or of the binding at hand.
+ * A part that stands twice is an error (sip 1). Two steps, because the key that opens the documents may come in the
+ * body itself: body_read finds the parts and tells what is there; body_unprotect verifies, decrypts, and only then are
+ * the values anybody's business (24.379 7.3.1A; xml-protection 7 to 9).
  */
 #ifndef MCX_SERVER_BODY_H
 #define MCX_SERVER_BODY_H
 
 #include "mcx/doc/mcptt_info.h"
-#include "mcx/doc/multipart.h"
 #include "mcx/doc/resource_lists.h"
+#include "mcx/xmlsec/xmlsec.h"
 #include "net/sip_message.h"
 
 enum body_kind { BODY_NONE, BODY_BROKEN, BODY_READ };
@@ -18,9 +19,10 @@ enum body_kind { BODY_NONE, BODY_BROKEN, BODY_READ };
 struct body {
 	struct octets sdp, mikey; /* mikey: the I_MESSAGE in binary; p NULL when there is no part */
 	int has_info, has_lists;
-	struct mcptt_info info;
-	struct resource_lists lists;
-	uint8_t *scratch; /* decoded parts */
+	struct mcptt_info info;      /* before body_unprotect it tells which values are there, encrypted or not */
+	struct resource_lists lists; /* after body_unprotect */
+	struct multipart *parts;
+	uint8_t *scratch, *arena; /* decoded parts; opened documents */
 };
 
 /*
@@ -30,10 +32,12 @@ struct body {
 enum body_kind body_read(const struct sip_message *m, struct body *out);
 void body_free(struct body *b); /* wipes the token */
 
+enum body_verdict { BODY_OPENED, BODY_FORGED, BODY_UNDECRYPTABLE };
 /*
- * Integrity, then decryption, in place (24.379 7.3.1A; xml-protection 7 to 9). Plain documents pass as they are: inside
- * TLS with both peers verified. MCSEC_E_UNSUPPORTED: something is encrypted that we cannot open: 403 with 140.
+ * BODY_FORGED is 403 with 139, BODY_UNDECRYPTABLE 403 with 140; a document that does not read once it is open counts as
+ * the latter. *opened says why, and what was met.
  */
-enum mcsec_err body_unprotect(struct body *b, const uint8_t *csk);
+enum body_verdict body_unprotect(struct body *b, const struct xml_policy *policy, const struct xml_keys *keys,
+				 struct xml_opened *opened);
 
 #endif

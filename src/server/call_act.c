@@ -145,7 +145,7 @@ static void forward_ringing(struct call *c)
 		(void)sip_reply(c->invite, c->rs->status, c->rs->phrase, NULL);
 }
 
-static void answer_caller(struct call *c)
+static enum sc_event_kind answer_caller(struct call *c)
 {
 	struct sip_server_tx *tx = take_invite(c);
 	struct sdp *offer = malloc(sizeof *offer), *answer = malloc(sizeof *answer);
@@ -167,6 +167,7 @@ static void answer_caller(struct call *c)
 	    .n_headers = 1, .headers = &h, .contact = contact, .content_type = type, .body = {body, len}};
 	if (tx)
 		(void)sip_reply(tx, body ? 200 : 500, NULL, body ? &with : NULL);
+	int told = body != NULL;
 	free(offer);
 	free(answer);
 	free(info);
@@ -174,6 +175,7 @@ static void answer_caller(struct call *c)
 	metric_add(&c->s->metrics[M_CALL_STARTED], 1);
 	log_info("call.start", log_text("call_id", c->row.id), log_text("caller", c->row.caller),
 		 log_text("callee", c->row.callee), log_int("pck_id", c->row.pck_id));
+	return told ? DONE : SC_EV_UNACKED; /* the caller heard 500: nobody may wait in this call */
 }
 
 /* ---- store ---- */
@@ -409,8 +411,7 @@ enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc
 	case SC_DO_STORE:
 		return store(c);
 	case SC_DO_ANSWER_A:
-		answer_caller(c);
-		break;
+		return answer_caller(c);
 	case SC_DO_CANCEL_B:
 		if (c->outgoing)
 			sip_cancel(c->outgoing);

@@ -13,6 +13,9 @@
 
 #include "mcsec/rng.h"
 #include "sec/base/text.h"
+#include "server/xml.h"
+
+enum { SDP_ROOM = SDP_MAX + 1024, INFO_ROOM = 4096, PROTECTED_ROOM = 32 * 1024, BODY_ROOM = SDP_ROOM + PROTECTED_ROOM };
 
 static int is_text(struct octets o, const char *text)
 {
@@ -108,30 +111,40 @@ static int random_boundary(char *out, size_t size)
 	return 0;
 }
 
+/* mcptt-info and description as one body, protected for the client it goes to. */
+static int put_with_info(const struct call *c, int to, const struct mcptt_info *info, struct octets sdp, char *type,
+			 size_t type_size, struct writer *w)
+{
+	const struct leg *leg = to == 0 ? &c->a : &c->b;
+	uint8_t *room = malloc(PROTECTED_ROOM), text[INFO_ROOM];
+	struct writer iw = wr_init(text, sizeof text), arena = wr_init(room, room ? PROTECTED_ROOM : 0);
+	char boundary[32];
+	int ok = room && mcptt_info_write(&iw, info) == MCSEC_OK && random_boundary(boundary, sizeof boundary) == 0;
+	struct body_out parts[3] = {{.type = TYPE_MCPTT_INFO, .body = wr_result(&iw)}, {.type = TYPE_SDP, .body = sdp}};
+	size_t n = 2;
+	ok = ok && server_xml_protect(c->s, &leg->who, parts, &n, 3, &arena) == MCSEC_OK &&
+	     multipart_write(w, boundary, parts, n) == MCSEC_OK &&
+	     multipart_type(boundary, type, type_size) == MCSEC_OK;
+	free(room);
+	return ok;
+}
+
 uint8_t *media_body(struct call *c, const struct sdp *sdp, int to, const struct mcptt_info *info, char *type,
 		    size_t type_size, size_t *len)
 {
-	enum { SDP_ROOM = SDP_MAX + 1024, INFO_ROOM = 4096, ROOM = SDP_ROOM + INFO_ROOM + 1024 };
 	uint16_t ports[SDP_MAX_MEDIA] = {0};
-	uint8_t *buf = malloc(SDP_ROOM + INFO_ROOM), *out = malloc(ROOM);
-	char boundary[32];
+	uint8_t *text = malloc(SDP_ROOM), *out = malloc(BODY_ROOM);
 	for (size_t i = 0; i < sdp->n_media; i++)
 		ports[i] = relay_port(c->relay, i, to);
-	struct writer sw = wr_init(buf, buf ? SDP_ROOM : 0),
-		      iw = wr_init(buf ? buf + SDP_ROOM : NULL, buf ? INFO_ROOM : 0);
-	struct writer w = wr_init(out, out ? ROOM : 0);
-	int ok = buf && out && sdp_rewrite(sdp, c->s->cfg->address, ports, sdp->n_media, &sw) == MCSEC_OK;
+	struct writer sw = wr_init(text, text ? SDP_ROOM : 0), w = wr_init(out, out ? BODY_ROOM : 0);
+	int ok = text && out && sdp_rewrite(sdp, c->s->cfg->address, ports, sdp->n_media, &sw) == MCSEC_OK;
 	if (ok && info) {
-		ok = mcptt_info_write(&iw, info) == MCSEC_OK && random_boundary(boundary, sizeof boundary) == 0;
-		struct body_out parts[] = {{.type = TYPE_MCPTT_INFO, .body = wr_result(&iw)},
-					   {.type = TYPE_SDP, .body = wr_result(&sw)}};
-		ok = ok && multipart_write(&w, boundary, parts, 2) == MCSEC_OK &&
-		     multipart_type(boundary, type, type_size) == MCSEC_OK;
+		ok = put_with_info(c, to, info, wr_result(&sw), type, type_size, &w);
 	} else if (ok) {
 		wr_octets(&w, wr_result(&sw));
 		db_copy(type, type_size, TYPE_SDP);
 	}
-	free(buf);
+	free(text);
 	if (!ok || w.err) {
 		free(out);
 		return NULL;

@@ -33,6 +33,10 @@ const struct config_option server_options[] = {
     {"jwks", CONFIG_TEXT, F(jwks), "", 0, 0}, /* "": ISSUER/jwks */
     {"resolve", CONFIG_TEXT, F(resolve), "", 0, 0},
     {"protection", CONFIG_TEXT, F(protection), "required", 0, 0},
+    {"xml_confidentiality", CONFIG_BOOL, F(xml_confidentiality), "true", 0, 0},
+    {"xml_integrity", CONFIG_BOOL, F(xml_integrity), "true", 0, 0},
+    {"xml_require", CONFIG_BOOL, F(xml_require), "false", 0, 0},
+    {"csk_grace_s", CONFIG_INT, F(csk_grace_s), "32", 0, 3600},
     {"expires_min", CONFIG_INT, F(expires_min), "60", 1, 3600},
     {"expires_max", CONFIG_INT, F(expires_max), "3600", 60, 86400},
     {"ring_s", CONFIG_INT, F(ring_s), "60", 1, 600},

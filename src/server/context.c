@@ -175,7 +175,8 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 static void handle_options(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	int same;
-	struct binding *b = identity_binding(s, rq, "", &same);
+	struct binding *who[CLIENTS_MAX];
+	struct binding *b = identity_binding(who, identity_bindings(s, rq, who, CLIENTS_MAX), "", &same);
 	if (b)
 		identity_seen(b, tx); /* after a lost connection this shows us the new one */
 	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, OPTIONS"},
@@ -230,7 +231,7 @@ static void tick(void *arg)
 
 static int load_binding(void *ctx, const struct db_binding *b)
 {
-	return bindings_put(((struct server *)ctx)->bindings, b) ? 0 : -1;
+	return bindings_put(((struct server *)ctx)->bindings, b, 0) ? 0 : -1;
 }
 
 static int load_user(void *ctx, const struct db_user *u)

@@ -165,9 +165,8 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 				struct octets rand, const struct mcsec_replay_entry *replay)
 {
 	char what[2 * DB_URI + 32], before[DB_URI];
-	uint8_t sealed[MCSEC_KEY_LEN + SEAL_OVERHEAD];
 	struct octets p = purpose(b, what, sizeof what);
-	if (p.len == 0 || seal_put(d->seal, p, (struct octets){key, MCSEC_KEY_LEN}, sealed))
+	if (p.len == 0 || seal_put(d->seal, p, (struct octets){key, MCSEC_KEY_LEN}, b->csk))
 		return SA_STORED_FAILED;
 	enum store_err e = store_begin(d->store);
 	if (e != STORE_OK)
@@ -180,7 +179,7 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 	if (e == STORE_OK)
 		e = previous_owner(d, b, before, sizeof before);
 	if (e == STORE_OK)
-		e = upsert(d, b, OCTETS(sealed), rand);
+		e = upsert(d, b, OCTETS(b->csk), rand);
 	struct audit_record upload = {.class_ = 'K',
 				      .type = "csk.upload",
 				      .actor = b->mcptt_id,
@@ -249,40 +248,29 @@ enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, co
 	return verdict(db_finish(d, e));
 }
 
-enum mcsec_err db_csk(struct db *d, int64_t binding, uint8_t *key)
+enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, uint8_t *key)
 {
-	struct store_stmt *st = store_sql(d->store, "SELECT impu, client_id, csk_id, csk FROM bindings WHERE id=?");
-	store_bind_int(st, 1, binding);
-	enum mcsec_err e = MCSEC_E_NO_KEYS;
-	if (store_step(st) == STORE_ROW && !store_is_null(st, 3)) {
-		struct db_binding b;
-		char what[2 * DB_URI + 32];
-		db_copy(b.impu, sizeof b.impu, store_text(st, 0));
-		db_copy(b.client_id, sizeof b.client_id, store_text(st, 1));
-		b.csk_id = (uint32_t)store_int(st, 2);
-		struct octets sealed = store_blob(st, 3);
-		e = sealed.len == MCSEC_KEY_LEN + SEAL_OVERHEAD
-			? seal_get(d->seal, purpose(&b, what, sizeof what), sealed, key)
-			: MCSEC_E_DECRYPT;
-	}
-	store_reset(st);
-	return e;
+	char what[2 * DB_URI + 32];
+	return b->has_csk ? seal_get(seal, purpose(b, what, sizeof what), OCTETS(b->csk), key) : MCSEC_E_NO_KEYS;
 }
 
 enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db_binding *), void *ctx)
 {
 	struct store_stmt *st = store_sql(
-	    d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk IS NOT NULL, csk_id, t,"
+	    d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
 		      " suite, authorised_at, expires, sid, jti FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
+		struct octets sealed = store_blob(st, 7);
 		struct db_binding b = {.id = store_int(st, 0),
-				       .has_csk = (int)store_int(st, 7),
+				       .has_csk = sealed.len == sizeof b.csk,
 				       .csk_id = (uint32_t)store_int(st, 8),
 				       .t = (uint64_t)store_int(st, 9),
 				       .suite = (uint16_t)store_int(st, 10),
 				       .authorised_at = store_int(st, 11),
 				       .expires = store_int(st, 12)};
+		if (b.has_csk)
+			memcpy(b.csk, sealed.p, sizeof b.csk);
 		db_copy(b.impu, sizeof b.impu, store_text(st, 1));
 		db_copy(b.client_id, sizeof b.client_id, store_text(st, 2));
 		db_copy(b.mcptt_id, sizeof b.mcptt_id, store_text(st, 3));

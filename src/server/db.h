@@ -38,6 +38,7 @@ struct db_binding {
 	char peer[DB_PEER];     /* what the connection proved itself to be */
 	char server_id[DB_URI]; /* our identity the CSK came to */
 	int has_csk;
+	uint8_t csk[MCSEC_KEY_LEN + SEAL_OVERHEAD]; /* sealed */
 	uint32_t csk_id;
 	uint64_t t; /* of the CSK's I_MESSAGE, NTP as on the wire */
 	uint16_t suite;
@@ -54,8 +55,8 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 /* Contact, peer and expiry only; or, with id 0, a registration without authorisation. */
 enum sa_stored db_store_contact(struct db *d, struct db_binding *b);
 enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, const char *reason);
-/* The CSK of a binding, unsealed into secret memory of MCSEC_KEY_LEN octets. */
-enum mcsec_err db_csk(struct db *d, int64_t binding, uint8_t *key);
+/* The CSK of a binding, unsealed into secret memory of MCSEC_KEY_LEN octets. MCSEC_E_NO_KEYS: it has none. */
+enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, uint8_t *key);
 
 struct db_call {
 	char id[256]; /* the caller's Call-ID */

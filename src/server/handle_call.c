@@ -12,6 +12,7 @@
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/xml.h"
 
 static struct call *call_new(struct server *s)
 {
@@ -227,6 +228,35 @@ static enum sc_protection protection(const struct server_config *cfg)
 	return strcmp(cfg->protection, "forbidden") == 0 ? SC_PROTECTION_FORBIDDEN : SC_PROTECTION_REQUIRED;
 }
 
+/*
+ * Who sent it and what it says: the key that opens the body tells the client, and the client id inside must agree
+ * (flows 1.2). A body in clear, where that is allowed, is believed as far as the connection goes.
+ */
+static struct binding *open_invite(struct call *c, const struct sip_message *rq, struct body *body, struct sc_event *ev)
+{
+	struct server *s = c->s;
+	struct binding *who[CLIENTS_MAX], *b = NULL;
+	size_t n = identity_bindings(s, rq, who, CLIENTS_MAX);
+	struct bound_keys *keys = bound_keys_new(s, who, n);
+	struct xml_keys list = bound_keys_list(keys);
+	struct xml_policy policy = server_xml_policy(s->cfg);
+	struct xml_opened opened;
+	enum body_verdict v = body_unprotect(body, &policy, &list, &opened);
+	const char *client = body->info.client_id.form == MCPTT_PLAIN ? body->info.client_id.value : "";
+	ev->xml = v == BODY_FORGED ? SC_XML_FORGED : v == BODY_UNDECRYPTABLE ? SC_XML_UNDECRYPTABLE : SC_XML_PASSED;
+	b = identity_binding(who, n, client, &ev->same_client);
+	if (v == BODY_OPENED && opened.protected && b) {
+		ev->same_client &= b == bound_keys_owner(keys, opened.key_id);
+		if (ev->same_client && binding_replayed(b, &opened))
+			ev->xml = SC_XML_REPLAY;
+	}
+	if (ev->xml != SC_XML_PASSED)
+		log_warn("xml.refuse", log_text("why", ev->xml == SC_XML_REPLAY ? "seen before" : opened.why),
+			 log_text("call_id", c->row.id));
+	bound_keys_free(keys);
+	return b;
+}
+
 void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct body *body = calloc(1, sizeof *body);
@@ -240,9 +270,8 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 	c->invite = tx;
 	sip_tx_on_cancel(tx, on_cancel, c);
 	db_copy(c->row.id, sizeof c->row.id, rq->call_id);
-	int read = body_read(rq, body) == BODY_READ && body_unprotect(body, NULL) == MCSEC_OK;
-	const char *client = read && body->info.client_id.form == MCPTT_PLAIN ? body->info.client_id.value : "";
-	struct binding *b = identity_binding(s, rq, client, &ev.same_client);
+	int read = body_read(rq, body) == BODY_READ;
+	struct binding *b = open_invite(c, rq, body, &ev);
 	ev.bound = b != NULL;
 	db_copy(c->row.caller, sizeof c->row.caller, b ? b->row.mcptt_id : rq->from);
 	if (b) {

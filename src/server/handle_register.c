@@ -16,6 +16,7 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/body.h"
+#include "server/xml.h"
 
 enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
 
@@ -35,6 +36,10 @@ struct attempt {
 	struct server_book *book;
 	struct mcsec_im_job *job;
 	struct mcsec_im *im;
+	enum mcsec_err im_err;
+	struct mcsec_fault fault;
+	enum body_verdict xml;
+	struct xml_opened opened;
 	struct token_claims claims;
 	enum token_verdict token;
 	enum sa_stored stored;
@@ -71,16 +76,38 @@ static void attempt_free(struct attempt *a)
 	free(a);
 }
 
-static struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const char *impu,
-				       const char *client_id)
+/* One client: by its id; while one of the ids is still encrypted, by the contact it registers. */
+static int same_client(const struct db_binding *a, const struct db_binding *b)
+{
+	if (strcmp(a->impu, b->impu) != 0)
+		return 0;
+	if (*a->client_id && *b->client_id)
+		return strcmp(a->client_id, b->client_id) == 0;
+	return sip_uri_equal(a->contact, b->contact);
+}
+
+static struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who)
 {
 	for (struct attempt *a = s->attempts; a; a = a->next)
-		if (a != but && strcmp(a->row.impu, impu) == 0 && strcmp(a->row.client_id, client_id) == 0)
+		if (a != but && same_client(&a->row, who))
 			return a;
 	return NULL;
 }
 
 /* ---- jobs ---- */
+
+/* The CSK that came with it opens the rest; its P0 is the identity that signed for it (xml-protection 3). */
+static void open_documents(struct attempt *a)
+{
+	struct xml_key key;
+	const struct xml_key *list[1] = {&key};
+	struct xml_keys keys = {list, 0};
+	struct xml_policy policy = server_xml_policy(a->work.s->cfg);
+	if (a->im->initiator && xml_key_derive(&key, a->im->key, a->im->k_id, a->im->initiator) == MCSEC_OK)
+		keys.n = 1;
+	a->xml = body_unprotect(&a->body, &policy, &keys, &a->opened);
+	xml_key_wipe(&key);
+}
 
 static void run_check(struct work *w, struct db *d)
 {
@@ -88,6 +115,11 @@ static void run_check(struct work *w, struct db *d)
 	struct attempt *a = (struct attempt *)w;
 	const struct server_config *cfg = w->s->cfg;
 	mcsec_im_work(a->job);
+	a->im_err = mcsec_im_finish(a->job, NULL, (uint64_t)db_now() + MCSEC_NTP_UNIX, &a->im, &a->fault);
+	a->job = NULL;
+	if (a->im_err != MCSEC_OK)
+		return;
+	open_documents(a);
 	struct token_policy p = {.issuer = cfg->issuer, .audience = cfg->audience, .now = db_now(), .typ = "at+jwt"};
 	const char *token = a->body.info.access_token.value;
 	a->token = jwks_cache_check(w->s->jwks, token, strlen(token), &p, &a->claims);
@@ -102,16 +134,24 @@ static void done_check(struct work *w)
 {
 	struct attempt *a = (struct attempt *)w;
 	struct server *s = w->s;
-	struct mcsec_fault fault = {0};
-	struct sa_event ev = {.kind = SA_EV_CHECKED};
-	ev.im = mcsec_im_finish(a->job, NULL, (uint64_t)db_now() + MCSEC_NTP_UNIX, &a->im, &fault);
-	a->job = NULL;
+	struct sa_event ev = {.kind = SA_EV_CHECKED, .im = a->im_err};
 	if (ev.im != MCSEC_OK) {
-		a->detail = fault.detail ? fault.detail : mcsec_err_name(ev.im);
+		a->detail = a->fault.detail ? a->fault.detail : mcsec_err_name(ev.im);
 		step(a, &ev);
 		return;
 	}
-	ev.xml_bad = body_unprotect(&a->body, a->im->key) != MCSEC_OK;
+	ev.xml_forged = a->xml == BODY_FORGED;
+	ev.xml_bad = a->xml == BODY_UNDECRYPTABLE || a->body.info.client_id.form != MCPTT_PLAIN;
+	if (ev.xml_forged || ev.xml_bad) {
+		a->detail = a->opened.why;
+		step(a, &ev);
+		return;
+	}
+	db_copy(a->row.client_id, sizeof a->row.client_id, a->body.info.client_id.value);
+	if (attempt_at_work(s, a, &a->row)) { /* only now is it known which client this is */
+		step(a, &(struct sa_event){.kind = SA_EV_BUSY});
+		return;
+	}
 	ev.token_ok = a->token == TOKEN_OK &&
 		      MCX_CHECK(tok.service_scope, token_has_scope(&a->claims, SCOPE_PTT_SERVICE)) &&
 		      MCX_CHECK(tok.mcptt_id, *a->claims.mcptt_id);
@@ -215,7 +255,8 @@ static void start_store(struct attempt *a, enum sa_action what)
 static void install(struct attempt *a)
 {
 	struct server *s = a->work.s;
-	struct binding *b = bindings_put(s->bindings, &a->row);
+	struct binding *b =
+	    bindings_put(s->bindings, &a->row, s->cfg->csk_grace_s ? db_now() + s->cfg->csk_grace_s : 0);
 	if (b && a->tx)
 		identity_seen(b, a->tx);
 	if (a->storing == SA_DO_STORE && a->im->remember &&
@@ -356,7 +397,7 @@ static void find_bindings(struct attempt *a, const struct sip_message *rq, enum 
 	struct server *s = a->work.s;
 	struct binding *b = NULL;
 	while ((b = bindings_of_impu(s->bindings, a->row.impu, b)) && a->n_ids < DB_MAX_REMOVE) {
-		int mine = body == SA_BODY_MC ? strcmp(b->row.client_id, a->row.client_id) == 0
+		int mine = body == SA_BODY_MC ? same_client(&b->row, &a->row)
 			   : rq->contact_star ? strcmp(b->row.peer, a->row.peer) == 0
 					      : sip_uri_equal(b->row.contact, a->row.contact);
 		if (mine)
@@ -390,7 +431,7 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
 		a->machine.state = SA_BOUND;
 	}
-	const struct attempt *other = attempt_at_work(s, a, a->row.impu, a->row.client_id);
+	const struct attempt *other = attempt_at_work(s, a, &a->row);
 	if (other && *a->row.impu)
 		a->machine.state = other->machine.state;
 	step(a, &ev);
@@ -402,7 +443,7 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 
 static int end_binding(struct server *s, const struct binding *b, enum sa_event_kind why, const char *reason)
 {
-	if (attempt_at_work(s, NULL, b->row.impu, b->row.client_id))
+	if (attempt_at_work(s, NULL, &b->row))
 		return -1;
 	struct attempt *a = attempt_new(s, NULL);
 	if (!a)

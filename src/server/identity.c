@@ -87,23 +87,32 @@ static void claimed_impu(const struct server *s, const struct sip_message *rq, i
 		impu[0] = 0;
 }
 
-struct binding *identity_binding(const struct server *s, const struct sip_message *rq, const char *client_id,
-				 int *same_client)
+size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max)
 {
 	char impu[DB_URI], peer[DB_PEER];
 	int is_trusted = trusted(s, rq);
 	claimed_impu(s, rq, is_trusted, impu, sizeof impu);
 	identity_peer(rq, peer, sizeof peer);
-	*same_client = 1;
-	struct binding *b = NULL, *any = NULL, *exact = NULL;
-	while (*impu && (b = bindings_of_impu(s->bindings, impu, b))) {
+	struct binding *b = NULL;
+	size_t n = 0;
+	while (*impu && n < max && (b = bindings_of_impu(s->bindings, impu, b))) {
 		if (!*b->row.mcptt_id || MCX_FAULT(bind.expired, b->row.expires <= db_now()) ||
 		    MCX_FAULT(bind.peer, !is_trusted && strcmp(b->row.peer, peer) != 0))
 			continue;
-		if (*client_id && strcmp(b->row.client_id, client_id) == 0)
-			exact = b;
-		if (!any || b->row.authorised_at > any->row.authorised_at)
-			any = b;
+		out[n++] = b;
+	}
+	return n;
+}
+
+struct binding *identity_binding(struct binding *const *all, size_t n, const char *client_id, int *same_client)
+{
+	struct binding *any = NULL, *exact = NULL;
+	*same_client = 1;
+	for (size_t i = 0; i < n; i++) {
+		if (*client_id && strcmp(all[i]->row.client_id, client_id) == 0)
+			exact = all[i];
+		if (!any || all[i]->row.authorised_at > any->row.authorised_at)
+			any = all[i];
 	}
 	if (MCX_FAULT(bind.client, *client_id && !exact))
 		*same_client = 0;

@@ -100,12 +100,14 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 void identity_peer(const struct sip_message *rq, char *out, size_t size);
 /* The IMPU as our certificate authority wrote it, if the peer may register as `uri`. 0, or -1. */
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size);
+enum { CLIENTS_MAX = 8 }; /* of one IMPU on one connection */
+/* All bindings this request may come from: of the IMPU and the peer it proves. At most max. */
+size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max);
 /*
- * The binding of the client that sent this request (V-BIND), NULL if there is none. client_id "" if the request names
- * none. *same_client: 0 if the user is known by this connection, but not as that client.
+ * The one of them that sent it (V-BIND), NULL if there is none. client_id "" if the request names none. *same_client: 0
+ * if the user is known by this connection, but not as that client.
  */
-struct binding *identity_binding(const struct server *s, const struct sip_message *rq, const char *client_id,
-				 int *same_client);
+struct binding *identity_binding(struct binding *const *all, size_t n, const char *client_id, int *same_client);
 /* Remember the connection as the way to this client. */
 void identity_seen(struct binding *b, struct sip_server_tx *tx);
 /* 1 if the request came from the peer of this binding (or from a trusted neighbour). */

@@ -98,6 +98,7 @@ struct ue_config {
 	const char *sip_address;  /* own numeric address, e.g. "127.0.0.1" */
 	const char *tls_dir;      /* agent.pem and cafile.pem, as sip_port_options */
 	const char *resolv_conf;  /* as sip_port_options */
+	int xml_confidentiality_off, xml_integrity_off; /* XML towards the server: protected unless set (24.484) */
 	unsigned register_s;      /* Expires of the REGISTER; 0: 3600 */
 	void (*on_event)(void *ctx, const struct ue_event *ev);
 	void *ctx;

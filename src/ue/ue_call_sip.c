@@ -10,12 +10,12 @@
 
 #include "mcsec/secret.h"
 #include "mcx/doc/mcptt_info.h"
-#include "mcx/doc/multipart.h"
 #include "mcx/doc/resource_lists.h"
 #include "mcx/flow/warning.h"
 #include "sec/base/text.h"
 #include "ue/codec.h"
 #include "ue/engine.h"
+#include "ue/ue_xml.h"
 
 enum { PAYLOAD_TYPE = 96, BYE_MS = 8000 };
 #define SECURE_PROFILE "RTP/SAVP" /* switch sdp.secure_profile (sip.md 5.1) */
@@ -87,23 +87,6 @@ static int take_remote(struct ue_call_state *c, const struct sdp *s)
 	return 0;
 }
 
-/* The body's parts; decoded ones live in *scratch (freed by the caller). */
-static int read_parts(const struct sip_message *msg, struct multipart *parts, uint8_t **scratch)
-{
-	*scratch = malloc(msg->body.len + 1);
-	return *scratch && msg->content_type &&
-		       !multipart_read(msg->content_type, msg->body, *scratch, msg->body.len + 1, parts, NULL)
-		   ? 0
-		   : -1;
-}
-
-static const struct body_part *only(const struct multipart *parts, const char *type)
-{
-	size_t n;
-	const struct body_part *part = multipart_find(parts, type, &n);
-	return n == 1 ? part : NULL;
-}
-
 /* ---- INVITE, as caller ------------------------------------------------------------------------------------------- */
 
 static enum mcsec_err write_offer(struct ue *u, struct writer *w)
@@ -138,20 +121,16 @@ static int write_invite_body(struct ue *u, struct writer *w, char *type, size_t 
 	struct ue_call_state *c = &u->call;
 	struct ue_scratch *room = &u->scratch;
 	const char *target = c->peer;
-	uint8_t r[8];
-	char hex[HEX_SIZE(8)], boundary[24];
 	struct writer offer = wr_init(c->offer, sizeof c->offer), i = wr_init(room->info, sizeof room->info),
 		      l = wr_init(room->list, sizeof room->list);
-	if (ue_random(r, sizeof r) || write_offer(u, &offer) || write_info(u, &i) ||
+	if (write_offer(u, &offer) || write_info(u, &i) ||
 	    resource_lists_write(&l, &target, 1))
 		return -1;
 	c->offer_len = wr_len(&offer);
-	hex_encode(OCTETS(r), hex);
-	snprintf(boundary, sizeof boundary, "mcx-%s", hex);
 	const struct body_out parts[] = {{TYPE_SDP, NULL, wr_result(&offer), 0},
 					 {TYPE_MCPTT_INFO, NULL, wr_result(&i), 0},
 					 {TYPE_RESOURCE_LIST, NULL, wr_result(&l), 0}};
-	return multipart_write(w, boundary, parts, 3) || multipart_type(boundary, type, type_size) ? -1 : 0;
+	return ue_body_write(u, u->csk, parts, 3, w, type, type_size) ? -1 : 0;
 }
 
 static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
@@ -213,10 +192,10 @@ int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 {
 	struct ue_call_state *c = &u->call;
 	struct sdp *offer = &u->scratch.ours, *answer = &u->scratch.theirs;
-	struct multipart *parts = malloc(sizeof *parts);
-	uint8_t *scratch = NULL;
+	struct ue_body *body = ue_body_read(u, rs);
 	enum sdp_verdict v = SDP_UNREADABLE;
-	const struct body_part *part = parts && !read_parts(rs, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
+	int believed = body && body->opened.verdict == XML_PASSED;
+	const struct body_part *part = believed ? ue_body_part(body, TYPE_SDP) : NULL;
 	if (part)
 		show_sdp(u, 0, part->body);
 	if (part && !sdp_read((struct octets){c->offer, c->offer_len}, offer, NULL) &&
@@ -224,9 +203,8 @@ int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 		v = sdp_check_answer(offer, answer);
 	if (v == SDP_SECURE && (take_remote(c, answer) || opus_format(offer, 0, &c->payload_type)))
 		v = SDP_NO_ADDRESS;
-	free(scratch);
-	free(parts);
-	*why = sdp_verdict_name(v);
+	*why = body && !believed ? body->opened.why : sdp_verdict_name(v);
+	ue_body_free(body);
 	return v == SDP_SECURE;
 }
 
@@ -251,15 +229,19 @@ void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event 
 	struct sdp *sdp = &u->scratch.theirs;
 	int again = ev->kind == CC_EV_REINVITE;
 	char peer[MCSEC_ID_MAX] = "";
-	struct multipart *parts = malloc(sizeof *parts);
-	uint8_t *scratch = NULL;
-	const struct body_part *part = parts && !read_parts(rq, parts, &scratch) ? only(parts, TYPE_SDP) : NULL;
+	struct ue_body *body = ue_body_read(u, rq);
+	if (body)
+		ev->xml = body->opened.verdict == XML_BAD_INTEGRITY   ? CC_XML_FORGED
+			  : body->opened.verdict == XML_UNDECRYPTABLE ? CC_XML_UNDECRYPTABLE
+								      : CC_XML_PASSED;
+	int believed = body && body->opened.verdict == XML_PASSED;
+	const struct body_part *part = believed ? ue_body_part(body, TYPE_SDP) : NULL;
 	if (part)
 		show_sdp(u, 0, part->body);
 	int ok = part && !sdp_read(part->body, sdp, NULL) && !take_remote(c, sdp) &&
 		 !opus_format(sdp, sdp_find_media(sdp, "audio"), &c->payload_type) && part->body.len <= sizeof c->offer;
 	if (!again)
-		ok = ok && !take_info(u, only(parts, TYPE_MCPTT_INFO), peer);
+		ok = ok && !take_info(u, ue_body_part(body, TYPE_MCPTT_INFO), peer);
 	if (ok) {
 		struct octets key = sdp->media[sdp_find_media(sdp, "audio")].key_mgmt;
 		uint8_t message[MCSEC_IM_MAX];
@@ -274,8 +256,7 @@ void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event 
 		if (!again)
 			memcpy(c->peer, peer, sizeof c->peer);
 	}
-	free(scratch);
-	free(parts);
+	ue_body_free(body);
 }
 
 int ue_answer_send(struct ue *u, struct sip_server_tx *tx)

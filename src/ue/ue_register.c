@@ -11,10 +11,10 @@
 
 #include "mcsec/secret.h"
 #include "mcx/doc/mcptt_info.h"
-#include "mcx/doc/multipart.h"
 #include "mcx/flow/warning.h"
 #include "sec/base/text.h"
 #include "ue/engine.h"
+#include "ue/ue_xml.h"
 
 enum {
 	GIVE_UP_MS = 15000,
@@ -43,8 +43,8 @@ static void note_answer(struct ue *u, int status, int warning)
 
 /* ---- REGISTER -------------------------------------------------------------------------------------------------- */
 
-/* application/mikey and mcptt-info with token and client id. */
-static enum mcsec_err write_body(struct ue *u, const struct ue_csk *csk, const char *boundary, struct writer *w)
+/* application/mikey, and mcptt-info with token and client id, protected under the key of the former. */
+static enum mcsec_err write_body(struct ue *u, const struct ue_csk *csk, struct writer *w, char *type, size_t type_size)
 {
 	struct mcptt_info *info = mcsec_secret_alloc(sizeof *info);
 	uint8_t *xml = mcsec_secret_alloc(MCPTT_INFO_MAX);
@@ -59,7 +59,7 @@ static enum mcsec_err write_body(struct ue *u, const struct ue_csk *csk, const c
 		e = mcptt_info_write(&x, info);
 		const struct body_out parts[] = {{TYPE_MIKEY, NULL, {csk->message, csk->message_len}, 0},
 						 {TYPE_MCPTT_INFO, NULL, wr_result(&x), 0}};
-		e = e ? e : multipart_write(w, boundary, parts, 2);
+		e = e ? e : ue_body_write(u, csk, parts, 2, w, type, type_size);
 	}
 	mcsec_secret_free(info);
 	mcsec_secret_free(xml);
@@ -155,18 +155,17 @@ static void registrar_uri(const struct ue *u, char *out, size_t size)
 
 void ue_register_send(struct ue *u, uint32_t expires)
 {
-	char uri[MCSEC_ID_MAX + 8], expires_text[16], boundary[24], type[128], hex[HEX_SIZE(8)];
+	char uri[MCSEC_ID_MAX + 8], expires_text[16], type[128], hex[HEX_SIZE(8)];
 	uint8_t r[8], *body = expires ? mcsec_secret_alloc(UE_BODY) : NULL;
 	struct writer w = wr_init(body, body ? UE_BODY : 0);
 	int ok = !ue_random(r, sizeof r) && (!expires || body);
 	hex_encode(OCTETS(r), hex);
-	snprintf(boundary, sizeof boundary, "mcx-%s", hex);
 	if (!u->register_call_id[0])
 		snprintf(u->register_call_id, sizeof u->register_call_id, "%s@%s", hex, u->c.sip_address);
 	snprintf(expires_text, sizeof expires_text, "%u", expires);
 	registrar_uri(u, uri, sizeof uri);
 	if (ok && expires)
-		ok = !write_body(u, u->csk_new, boundary, &w) && !multipart_type(boundary, type, sizeof type);
+		ok = !write_body(u, u->csk_new, &w, type, sizeof type);
 	const struct sip_header headers[] = {{"Expires", expires_text}};
 	struct sip_request rq = {.method = "REGISTER",
 				 .uri = uri,

@@ -44,7 +44,7 @@ static int protect(const char *dir, struct xml_key *key, struct writer *arena)
 	struct body_out parts[3] = {{TYPE_MCPTT_INFO, "info1@mc.example.org", octets_of(INFO), 0},
 				    {TYPE_RESOURCE_LIST, "rl1@mc.example.org", octets_of(LISTS), 0}};
 	size_t n = 2, len = sizeof key->integrity;
-	if (xml_protect(&xml_policy_default, key, &mcsec_rng_system, "b", "h", parts, &n, 3, arena) != MCSEC_OK)
+	if (xml_protect(&xml_policy_default, key, &mcsec_rng_system, "h", parts, &n, 3, arena) != MCSEC_OK)
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		if (!in_folder(dir, names[i], "w", (uint8_t *)(uintptr_t)parts[i].body.p, &parts[i].body.len))

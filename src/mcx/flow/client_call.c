@@ -22,6 +22,16 @@ static int secure(const struct cc_event *ev)
 	return MCX_CHECK(cc.secure, ev->secure);
 }
 
+static int forged(const struct cc_event *ev)
+{
+	return MCX_FAULT(cc.forged, ev->xml == CC_XML_FORGED);
+}
+
+static int undecryptable(const struct cc_event *ev)
+{
+	return MCX_FAULT(cc.undecryptable, ev->xml == CC_XML_UNDECRYPTABLE);
+}
+
 static int unreadable(const struct cc_event *ev)
 {
 	return MCX_FAULT(cc.unreadable, !ev->known_peer);
@@ -100,6 +110,8 @@ static const struct row {
 	{ CC_CANCELLING, CC_EV_REFUSED,   0,              CC_IDLE,       ACTS(CC_DO_TELL), 0, 0, "ended by the caller" },
 
 	/* callee (3.3): the key first, then the bell */
+	{ CC_IDLE,       CC_EV_INVITE,    forged,         CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 403, WARN_INTEGRITY, "the request is not what our server signed" },
+	{ CC_IDLE,       CC_EV_INVITE,    undecryptable,  CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 403, WARN_DECRYPT, "the request does not open under our key" },
 	{ CC_IDLE,       CC_EV_INVITE,    unreadable,     CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 400, 0, "the request cannot be read" },
 	{ CC_IDLE,       CC_EV_INVITE,    unprotected,    CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 488, 0, "unprotected: the offer carries no key" },
 	{ CC_IDLE,       CC_EV_INVITE,    without_key,    CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 488, 0, "this client has no clear media" },

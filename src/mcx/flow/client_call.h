@@ -49,8 +49,12 @@ enum cc_event_kind {
 	CC_EVENTS
 };
 
+/* INVITE: what the XML protection says of its body. */
+enum cc_xml { CC_XML_PASSED, CC_XML_FORGED, CC_XML_UNDECRYPTABLE };
+
 struct cc_event {
 	enum cc_event_kind kind;
+	enum cc_xml xml;
 	int certificate; /* CALL */
 	int secure;      /* ANSWER: sdp_check_answer said so */
 	int status, warning;

@@ -95,6 +95,11 @@ static int im_failed(const struct sa_event *ev)
 	return MCX_FAULT(sa.im_failed, ev->im != MCSEC_OK);
 }
 
+static int forged_xml(const struct sa_event *ev)
+{
+	return MCX_FAULT(sa.forged_xml, ev->xml_forged);
+}
+
 static int bad_xml(const struct sa_event *ev)
 {
 	return MCX_FAULT(sa.bad_xml, ev->xml_bad);
@@ -161,6 +166,7 @@ static const struct row {
 	{ AT_WORK,         SA_EV_REGISTER, NULL,      BACK,        500, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ AT_WORK,         SA_EV_BUSY,     NULL,      BACK,        503, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  im_failed, BACK,        BY_IM, 0,         NULL,             ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
+	{ IN(SA_CHECKING), SA_EV_CHECKED,  forged_xml, BACK,       403, WARN_INTEGRITY, "xml.bad-sig", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  bad_xml,   BACK,        403, WARN_DECRYPT, "xml.bad-decrypt", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  bad_token, BACK,        403, WARN_SERVICE_AUTHORISATION, "token.refuse", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  other_id,  BACK,        488, WARN_MIKEY,  "mikey.bad-identity", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },

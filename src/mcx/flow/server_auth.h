@@ -53,7 +53,8 @@ struct sa_event {
 
 	/* SA_EV_CHECKED */
 	enum mcsec_err im; /* V-IM                                                                       */
-	int xml_bad;	   /* V-XML: something encrypted or signed that does not hold                      */
+	int xml_forged;	   /* V-XML: a signature that is missing or does not hold                        */
+	int xml_bad;	   /* V-XML: something encrypted that does not open                              */
 	int token_ok;      /* V-TOK with scope and MC service ID                                         */
 	int same_id;       /* IDRi is the token's MC service ID                                          */
 	int suite_ok;      /* V-ALG                                                                      */

@@ -13,6 +13,21 @@ static int unbound(const struct sc_event *ev)
 	return MCX_FAULT(sc.unbound, !ev->bound);
 }
 
+static int forged(const struct sc_event *ev)
+{
+	return MCX_FAULT(sc.forged, ev->xml == SC_XML_FORGED);
+}
+
+static int undecryptable(const struct sc_event *ev)
+{
+	return MCX_FAULT(sc.undecryptable, ev->xml == SC_XML_UNDECRYPTABLE);
+}
+
+static int replayed(const struct sc_event *ev)
+{
+	return MCX_FAULT(sc.replayed, ev->xml == SC_XML_REPLAY);
+}
+
 static int unreadable(const struct sc_event *ev)
 {
 	return MCX_FAULT(sc.unreadable, !ev->readable);
@@ -109,6 +124,9 @@ static const struct row {
 	/* in                on               when                next           answer                      reason, record               actions, in order */
 	/* originating function */
 	{ IN(SC_NEW),        SC_EV_INVITE,    unbound,            SC_DONE,       404, WARN_UNKNOWN_USER,       NULL, "svc.refuse",          REFUSE },
+	{ IN(SC_NEW),        SC_EV_INVITE,    forged,             SC_DONE,       403, WARN_INTEGRITY,          NULL, "xml.bad-sig",         REFUSE },
+	{ IN(SC_NEW),        SC_EV_INVITE,    undecryptable,      SC_DONE,       403, WARN_DECRYPT,            NULL, "xml.bad-decrypt",     REFUSE },
+	{ IN(SC_NEW),        SC_EV_INVITE,    replayed,           SC_DONE,       403, WARN_DECRYPT,            NULL, "xml.replay",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    unreadable,         SC_DONE,       400, 0,                       NULL, NULL,                  ACTS(SC_DO_REPLY, SC_DO_FREE) },
 	{ IN(SC_NEW),        SC_EV_INVITE,    other_client,       SC_DONE,       403, WARN_DECRYPT,            NULL, "svc.refuse",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    other_session,      SC_DONE,       403, WARN_NOT_ALLOWED,        "session type not supported", NULL, ACTS(SC_DO_REPLY, SC_DO_FREE) },

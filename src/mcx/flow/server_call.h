@@ -56,11 +56,15 @@ enum sc_mode { SC_MODE_ANY, SC_MODE_AUTOMATIC, SC_MODE_MANUAL };
 /* The domain's rule on end-to-end protection. */
 enum sc_protection { SC_PROTECTION_REQUIRED, SC_PROTECTION_ALLOWED, SC_PROTECTION_FORBIDDEN };
 
+/* What the XML protection says of the body. */
+enum sc_xml { SC_XML_PASSED, SC_XML_FORGED, SC_XML_UNDECRYPTABLE, SC_XML_REPLAY };
+
 struct sc_event {
 	enum sc_event_kind kind;
 
 	/* SC_EV_INVITE, in the order they are looked at */
 	int bound;        /* V-BIND: the peer is a client we know                            */
+	enum sc_xml xml;  /* V-XML under the key of that client                              */
 	int readable;     /* body, info part and session description                         */
 	int same_client;  /* the client id inside is the binding's                           */
 	int private_call; /* session-type private                                            */

@@ -25,12 +25,12 @@ struct xml_seen {
  * MCSEC_E_MALFORMED, MCSEC_E_LENGTH the clear document; MCSEC_E_VALUE a sensitive value that is no URI; MCSEC_E_RANDOM;
  * MCSEC_E_NO_SPACE.
  */
-enum mcsec_err body_protect(struct writer *w, const struct xml_key *key, const struct mcsec_rng *rng,
-			    struct octets clear);
+enum mcsec_err xml_body_protect(struct writer *w, const struct xml_key *key, const struct mcsec_rng *rng,
+				struct octets clear);
 /*
  * The clear document. *seen grows; start with zeros. MCSEC_E_DECRYPT for every fault of something encrypted, and for a
  * document that the limits refuse; MCSEC_E_NO_SPACE, MCSEC_E_MEMORY.
  */
-enum mcsec_err body_open(struct writer *w, const struct xml_keys *keys, struct octets body, struct xml_seen *seen);
+enum mcsec_err xml_body_open(struct writer *w, const struct xml_keys *keys, struct octets body, struct xml_seen *seen);
 
 #endif

@@ -12,6 +12,7 @@
 #include "element_crypt.h"
 #include "mcsec/secret.h"
 #include "mcx/doc/xml.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "sensitive.h"
 
@@ -107,13 +108,13 @@ static void write_bare(struct xml_walk *walk, const xmlNode *node, struct octets
 
 static void refuse_nested(struct xml_walk *walk)
 {
-	if (uri_is_encrypted(walk->value))
+	if (MCX_FAULT(xml.nested_uri, uri_is_encrypted(walk->value)))
 		fault(walk);
 }
 
 static int refuse_nested_element(struct xml_walk *walk, const xmlNode *node)
 {
-	if (element_is_encrypted_data(node))
+	if (MCX_FAULT(xml.nested_element, element_is_encrypted_data(node)))
 		fault(walk);
 	return 0;
 }
@@ -232,7 +233,7 @@ static void open_attribute(struct xml_walk *walk, const xmlNode *node, const xml
 		count_clear(walk, node, (const char *)attribute->name);
 }
 
-enum mcsec_err body_open(struct writer *w, const struct xml_keys *keys, struct octets body, struct xml_seen *seen)
+enum mcsec_err xml_body_open(struct writer *w, const struct xml_keys *keys, struct octets body, struct xml_seen *seen)
 {
 	struct opening *o = malloc(sizeof *o);
 	if (!o)

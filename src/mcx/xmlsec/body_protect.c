@@ -74,8 +74,8 @@ static void protect_attribute(struct xml_walk *walk, const xmlNode *node, const 
 		encrypt_value(walk);
 }
 
-enum mcsec_err body_protect(struct writer *w, const struct xml_key *key, const struct mcsec_rng *rng,
-			    struct octets clear)
+enum mcsec_err xml_body_protect(struct writer *w, const struct xml_key *key, const struct mcsec_rng *rng,
+				struct octets clear)
 {
 	struct protecting *p = malloc(sizeof *p);
 	if (!p)

@@ -2,8 +2,8 @@
 /* message.c - all parts of one message: encrypt-then-sign, verify-then-decrypt (see xmlsec.h). */
 #include "xmlsec.h"
 
-#include <stdio.h>
-
+#include "sec/base/check.h"
+#include "sec/base/text.h"
 #include "signature.h"
 
 #define TYPE_SDS_SIGNALLING "application/vnd.3gpp.mcdata-signalling"
@@ -52,14 +52,17 @@ static struct octets keep(struct writer *arena, const struct writer *w)
 	return o;
 }
 
-static const char *new_id(struct writer *arena, const char *unique, size_t i, const char *host)
+/* Random, so that it is never used twice, and unlike any boundary. */
+static const char *new_id(struct writer *arena, const struct mcsec_rng *rng, const char *host)
 {
-	char text[128];
-	int len = snprintf(text, sizeof text, "p%zu.%.70s@%.50s", i + 1, unique, host);
+	uint8_t r[10];
+	char hex[HEX_SIZE(sizeof r)];
 	struct writer w = rest_of(arena);
-	if (len < 0 || (size_t)len >= sizeof text)
-		w.err = MCSEC_E_LENGTH;
-	wr_text(&w, text);
+	w.err = rng->fill(rng->ctx, r, sizeof r);
+	hex_encode(OCTETS(r), hex);
+	wr_text(&w, hex);
+	wr_u8(&w, '@');
+	wr_text(&w, host);
 	wr_u8(&w, 0);
 	return (const char *)keep(arena, &w).p;
 }
@@ -72,9 +75,9 @@ static int has_sds(const struct body_out *parts, size_t n)
 	return 0;
 }
 
-static enum mcsec_err add_signatures(const struct xml_policy *policy, const struct xml_key *key, const char *unique,
-				     const char *host, struct body_out *parts, size_t *n, size_t max,
-				     struct writer *arena)
+static enum mcsec_err add_signatures(const struct xml_policy *policy, const struct xml_key *key,
+				     const struct mcsec_rng *rng, const char *host, struct body_out *parts, size_t *n,
+				     size_t max, struct writer *arena)
 {
 	struct signed_part list[MULTIPART_MAX_PARTS];
 	size_t count = 0;
@@ -83,7 +86,7 @@ static enum mcsec_err add_signatures(const struct xml_policy *policy, const stru
 		if (!must_be_signed(policy, parts[i].type, is_sds))
 			continue;
 		if (!parts[i].id)
-			parts[i].id = new_id(arena, unique, i, host);
+			parts[i].id = new_id(arena, rng, host);
 		if (arena->err || count == MULTIPART_MAX_PARTS)
 			return arena->err ? arena->err : MCSEC_E_LENGTH;
 		list[count++] = (struct signed_part){parts[i].id, parts[i].body};
@@ -99,19 +102,18 @@ static enum mcsec_err add_signatures(const struct xml_policy *policy, const stru
 }
 
 enum mcsec_err xml_protect(const struct xml_policy *policy, const struct xml_key *key, const struct mcsec_rng *rng,
-			   const char *unique, const char *host, struct body_out *parts, size_t *n, size_t max,
-			   struct writer *arena)
+			   const char *host, struct body_out *parts, size_t *n, size_t max, struct writer *arena)
 {
 	enum mcsec_err e = MCSEC_OK;
 	for (size_t i = 0; i < *n && !e && policy->confidentiality; i++) {
 		if (!xml_part_covered(parts[i].type))
 			continue;
 		struct writer w = rest_of(arena);
-		e = body_protect(&w, key, rng, parts[i].body);
+		e = xml_body_protect(&w, key, rng, parts[i].body);
 		parts[i].body = keep(arena, &w);
 	}
 	if (!e && policy->integrity)
-		e = add_signatures(policy, key, unique, host, parts, n, max, arena);
+		e = add_signatures(policy, key, rng, host, parts, n, max, arena);
 	return e ? e : arena->err;
 }
 
@@ -146,17 +148,17 @@ static enum xml_verdict check_integrity(const struct xml_policy *policy, const s
 		signatures = &m->parts[i];
 		n++;
 	}
-	if (n > 1)
+	if (MCX_FAULT(xml.one_signatures_part, n > 1))
 		return refuse(out, XML_BAD_INTEGRITY, "two signatures parts");
 	if (n && keys->n == 0)
 		return refuse(out, XML_UNDECRYPTABLE, "signed, but no key is bound to the sender");
-	if ((n || policy->integrity) && ids_twice(m))
+	if (MCX_FAULT(xml.ids_once, (n || policy->integrity) && ids_twice(m)))
 		return refuse(out, XML_BAD_INTEGRITY, "two parts with one Content-ID");
 	if (n && signatures_verify(signatures->body, keys, m, &covered, &out->key_id) != MCSEC_OK)
 		return refuse(out, XML_BAD_INTEGRITY, "a signature does not verify");
 	out->protected = n > 0;
 	for (size_t i = 0; i < m->n && policy->integrity; i++)
-		if (must_be_signed(policy, m->parts[i].type, is_sds) && !(covered >> i & 1))
+		if (MCX_FAULT(xml.all_signed, must_be_signed(policy, m->parts[i].type, is_sds) && !(covered >> i & 1)))
 			return refuse(out, XML_BAD_INTEGRITY, "a part is not signed");
 	return XML_PASSED;
 }
@@ -170,7 +172,7 @@ static enum mcsec_err open_parts(const struct xml_keys *keys, const struct multi
 		if (!xml_part_covered(m->parts[i].type))
 			continue;
 		struct writer w = rest_of(arena);
-		e = body_open(&w, keys, m->parts[i].body, &out->seen);
+		e = xml_body_open(&w, keys, m->parts[i].body, &out->seen);
 		clear[i] = keep(arena, &w);
 	}
 	return e;
@@ -191,11 +193,11 @@ enum mcsec_err xml_open(const struct xml_policy *policy, const struct xml_keys *
 	}
 	if (e)
 		return e;
-	if (out->seen.n && out->protected && out->key_id != out->seen.key_id) {
+	if (MCX_FAULT(xml.one_key, out->seen.n && out->protected && out->key_id != out->seen.key_id)) {
 		refuse(out, XML_UNDECRYPTABLE, "signed under one key, encrypted under another");
 		return MCSEC_OK;
 	}
-	if (policy->confidentiality && policy->require_confidentiality && out->seen.clear_sensitive) {
+	if (MCX_FAULT(xml.clear, policy->confidentiality && policy->require_confidentiality && out->seen.clear_sensitive)) {
 		refuse(out, XML_UNDECRYPTABLE, "a sensitive value came in clear");
 		return MCSEC_OK;
 	}

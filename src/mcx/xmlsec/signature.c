@@ -13,6 +13,7 @@
 #include "c14n.h"
 #include "mcsec/secret.h"
 #include "mcx/doc/xml.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "xml_walk.h"
 
@@ -221,10 +222,10 @@ static int verify_reference(const xmlNode *reference, const struct multipart *m,
 	size_t index = 0, len = 0;
 	if (!children_are(reference, names, child) || child[1]->children || !algorithm_is(child[1], ALG_SHA256) ||
 	    !octets_in(child[2], named, sizeof named, &len) || len != XML_MAC_LEN || !cid_of(reference, id) ||
-	    !part_of(m, id, &index) || (*covered >> index & 1))
+	    !part_of(m, id, &index) || MCX_FAULT(xml.signed_once, *covered >> index & 1))
 		return 0;
 	*covered |= (uint32_t)1 << index;
-	return digest_part(child[0], m->parts[index].body, have) && mcsec_equal(have, named, sizeof have);
+	return digest_part(child[0], m->parts[index].body, have) && MCX_CHECK(xml.digest, mcsec_equal(have, named, sizeof have));
 }
 
 /* 16 or 32 octets; a shorter MAC is a forgery made easy (XML Signature 1.1, 6.3.1). */
@@ -241,7 +242,7 @@ static int mac_length(const xmlNode *method, size_t *len)
 	if (xml_trimmed_text(child[0], text, sizeof text) != MCSEC_OK)
 		return 0;
 	*len = strcmp(text, "128") == 0 ? XML_MAC_LEN / 2 : XML_MAC_LEN;
-	return strcmp(text, "128") == 0 || strcmp(text, "256") == 0;
+	return MCX_CHECK(xml.mac_length, strcmp(text, "128") == 0 || strcmp(text, "256") == 0);
 }
 
 static const struct xml_key *named_key(const xmlNode *key_info, const struct xml_keys *keys)
@@ -276,7 +277,7 @@ static int verify_mac(const xmlNode *signature, const xmlNode *const part[3], co
 		return 0;
 	struct writer w = wr_init(canonical, sizeof canonical);
 	return c14n_write(&w, signature->doc, part[0], algorithm) == MCSEC_OK &&
-	       mac_of(key, wr_result(&w), have) == MCSEC_OK && mcsec_equal(have, named, len);
+	       mac_of(key, wr_result(&w), have) == MCSEC_OK && MCX_CHECK(xml.mac, mcsec_equal(have, named, len));
 }
 
 /* The children of SignedInfo behind the two methods: one Reference or more, nothing else. */

@@ -6,6 +6,7 @@
 
 #include "mcsec/kdf.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum mcsec_err xml_key_derive(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity)
@@ -70,7 +71,7 @@ enum mcsec_err xml_unseal(const struct xml_key *key, const uint8_t iv[XML_IV_LEN
 	int ok = c && EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, key->confidentiality, iv) == 1 &&
 		 EVP_DecryptUpdate(c, out, &n, sealed.p, (int)len) == 1 &&
 		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
-		 EVP_DecryptFinal_ex(c, out + n, &end) == 1;
+		 MCX_CHECK(xml.tag, EVP_DecryptFinal_ex(c, out + n, &end) == 1);
 	EVP_CIPHER_CTX_free(c);
 	if (!ok)
 		mcsec_wipe(out, len);

@@ -3,6 +3,7 @@
 #include "xml_walk.h"
 
 #include "mcx/doc/xml.h"
+#include "sec/base/check.h"
 
 static int blank_text(const xmlNode *node)
 {
@@ -121,7 +122,7 @@ void xml_walk_start(struct xml_walk *walk, const xmlNode *node, const char *type
 	put_name(w, node->ns, node->name);
 	put_namespaces(w, node);
 	for (const xmlAttr *a = node->properties; a && !w->err; a = a->next) {
-		if (++n > XML_ATTRIBUTES_MAX) {
+		if (MCX_FAULT(xml.width, ++n > XML_ATTRIBUTES_MAX)) {
 			w->err = MCSEC_E_LENGTH;
 		} else if (type && !a->ns && xmlStrEqual(a->name, (const xmlChar *)"type")) {
 			put_attribute(w, NULL, a->name, type);
@@ -169,14 +170,14 @@ static void write_children(struct xml_walk *walk, const xmlNode *node)
 			xml_walk_element(walk, c);
 		else if (c->type == XML_TEXT_NODE)
 			put_escaped(walk->w, c->content ? (const char *)c->content : "", 0);
-		else
+		else if (MCX_FAULT(xml.comments, 1))
 			walk->w->err = MCSEC_E_VALUE; /* comment, processing instruction, entity reference */
 	}
 }
 
 void xml_walk_element(struct xml_walk *walk, const xmlNode *node)
 {
-	if (walk->depth == XML_DEPTH_MAX && !walk->w->err)
+	if (MCX_FAULT(xml.depth, walk->depth == XML_DEPTH_MAX && !walk->w->err))
 		walk->w->err = MCSEC_E_LENGTH;
 	if (xmlStrchr(node->name, ':') && !walk->w->err)
 		walk->w->err = MCSEC_E_VALUE; /* a prefix that nothing declares */

@@ -47,11 +47,10 @@ int xml_part_is_signatures(const char *type);
 /*
  * Protects parts[0..*n) in place and, with integrity on, adds the signatures part: room for one more is needed. Parts
  * without Content-ID get one, made of unique (a text never used before, such as the multipart boundary) and host. The
- * octets of the result live in the arena. Errors of body_protect.
+ * octets of the result live in the arena. Errors of xml_body_protect.
  */
 enum mcsec_err xml_protect(const struct xml_policy *policy, const struct xml_key *key, const struct mcsec_rng *rng,
-			   const char *unique, const char *host, struct body_out *parts, size_t *n, size_t max,
-			   struct writer *arena);
+			   const char *host, struct body_out *parts, size_t *n, size_t max, struct writer *arena);
 /*
  * Opens the parts of a message in place: on XML_PASSED they are clear and their octets live in the arena; on any other
  * verdict they are untouched. keys: those bound to the sender, current and previous; none at all: a protected message

@@ -220,6 +220,19 @@ static void mcx_sec_242_an_offer_without_key_is_488_without_136_where_policy_req
 	assert_int_equal(acts.status, 400);
 }
 
+static void an_invite_that_is_not_our_servers_is_403_139_or_140_and_does_not_ring(void **state)
+{
+	(void)state;
+	static const int warnings[] = {0, 139, 140};
+	for (int xml = CC_XML_FORGED; xml <= CC_XML_UNDECRYPTABLE; xml++) {
+		struct cc m = {CC_IDLE};
+		ON(&m, CC_EV_INVITE, .xml = (enum cc_xml)xml, .has_key = 1);
+		expect(&m, CC_IDLE, 2, CC_DO_REPLY, CC_DO_TELL);
+		assert_int_equal(acts.status, 403);
+		assert_int_equal(acts.warning, warnings[xml]);
+	}
+}
+
 static void a_callee_can_decline_let_ring_out_or_be_cancelled(void **state)
 {
 	(void)state;
@@ -351,6 +364,7 @@ int main(void)
 	    cmocka_unit_test(a_callee_opens_the_key_before_it_rings_or_answers),
 	    cmocka_unit_test(every_refused_i_message_is_488_with_136_and_never_rings_or_starts_media),
 	    cmocka_unit_test(mcx_sec_242_an_offer_without_key_is_488_without_136_where_policy_requires_one),
+	    cmocka_unit_test(an_invite_that_is_not_our_servers_is_403_139_or_140_and_does_not_ring),
 	    cmocka_unit_test(a_callee_can_decline_let_ring_out_or_be_cancelled),
 	    cmocka_unit_test(a_key_that_is_opened_after_the_call_ended_starts_nothing),
 	    cmocka_unit_test(whatever_ends_a_call_stops_media_and_wipes_the_key),

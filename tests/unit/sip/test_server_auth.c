@@ -171,6 +171,15 @@ static void the_i_message_is_judged_before_the_token(void **state)
 	refused(SA_CHECKING, ev, 488, 136);
 }
 
+static void xml_that_is_not_signed_by_the_csk_is_403_139(void **state)
+{
+	(void)state;
+	struct sa_event ev = good_check();
+	ev.xml_forged = 1;
+	ev.token_ok = 0;
+	refused(SA_CHECKING, ev, 403, 139);
+}
+
 static void xml_that_does_not_open_is_403_140(void **state)
 {
 	(void)state;
@@ -402,7 +411,8 @@ int main(void)
 	    cmocka_unit_test(an_unacceptable_kms_is_488_without_136),
 	    cmocka_unit_test(trouble_of_our_own_is_503),
 	    cmocka_unit_test(the_i_message_is_judged_before_the_token),
-	    cmocka_unit_test(xml_that_does_not_open_is_403_140),
+	    cmocka_unit_test(xml_that_is_not_signed_by_the_csk_is_403_139),
+cmocka_unit_test(xml_that_does_not_open_is_403_140),
     cmocka_unit_test(a_bad_token_is_403_101),
 	    cmocka_unit_test(mcx_sec_151_an_i_message_of_another_user_than_the_tokens_makes_no_binding),
 	    cmocka_unit_test(no_common_suite_is_403_100),

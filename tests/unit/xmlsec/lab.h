@@ -87,8 +87,8 @@ static inline void lab_free(struct lab *l)
 
 static inline void lab_protect(struct lab *l)
 {
-	assert_int_equal(
-	    xml_protect(&l->policy, &l->key, &l->rng, "b1", "mc.example.org", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
+	assert_int_equal(xml_protect(&l->policy, &l->key, &l->rng, "mc.example.org", l->parts, &l->n, 8, &l->arena),
+			 MCSEC_OK);
 }
 
 /* What was written becomes what is read. */
@@ -127,8 +127,8 @@ static inline void lab_sign_again(struct lab *l)
 {
 	l->n = 2;
 	struct xml_policy sign_only = {.integrity = 1};
-	assert_int_equal(
-	    xml_protect(&sign_only, &l->key, &l->rng, "b1", "mc.example.org", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
+	assert_int_equal(xml_protect(&sign_only, &l->key, &l->rng, "mc.example.org", l->parts, &l->n, 8, &l->arena),
+			 MCSEC_OK);
 }
 
 #define assert_text(octets, text) assert_memory_and_length(octets, text)

@@ -188,8 +188,8 @@ static void signed_under_one_bound_key_and_encrypted_under_another(void **state)
 	(void)state;
 	struct lab *l = lab_new();
 	struct xml_policy hide = {.confidentiality = 1}, sign = {.integrity = 1};
-	assert_int_equal(xml_protect(&hide, &l->other, &l->rng, "b", "h", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
-	assert_int_equal(xml_protect(&sign, &l->key, &l->rng, "b", "h", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
+	assert_int_equal(xml_protect(&hide, &l->other, &l->rng, "h", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
+	assert_int_equal(xml_protect(&sign, &l->key, &l->rng, "h", l->parts, &l->n, 8, &l->arena), MCSEC_OK);
 	l->list[1] = &l->other;
 	l->keys.n = 2;
 	lab_send(l);
@@ -353,8 +353,7 @@ static void a_sender_refuses_a_target_that_is_no_uri(void **state)
 	(void)state;
 	struct lab *l = lab_new();
 	l->parts[1].body = lab_replace(l, l->parts[1].body, "sip:bob@mc.example.org", "bob");
-	assert_int_equal(xml_protect(&l->policy, &l->key, &l->rng, "b", "h", l->parts, &l->n, 8, &l->arena),
-			 MCSEC_E_VALUE);
+	assert_int_equal(xml_protect(&l->policy, &l->key, &l->rng, "h", l->parts, &l->n, 8, &l->arena), MCSEC_E_VALUE);
 	lab_free(l);
 }
 
