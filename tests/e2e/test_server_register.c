@@ -352,10 +352,16 @@ static struct sip_message from_names(const char *one, const char *two)
 	    .source = {.transport = SIP_TLS, .verified = 1, .n_subjects = two ? 2 : 1, .subjects = {one, two}}};
 }
 
+static struct binding *whose(const struct sip_message *rq)
+{
+	struct binding *all[CLIENTS_MAX];
+	int same;
+	return identity_binding(all, identity_bindings(bed.server, rq, all, CLIENTS_MAX), "", &same);
+}
+
 static void a_binding_serves_only_the_peer_that_made_it_and_only_until_it_expires(void **state)
 {
 	(void)state;
-	int same;
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
 	struct binding *b = bindings_of_impu(bed.server->bindings, alice.impu, NULL);
 	assert_non_null(b);
@@ -367,17 +373,17 @@ static void a_binding_serves_only_the_peer_that_made_it_and_only_until_it_expire
 	assert_memory_equal(names, "certificate ", 12);
 	for (char *at = strtok(names + 12, " "); at; at = strtok(NULL, " "))
 		own.source.subjects[own.source.n_subjects++] = at;
-	assert_ptr_equal(identity_binding(bed.server, &own, "", &same), b);
+	assert_ptr_equal(whose(&own), b);
 	assert_true(identity_is(bed.server, &own, &b->row));
 	/* Another certificate may bear her name too (a second device): it is another peer. */
 	struct sip_message other = from_names(alice.impu, "sip:second@" ZONE);
-	assert_null(identity_binding(bed.server, &other, "", &same));
+	assert_null(whose(&other));
 	assert_false(identity_is(bed.server, &other, &b->row));
 	struct sip_message bobs = from_names(bob.impu, NULL);
-	assert_null(identity_binding(bed.server, &bobs, "", &same));
+	assert_null(whose(&bobs));
 	assert_false(identity_is(bed.server, &bobs, &b->row));
 	b->row.expires = db_now();
-	assert_null(identity_binding(bed.server, &own, "", &same));
+	assert_null(whose(&own));
 	forget_all();
 }
 

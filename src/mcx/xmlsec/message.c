@@ -197,7 +197,8 @@ enum mcsec_err xml_open(const struct xml_policy *policy, const struct xml_keys *
 		refuse(out, XML_UNDECRYPTABLE, "signed under one key, encrypted under another");
 		return MCSEC_OK;
 	}
-	if (MCX_FAULT(xml.clear, policy->confidentiality && policy->require_confidentiality && out->seen.clear_sensitive)) {
+	if (MCX_FAULT(xml.clear,
+		      policy->confidentiality && policy->require_confidentiality && out->seen.clear_sensitive)) {
 		refuse(out, XML_UNDECRYPTABLE, "a sensitive value came in clear");
 		return MCSEC_OK;
 	}

@@ -7,6 +7,8 @@
  */
 #include "signature.h"
 
+#include <stdlib.h>
+
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -186,7 +188,7 @@ static int part_of(const struct multipart *m, const char *id, size_t *index)
 			*index = i;
 			n++;
 		}
-	return n == 1;
+	return n > 0 && MCX_CHECK(xml.named_part, n == 1);
 }
 
 /* No transform: the octets of the part. One transform: canonicalisation of it as a document (xml-protection 6). */
@@ -225,7 +227,8 @@ static int verify_reference(const xmlNode *reference, const struct multipart *m,
 	    !part_of(m, id, &index) || MCX_FAULT(xml.signed_once, *covered >> index & 1))
 		return 0;
 	*covered |= (uint32_t)1 << index;
-	return digest_part(child[0], m->parts[index].body, have) && MCX_CHECK(xml.digest, mcsec_equal(have, named, sizeof have));
+	return digest_part(child[0], m->parts[index].body, have) &&
+	       MCX_CHECK(xml.digest, mcsec_equal(have, named, sizeof have));
 }
 
 /* 16 or 32 octets; a shorter MAC is a forgery made easy (XML Signature 1.1, 6.3.1). */
@@ -239,9 +242,9 @@ static int mac_length(const xmlNode *method, size_t *len)
 		return 0;
 	if (!child[0])
 		return 1;
-	if (xml_trimmed_text(child[0], text, sizeof text) != MCSEC_OK)
+	if (xml_trimmed_text(child[0], text, sizeof text) != MCSEC_OK || strspn(text, "0123456789") != strlen(text))
 		return 0;
-	*len = strcmp(text, "128") == 0 ? XML_MAC_LEN / 2 : XML_MAC_LEN;
+	*len = (size_t)atoi(text) / 8;
 	return MCX_CHECK(xml.mac_length, strcmp(text, "128") == 0 || strcmp(text, "256") == 0);
 }
 

@@ -6,6 +6,9 @@
  */
 #include "lab.h"
 
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+
 #include "mcx/xmlsec/element_crypt.h"
 
 static struct lab *sent(void)
@@ -207,9 +210,43 @@ static void other_algorithms(void **state)
 	expect_undecryptable(1, "alg=128-aes-gcm", "alg=128-aes-cbc");
 }
 
+/* A signatures part of one reference whose MAC has eight bits, and is the right one. */
+static void eight_bits_of_the_right_mac(struct lab *l)
+{
+	static const char info[] =
+	    "<CanonicalizationMethod Algorithm=\"http://www.w3.org/TR/2001/REC-xml-c14n-20010315\">"
+	    "</CanonicalizationMethod><SignatureMethod "
+	    "Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256\"><HMACOutputLength>8"
+	    "</HMACOutputLength></SignatureMethod><Reference URI=\"cid:info1@mc.example.org\">"
+	    "<DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"></DigestMethod>"
+	    "<DigestValue>%s</DigestValue></Reference></SignedInfo>";
+	uint8_t octets[32];
+	char digest[BASE64_SIZE(32)], value[BASE64_SIZE(1)], text[2048], canonical[2048];
+	assert_non_null(SHA256(l->m.parts[0].body.p, l->m.parts[0].body.len, octets));
+	base64_encode(OCTETS(octets), digest);
+	snprintf(text, sizeof text, info, digest);
+	int n =
+	    snprintf(canonical, sizeof canonical, "<SignedInfo xmlns=\"http://www.w3.org/2000/09/xmldsig#\">%s", text);
+	assert_non_null(HMAC(EVP_sha256(), l->key.integrity, 16, (uint8_t *)canonical, (size_t)n, octets, NULL));
+	base64_encode((struct octets){octets, 1}, value);
+	uint8_t *start = l->arena.at;
+	wr_text(&l->arena, "<signatures xmlns=\"urn:3gpp:ns:mcpttSignedDoc:1.0\"><Signature "
+			   "xmlns=\"http://www.w3.org/2000/09/xmldsig#\"><SignedInfo>");
+	wr_text(&l->arena, text);
+	wr_text(&l->arena, "<SignatureValue>");
+	wr_text(&l->arena, value);
+	wr_text(&l->arena, "</SignatureValue><KeyInfo><KeyName>LD1OXw==</KeyName></KeyInfo></Signature></signatures>");
+	l->m.parts[1] = l->m.parts[2];
+	l->m.parts[1].body = (struct octets){start, (size_t)(l->arena.at - start)};
+	l->m.n = 2;
+}
+
 static void a_truncated_mac(void **state)
 {
 	(void)state;
+	struct lab *l = sent();
+	eight_bits_of_the_right_mac(l);
+	expect(l, XML_BAD_INTEGRITY);
 	static const char method[] =
 	    "<SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256\"/>";
 	static const char with[] = "<SignatureMethod Algorithm=\"http://www.w3.org/2001/04/xmldsig-more#hmac-sha256\">"
