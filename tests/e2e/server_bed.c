@@ -544,6 +544,8 @@ static void make_message(const struct ua *u, const struct reg *r)
 			 MCSEC_OK);
 }
 
+void (*bed_on_body)(struct ua *u, struct body_out *parts, size_t *n, size_t max);
+
 static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size)
 {
 	static uint8_t xml[16384], base64[MCSEC_IM_MAX * 2];
@@ -570,7 +572,7 @@ static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, siz
 	struct octets mikey = {last_mikey, last_mikey_len};
 	if (r->text)
 		mikey = (struct octets){base64, base64_encode(mikey, (char *)base64)};
-	struct body_out parts[2];
+	struct body_out parts[4];
 	size_t n = 0;
 	if (!r->no_mikey)
 		parts[n++] = (struct body_out){.type = TYPE_MIKEY, .body = mikey, .base64 = r->base64};
@@ -578,6 +580,10 @@ static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, siz
 		parts[n++] =
 		    (struct body_out){.type = TYPE_MCPTT_INFO, .body = r->info ? octets_of(r->info) : wr_result(&xw)};
 	struct writer w = wr_init(out, size);
+	memcpy(u->csk, last_csk, sizeof u->csk);
+	u->csk_id = last_csk_id;
+	if (bed_on_body && n)
+		bed_on_body(u, parts, &n, 4);
 	if (n)
 		assert_int_equal(multipart_write(&w, "bed-boundary-5f0d1", parts, n), MCSEC_OK);
 	return wr_len(&w);
@@ -682,7 +688,7 @@ static size_t invite_body(struct ua *u, const struct inv *i, uint8_t *out, size_
 	     "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n%sa=x-unknown: kept  as it is \r\n"
 	     "m=audio %u RTP/SAVP 97\r\na=rtpmap:97 opus/48000/2\r\na=x-media-level\r\n",
 	     address, address, key, u->media_port);
-	struct body_out parts[3];
+	struct body_out parts[5];
 	size_t n = 0;
 	if (!i->no_sdp)
 		parts[n++] = (struct body_out){.type = TYPE_SDP, .body = octets_of(sdp)};
@@ -690,6 +696,8 @@ static size_t invite_body(struct ua *u, const struct inv *i, uint8_t *out, size_
 	if (!i->no_lists)
 		parts[n++] = (struct body_out){.type = TYPE_RESOURCE_LIST, .body = wr_result(&lw)};
 	struct writer w = wr_init(out, size);
+	if (bed_on_body)
+		bed_on_body(u, parts, &n, 5);
 	assert_int_equal(multipart_write(&w, "bed-boundary-77c2e", parts, n), MCSEC_OK);
 	return wr_len(&w);
 }

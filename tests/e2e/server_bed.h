@@ -34,6 +34,8 @@ struct ua {
 	const char *name;
 	char mcptt_id[64], impu[64], client_id[64], tls[128];
 	struct mcsec_keyset *keys;
+	uint8_t csk[16]; /* of the last REGISTER made */
+	uint32_t csk_id;
 	struct sip_port *port;
 	/* as client */
 	struct sip_dialog *dialog;
@@ -93,6 +95,9 @@ void ua_close(struct ua *u);
 void ua_reconnect(struct ua *u);
 /* Let the server know the settings of that user. */
 void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer);
+
+/* Looks at, and changes, the parts of each body before it is sent (room for max); NULL: nobody does. */
+extern void (*bed_on_body)(struct ua *u, struct body_out *parts, size_t *n, size_t max);
 
 /* What a REGISTER is made of; each test spoils one thing. */
 struct reg {
