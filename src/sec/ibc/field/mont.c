@@ -301,6 +301,30 @@ static const struct mont_backend mont_mulx = {
     .p256_mul = mulx_p256_mul,
 };
 
+/* Products whose reduction waits stay with MULX. */
+static const struct mont_backend mont_ifma = {
+    .name = "ifma",
+    .mul = ifma_mul,
+    .sqr = ifma_sqr,
+    .add = mulx_add,
+    .sub = mulx_sub,
+    .mul_wide = mulx_mul_wide,
+    .wide_add = mulx_wide_add,
+    .wide_sub = mulx_wide_sub,
+    .redc = mulx_redc,
+    .p256_mul = mulx_p256_mul,
+};
+
+static int has_ifma(void)
+{
+#if defined(V8_PLAIN)
+	return 1;
+#else
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512ifma");
+#endif
+}
+
 __attribute__((constructor)) static void choose(void)
 {
 	unsigned a, b = 0, c, d;
@@ -308,7 +332,7 @@ __attribute__((constructor)) static void choose(void)
 	/* AVX2 for the scans of tables; what has ADX has it, unless a hypervisor hides it */
 	if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_BMI2) && (b & bit_ADX) &&
 	    __builtin_cpu_supports("avx2"))
-		mont = &mont_mulx;
+		mont = has_ifma() ? &mont_ifma : &mont_mulx;
 }
 #endif
 
@@ -319,6 +343,8 @@ int mont_force(const char *name)
 #if defined(__x86_64__)
 	else if (strcmp(name, mont_mulx.name) == 0)
 		mont = &mont_mulx;
+	else if (strcmp(name, mont_ifma.name) == 0 && has_ifma())
+		mont = &mont_ifma;
 #endif
 	else
 		return 0;

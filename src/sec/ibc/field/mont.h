@@ -50,10 +50,17 @@ struct mont_backend {
 	void (*p256_mul)(uint64_t r[4], const uint64_t a[4], const uint64_t b[4]);
 };
 
+/* mont_ifma.c: for a b below m 2^1024. */
+void ifma_mul(struct num *r, const struct num *a, const struct num *b, const struct modulus *m);
+void ifma_sqr(struct num *r, const struct num *a, const struct modulus *m);
+
 /* The back end in use: set before main, changed only by tests. */
 extern const struct mont_backend *mont;
 extern const struct mont_backend mont_portable;
-/* "portable" or "mulx". Test only: takes it even where CPUID hides it. 0 when this build has none of that name. */
+/*
+ * "portable", "mulx" or "ifma". Test only: takes "mulx" even where CPUID hides it. 0 when this build, or for "ifma"
+ * this processor, has none of that name.
+ */
 int mont_force(const char *name);
 
 void num_neg(struct num *r, const struct num *a, const struct modulus *m);

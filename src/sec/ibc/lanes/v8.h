@@ -87,6 +87,23 @@ V8_OP v8 v8_hi(v8 r, v8 a, v8 b)
 	V8_EACH r.e[l] += (uint64_t)((unsigned __int128)(a.e[l] & M52) * (b.e[l] & M52) >> 52);
 	return r;
 }
+/* each by its own; 64 and more leave nothing */
+V8_OP v8 v8_shl_each(v8 a, v8 n)
+{
+	V8_EACH a.e[l] = n.e[l] < 64 ? a.e[l] << n.e[l] : 0;
+	return a;
+}
+V8_OP v8 v8_shr_each(v8 a, v8 n)
+{
+	V8_EACH a.e[l] = n.e[l] < 64 ? a.e[l] >> n.e[l] : 0;
+	return a;
+}
+/* lane l of the result is word from[l] of the sixteen of lo and hi */
+V8_OP v8 v8_pick(v8 lo, v8 hi, v8 from)
+{
+	V8_EACH from.e[l] = from.e[l] < 8 ? lo.e[from.e[l]] : hi.e[from.e[l] - 8];
+	return from;
+}
 /* a where the lane's bit is set, else b */
 V8_OP v8 v8_select(lane_mask m, v8 a, v8 b)
 {
@@ -184,6 +201,18 @@ V8_OP v8 v8_shr(v8 a, unsigned n)
 V8_OP v8 v8_sar(v8 a, unsigned n)
 {
 	return _mm512_srai_epi64(a, n);
+}
+V8_OP v8 v8_shl_each(v8 a, v8 n)
+{
+	return _mm512_sllv_epi64(a, n);
+}
+V8_OP v8 v8_shr_each(v8 a, v8 n)
+{
+	return _mm512_srlv_epi64(a, n);
+}
+V8_OP v8 v8_pick(v8 lo, v8 hi, v8 from)
+{
+	return _mm512_permutex2var_epi64(lo, from, hi);
 }
 V8_OP v8 v8_lo(v8 r, v8 a, v8 b)
 {

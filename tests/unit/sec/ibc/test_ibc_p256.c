@@ -18,6 +18,9 @@ static uint64_t seed = 20261122;
 
 static size_t rounds(size_t n)
 {
+#if defined(V8_PLAIN)
+	n = (n + 7) / 8; /* slow */
+#endif
 	return getenv("MCX_LONG") ? n * 100 : n;
 }
 
@@ -26,7 +29,7 @@ static size_t rounds(size_t n)
 static const struct path {
 	const char *mont;
 	int lanes;
-} paths[] = {{"portable", 0}, {"mulx", 0}, {"portable", 1}, {"mulx", 1}};
+} paths[] = {{"portable", 0}, {"mulx", 0}, {"portable", 1}, {"ifma", 1}};
 
 static const char *at_start; /* the back end that the processor calls for */
 
@@ -35,8 +38,8 @@ enum { PATHS = sizeof paths / sizeof *paths };
 /* No if this machine has no such path. */
 static int take(const struct path *p)
 {
-	return (strcmp(p->mont, at_start) == 0 || strcmp(p->mont, mont_portable.name) == 0) && mont_force(p->mont) &&
-	       lanes_force(p->lanes);
+	int known = strcmp(p->mont, "mulx") != 0 || strcmp(at_start, "portable") != 0;
+	return known && mont_force(p->mont) && lanes_force(p->lanes);
 }
 
 /* ---- The oracle ---- */

@@ -33,7 +33,7 @@ enum { WAYS = 3 };
 
 static int use_way(int way)
 {
-	static const char *const names[WAYS] = {"portable", "mulx", "mulx"};
+	static const char *const names[WAYS] = {"portable", "mulx", "ifma"};
 	static const char *at_start;
 	static int lanes_at_start;
 	if (!at_start) {
@@ -42,9 +42,10 @@ static int use_way(int way)
 	}
 	if (way == WAYS)
 		return mont_force(at_start) && lanes_force(lanes_at_start);
-	if (way > 0 && strcmp(at_start, "mulx") != 0)
+	if (way > 0 && strcmp(at_start, "portable") == 0)
 		return 0;
-	return way < 2 ? mont_force(names[way]) && lanes_force(0) : lanes_at_start && lanes_force(1);
+	return way < 2 ? mont_force(names[way]) && lanes_force(0)
+		       : lanes_at_start && mont_force(names[way]) && lanes_force(1);
 }
 
 /* The four points whose order divides 4; class 0 is infinity. */
