@@ -16,6 +16,7 @@
 #include "app/daemon.h"
 #include "app/log.h"
 #include "kms/context.h"
+#include "kms/domain.h"
 #include "kms/issuer/confine.h"
 #include "mcsec/secret.h"
 
@@ -75,23 +76,6 @@ enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out)
 /* ---- the domain
  * -------------------------------------------------------------------------------------------------------- */
 
-void kms_describe(const struct kms_config *c, int64_t now, struct kms_certificate *cert)
-{
-	*cert = (struct kms_certificate){
-	    .role = KMS_ROLE_ROOT,
-	    .valid_from = now,
-	    .valid_to = now + c->validity_days * 86400,
-	    .user_id_format = "2",
-	    .periods = {(uint64_t)c->period, (uint64_t)c->offset},
-	    .parameter_set = 1,
-	};
-	memcpy(cert->kms_uri, c->uri, sizeof cert->kms_uri);
-	snprintf(cert->cert_uri, sizeof cert->cert_uri, "cert1.%.240s", c->uri);
-	memcpy(cert->issuer, c->operator_, sizeof cert->issuer);
-	for (size_t i = 0; i < c->domains.n && i < KMS_MAX_DOMAINS; i++)
-		memcpy(cert->domains[cert->n_domains++], c->domains.item[i], KMS_URI_MAX);
-}
-
 /* 0, -1, or 1: the custody is not there, so the daemon is uninitialised. */
 static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
 {
@@ -124,18 +108,6 @@ static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err
 	return e ? -1 : 0;
 }
 
-static int check_domain(const struct kms *k, char *err, size_t err_size)
-{
-	const struct kms_certificate *have = &k->domain.cert;
-	const struct kms_config *want = k->config;
-	if (strcmp(have->kms_uri, want->uri) == 0 && have->periods.period == (uint64_t)want->period &&
-	    have->periods.offset == (uint64_t)want->offset)
-		return 0;
-	snprintf(err, err_size, "uri, period and offset belong to the domain for ever: it has %s, %llu, %llu",
-		 have->kms_uri, (unsigned long long)have->periods.period, (unsigned long long)have->periods.offset);
-	return -1;
-}
-
 static enum custody_err open_issuer_with(struct kms *k)
 {
 	return issuer_unseal(k->issuer, &k->domain.cert, (struct octets){k->domain.sealed, k->domain.sealed_len});
@@ -150,7 +122,7 @@ static enum custody_err read_and_unseal(struct kms *k, struct kms_db *db)
 	if (e != STORE_ROW)
 		return e == STORE_OK ? CUSTODY_ABSENT : CUSTODY_RESOURCES;
 	k->domain = row;
-	if (check_domain(k, err, sizeof err)) {
+	if (kms_domain_fits(k->config, &k->domain.cert, err, sizeof err)) {
 		log_error("kms.domain-refused", log_text("error", err));
 		return CUSTODY_MALFORMED;
 	}
@@ -207,7 +179,7 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 	}
 	if (made > 0)
 		return 0;
-	if (check_domain(k, err, err_size))
+	if (kms_domain_fits(k->config, &k->domain.cert, err, err_size))
 		return -1;
 	return missing ? 0 : unseal_at_start(k, err, err_size);
 }

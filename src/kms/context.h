@@ -59,8 +59,6 @@ void kms_close(struct kms *k);
 struct period_policy kms_periods(const struct kms *k);
 /* One issue number; STORE_OK or why none can be had. */
 enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out);
-/* The certificate of a domain that is made now, without its keys. */
-void kms_describe(const struct kms_config *c, int64_t now, struct kms_certificate *cert);
 /*
  * Reads the domain again (it may have been made, or have changed its custody, since the start) and opens the seal with
  * the custody as it is now.

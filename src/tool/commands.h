@@ -15,6 +15,7 @@ int cmd_audit(const struct tool_command *c, int argc, char **argv);
 int cmd_login(const struct tool_command *c, int argc, char **argv);
 int cmd_register(const struct tool_command *c, int argc, char **argv);
 int cmd_call(const struct tool_command *c, int argc, char **argv);
+int cmd_kms(const struct tool_command *c, int argc, char **argv);
 int cmd_user(const struct tool_command *c, int argc, char **argv);
 int cmd_explain(const struct tool_command *c, int argc, char **argv);
 int cmd_mikey(const struct tool_command *c, int argc, char **argv);
@@ -28,6 +29,8 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo }, \
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
+	{ "kms", "the master secrets of a KMS: ceremonies at its host; its seal through the admin listener", \
+	  "ceremony init|backup|restore|verify|change | status | seal | unseal  [--dir DIR] [...]", cmd_kms }, \
 	{ "audit", "verify or export the daemons' tamper-evident records, offline", \
 	  "verify|export [idms|kms|server]  [--dir DIR | --db FILE] [...]", cmd_audit }, \
 	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \
