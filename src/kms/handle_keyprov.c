@@ -10,12 +10,11 @@
 #include <stdlib.h>
 
 #include "app/log.h"
+#include "kms/admit.h"
 #include "kms/exchange.h"
 #include "kms/watch.h"
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
-
-enum { HOUR_S = 3600 };
 
 struct job {
 	struct exchange *x;
@@ -77,34 +76,52 @@ static int choose_periods(struct job *j)
 /* ---- may they be had
  * ------------------------------------------------------------------------------------------------------ */
 
-/* Counts of another hour or period begin anew. */
-static void settle(const struct job *j, struct kms_user *u)
+/*
+ * A revoked user is told so: the set of this period with Revoked=true and no key in it (zeroes), so that the client
+ * wipes what it has (kms.md 15A row 14). The record is durable first.
+ */
+static int answer_revoked(struct job *j, const char *uri)
 {
-	int64_t hour = j->x->now - j->x->now % HOUR_S;
-	if (u->hour != hour)
-		u->hour = hour, u->hour_count = 0;
-	if (u->in_period != (int64_t)j->current)
-		u->in_period = (int64_t)j->current, u->period_count = 0;
-}
-
-static int within_limits(const struct job *j, const struct kms_user *u)
-{
-	const struct kms_config *c = j->x->kms->config;
-	return (!c->limit_hour || u->hour_count < c->limit_hour) &&
-	       (!c->limit_period || u->period_count < c->limit_period);
+	const struct kms_certificate *cert = &j->x->kms->domain.cert;
+	struct audit_record r = kms_record(j->x, AUDIT_REFUSED);
+	struct kms_key_set set = {.revoked = 1, .period_no = j->current};
+	struct kms_response out = {.message = KMS_MSG_KEYPROV, .cache_num = -1, .n_sets = 1, .sets = &set};
+	snprintf(set.kms_uri, sizeof set.kms_uri, "%s", cert->kms_uri);
+	snprintf(set.cert_uri, sizeof set.cert_uri, "%s", cert->cert_uri);
+	snprintf(set.user_uri, sizeof set.user_uri, "%s", uri);
+	set.valid_from = (int64_t)(mcsec_period_start(&cert->periods, j->current) - MCSEC_NTP_UNIX);
+	set.valid_to = (int64_t)(mcsec_period_start(&cert->periods, j->current + 1) - MCSEC_NTP_UNIX);
+	set.secret = mcsec_secret_alloc(sizeof *set.secret);
+	if (!set.secret || mcsec_uid(uri, cert->kms_uri, &cert->periods, j->current, set.uid)) {
+		mcsec_secret_free(set.secret);
+		return refuse(j, KMS_R_INTERNAL, NULL);
+	}
+	store_rollback(j->db->store); /* whatever else this request was about to record does not happen */
+	r.target = uri;
+	r.reason = "revoked";
+	j->e = audit_append(j->db->audit, &r, kms_now_ns());
+	if (j->e)
+		store_failed(j);
+	else
+		kms_respond(j->x, &out, 0);
+	mcsec_secret_free(set.secret);
+	return 0;
 }
 
 static int admit(struct job *j, const char *uri, struct kms_user *u)
 {
+	static const enum kms_refusal refusals[] = {[KMS_ADMIT_SUSPENDED] = KMS_R_SUSPENDED,
+						    [KMS_ADMIT_NOT_ENROLLED] = KMS_R_NOT_ENROLLED,
+						    [KMS_ADMIT_TOO_OFTEN] = KMS_R_RATE};
+	const struct kms_config *c = j->x->kms->config;
+	const struct kms_admit_rules rules = {strcmp(c->enrolment, "listed") == 0, c->limit_hour, c->limit_period};
 	j->e = kms_db_user(j->db, uri, u);
 	if (j->e)
 		return store_failed(j);
-	settle(j, u);
-	if (u->state == KMS_USER_SUSPENDED || u->state == KMS_USER_REVOKED)
-		return refuse(j, KMS_R_SUSPENDED, NULL);
-	if (u->state == KMS_USER_UNKNOWN && strcmp(j->x->kms->config->enrolment, "listed") == 0)
-		return refuse(j, KMS_R_NOT_ENROLLED, NULL);
-	return within_limits(j, u) || refuse(j, KMS_R_RATE, "per identity");
+	enum kms_admission a = kms_admit(u, &rules, j->x->now, j->current);
+	if (a == KMS_ADMIT_REVOKED)
+		return answer_revoked(j, uri);
+	return a == KMS_ADMIT_OK || refuse(j, refusals[a], a == KMS_ADMIT_TOO_OFTEN ? "per identity" : NULL);
 }
 
 static int admit_all(struct job *j)
@@ -174,16 +191,9 @@ static int record_set(struct job *j, const struct kms_key_set *set)
 static int record_user(struct job *j, const char *uri)
 {
 	struct kms_user u;
-	int64_t highest = (int64_t)j->period[j->n_periods - 1];
 	if (!admit(j, uri, &u)) /* again: an officer may have suspended the user meanwhile */
 		return 0;
-	if (u.state == KMS_USER_UNKNOWN)
-		u.created = j->x->now;
-	u.state = KMS_USER_ACTIVE;
-	u.last_seen = j->x->now;
-	u.last_period = highest > u.last_period ? highest : u.last_period;
-	u.hour_count++;
-	u.period_count++;
+	kms_admitted(&u, j->x->now, j->period[j->n_periods - 1]);
 	j->e = kms_db_user_put(j->db, uri, &u);
 	return !j->e || store_failed(j);
 }

@@ -459,6 +459,25 @@ static void an_unknown_configuration_key_ends_the_start_with_its_line(void **sta
 
 #define ALICE_PATH "/admin/v1/users/sip%3Aalice%40example.org"
 
+/* One set of this period that says Revoked and holds no key. */
+static void expect_revoked(const char *user)
+{
+	struct http_answer a = keyprov(user);
+	struct kms_response r;
+	struct kms_fault f;
+	uint8_t zero[MCSEC_RSK_LEN] = {0};
+	assert_int_equal(a.status, 200);
+	assert_int_equal(kms_response_read(&r, KMS_ROOT_RESPONSE, (struct octets){a.body, a.body_len}, &f), MCSEC_OK);
+	assert_int_equal(r.n_sets, 1);
+	assert_true(r.sets[0].revoked);
+	assert_string_equal(r.sets[0].user_uri, user);
+	assert_memory_equal(r.sets[0].secret->rsk, zero, MCSEC_RSK_LEN);
+	assert_memory_equal(r.sets[0].secret->ssk, zero, MCSEC_SSK_LEN);
+	assert_memory_equal(r.sets[0].pvt, zero, MCSEC_PVT_LEN);
+	kms_response_free(&r);
+	http_answer_free(&a);
+}
+
 static void mcx_sec_115_a_suspended_user_gets_no_keys_until_resumed(void **state)
 {
 	(void)state;
@@ -478,9 +497,10 @@ static void mcx_sec_115_a_suspended_user_gets_no_keys_until_resumed(void **state
 	assert_int_equal(kl_admin_status(&k, k.officer, "PUT", ALICE_PATH, "{\"state\":\"active\"}"), 200);
 	expect_keyprov(ALICE, 200, 0);
 	assert_int_equal(kl_admin_status(&k, k.officer, "PUT", ALICE_PATH, "{\"state\":\"revoked\"}"), 200);
-	expect_keyprov(ALICE, 403, 40304);
+	expect_revoked(ALICE);
 	assert_int_equal(kl_audited(&k, "\"kms.user.block\""), 2);
-	assert_int_equal(kl_audited(&k, "\"user_suspended\""), 3);
+	assert_int_equal(kl_audited(&k, "\"user_suspended\""), 2);
+	assert_int_equal(kl_audited(&k, "\"reason\":\"revoked\""), 1);
 }
 
 static void with_listed_enrolment_only_listed_identities_get_keys(void **state)
