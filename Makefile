@@ -7,7 +7,7 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test with-tests build run check check-long bench soak docs clean
+.PHONY: help deps deps-test with-tests build run check check-long timing bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (ONCE=1 make run ends after the verdict)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make build    build into ./$(BUILD)/'
 	@echo 'make deps     install the Debian packages the build needs'
 	@echo 'make check-long the same arithmetic and oracle tests with millions of random cases'
+	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
 	@echo 'make soak     the main job again and again (MINUTES=10), watching memory, descriptors and time'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
@@ -56,7 +57,10 @@ check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
 check-long: with-tests
-	@MCX_LONG=1 meson test -C $(BUILD) -t 0 --print-errorlogs ibc_arith ibc_wolfssl
+	@MCX_LONG=1 meson test -C $(BUILD) -t 0 --print-errorlogs ibc_arith ibc_pairing ibc_lanes ibc_wolfssl
+
+timing: with-tests
+	@$(BUILD)/tests/ct/timing_ibc $(SAMPLES)
 
 bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)

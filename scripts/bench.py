@@ -21,13 +21,14 @@ OPS = ['field_mul', 'sakke_load_kms', 'sakke_encapsulate', 'sakke_encapsulate_ba
 
 
 def programs(build):
+    """Their command lines, in which meson names files relative to the built tree."""
     out = subprocess.run(['meson', 'introspect', build, '--benchmarks'], check=True, stdout=subprocess.PIPE, text=True)
     return [(b['cmd'], dict(os.environ, **b['env'])) for b in json.loads(out.stdout)]
 
 
-def run(cmd, env):
+def run(cmd, env, cwd=None):
     """The rows of one program as they come, and its exit code at the end."""
-    with subprocess.Popen(cmd, env=env, stdout=subprocess.PIPE, text=True) as p:
+    with subprocess.Popen(cmd, env=env, cwd=cwd, stdout=subprocess.PIPE, text=True) as p:
         for line in p.stdout:
             if line.startswith('{'):
                 yield line.strip()
@@ -69,11 +70,13 @@ def main():
     a = ap.parse_args()
     if a.tap:
         return tap(a.tap[:1] + ['--quick'] + a.tap[1:])
+    if os.environ.get('PEER'):
+        os.environ['PEER'] = os.path.abspath(os.environ['PEER'])
     rows, failed = [], 0
     extra = (['--quick'] if a.quick else []) + (['--op', a.op] if a.op else [])
     with open(os.path.join(a.build, 'bench.jsonl'), 'w', encoding='utf-8') as f:
         for cmd, env in programs(a.build):
-            for r in run(cmd[:1] + extra + cmd[1:], env):
+            for r in run(cmd[:1] + extra + cmd[1:], env, a.build):
                 if isinstance(r, int):
                     failed += r != 0
                     continue

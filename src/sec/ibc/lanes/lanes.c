@@ -4,7 +4,12 @@
  *
  * Multiplication is Montgomery's, limb by limb of b: in step i the sum takes in the upper halves of a * b[i-1], the
  * lower halves of a * b[i], and the same of p * q, where q makes the lowest limb vanish; then it moves down a limb.
- * A limb of the sum grows by less than 2^52 a term and stays below 2^60 in 20 steps, so carries wait until the end.
+ * A limb of the sum grows by less than 2^52 a term, of which there are at most 8 a step (three pairs and p q, lower and
+ * upper halves), and moves down one place a step: after 20 steps it is below 160 * 2^52 + 2^12 < 2^60, so carries wait
+ * until the end. The multiplier takes the lower 52 bits of a word, so operands are carried numbers, not negative.
+ *
+ * The result is below (sum of a b) / R' + p, where p / R' < 2^-16.7: with three pairs of factors below 8 p it is at
+ * most p + 3 * 64 * 2^-16.7 p, which is nearly reduced (lanes.h).
  */
 #include <string.h>
 
@@ -100,7 +105,7 @@ V8_OP void put(struct lanes *r, const v8 t[LIMBS52])
 	v8_store(r->v[i], t[i]);
 }
 
-/* r = sum of a[k] * b[k] / R' for n <= 3 pairs, each factor below 16 p. */
+/* r = sum of a[k] * b[k] / R' for n <= 3 pairs, each factor below 8 p. */
 V8_OP void dot(struct lanes *r, const struct lanes *const *a, const struct lanes *const *b, int n)
 {
 	v8 t[LIMBS52], q = v8_set(0), last[3], now[3];
@@ -160,7 +165,10 @@ V8_OP void minus(struct lanes *r, const struct lanes *a, const struct lanes *b)
 	put(r, t);
 }
 
-/* Nearly reduce t in (-3p, p + p/256): add p as often as the top limb asks for. */
+/*
+ * Nearly reduce t in (-3p, p + p/256): add p as often as the top limb x asks for. With p' = top 2^988, which is p up to
+ * 2^988: t < 0 exactly if x < 0; below -p' and below -2p' likewise. So what is added to leaves t in [0, p + 2^989).
+ */
 V8_OP void reduce(struct lanes *r, v8 t[LIMBS52])
 {
 	carry(t);
@@ -194,6 +202,7 @@ int lanes_force(int on)
 #else
 int lanes_on;
 
+/* gcc's answer for AVX-512 also asks the system (XGETBV): it is no where the system does not save those registers. */
 int lanes_exist(void)
 {
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
@@ -451,7 +460,7 @@ V8_CODE void lanes_mul_t(struct lanes_fp2 *r, const struct lanes_fp2 *x, const s
 	s[i] = v8_sub(limb(&x->a, i), limb(&bt, i));
 	reduce(&r->a, s);
 	EACH_LIMB(i)
-	s[i] = v8_sub(v8_add(limb(&x->b, i), limb(&at, i)), v8_set(P52[i]));
+	s[i] = v8_sub(v8_add(limb(&x->b, i), limb(&at, i)), v8_set(2 * P52[i])); /* in (-2p, p/128) */
 	reduce(&r->b, s);
 }
 

@@ -101,7 +101,12 @@ V8_OP void down(wide_row *t)
 	t->z = v8_align(zero, t->z, 1);
 }
 
-/* Two products at once, limbs not yet normalised. */
+/*
+ * Two products at once, limbs not yet normalised. A limb takes in four terms below 2^52 a step and moves down one
+ * place, so after 20 steps it is below 80 * 2^52 + 2^12 < 2^59; twice it, or it and a limb of EIGHT_P, is below 2^63.
+ * All limbs are positive and the value is below 2 p, so limb 19 is below that of 2 p and the limbs above are zero:
+ * there EIGHT_P, whose limb 19 is only that of 8 p, has enough to take it from.
+ */
 V8_OP void mul_two(wide_row *r, const struct row *a, const struct row *b, wide_row *s, const struct row *c,
 		   const struct row *d)
 {
