@@ -16,6 +16,8 @@ CASES = [
     ('each TAP line is one test', judged('1..2\nok 1 - a\nok 2 - b\n') == ['ok', 'ok']),
     ('a failed line fails', judged('1..2\nok 1 - a\nnot ok 2 - b\n', 'FAIL', 1) == ['ok', 'fail']),
     ('a skipped line is skipped', judged('1..1\nok 1 - a # SKIP no schemas\n') == ['skip']),
+    ('a test cmocka skips is skipped, by its name',
+     run_tests.parse_tap('1..1\nnot ok 1 # SKIP a\n')[0] == [('skip', 'a')]),
     ('a skipped program is one skip', judged('1..0 # SKIP no schemas\n', 'SKIP') == ['skip']),
     ('a program that prints nothing fails', judged('') == ['fail']),
     ('a program that stops before its plan ends fails', judged('1..3\nok 1 - a\n', 'ERROR', 139) == ['ok', 'fail']),
