@@ -70,6 +70,38 @@ MCSEC_API void mcsec_identity_free(struct mcsec_identity *identity);
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_eccsi_verify(const struct mcsec_identity *signer, const uint8_t *msg,
 							     size_t msg_len, const uint8_t sig[MCSEC_SIG_LEN]);
 
+/*
+ * Signers remembered between verifications: a signer's later signatures cost about a third. Of receivers there is
+ * nothing to remember: encapsulation multiplies points of the KMS alone.
+ *
+ * All memory is taken at once, `bytes` of it (about 2.6 KB a signer); the signer unused for longest leaves for a new
+ * one. Only who signed validly is remembered, under KPAK, identity and PVT together, so that forgeries change nothing
+ * and meet nothing. What leaves is wiped. May be shared between threads (one short lock inside); it outlives changes
+ * of KMS and keys. MCSEC_E_MEMORY; MCSEC_E_NO_SPACE: no room for a single signer.
+ */
+struct mcsec_signers;
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_signers_new(struct mcsec_signers **out, size_t bytes);
+/* Another reference to the same memory, or NULL for NULL; each is given back, the last one wipes. */
+MCSEC_API struct mcsec_signers *mcsec_signers_ref(struct mcsec_signers *signers);
+MCSEC_API void mcsec_signers_free(struct mcsec_signers *signers);
+MCSEC_API void mcsec_signers_forget(struct mcsec_signers *signers); /* all of them; wipes */
+
+struct mcsec_signers_state {
+	size_t bytes;           /* as given to mcsec_signers_new, rounded down        */
+	size_t places, signers; /* how many can be and are remembered                 */
+	uint64_t hits, misses;  /* verifications with and without a table             */
+	uint64_t evicted;       /* signers that left for others                       */
+};
+MCSEC_API void mcsec_signers_look(struct mcsec_signers *signers, struct mcsec_signers_state *out);
+
+/*
+ * mcsec_eccsi_verify for the signer `id` under kms, with the same verdict. signers = NULL: nothing is remembered.
+ * MCSEC_E_LENGTH: id_len not 1..MCSEC_ID_MAX.
+ */
+MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_signers_verify(struct mcsec_signers *signers, struct mcsec_kms *kms,
+							       const uint8_t *id, size_t id_len, const uint8_t *msg,
+							       size_t msg_len, const uint8_t sig[MCSEC_SIG_LEN]);
+
 /* RFC 6508 6.2.1. Deterministic. The SSV is secret: constant time in it. */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_sakke_encapsulate(const struct mcsec_identity *receiver,
 								  const uint8_t ssv[MCSEC_SSV_LEN],

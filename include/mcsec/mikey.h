@@ -54,6 +54,7 @@ struct mcsec_im_book {
 	size_t n_kms;
 	const struct mcsec_im_own *own;
 	size_t n_own;
+	struct mcsec_signers *signers; /* initiators remembered between messages; NULL: none */
 };
 
 /* ---- Parts of a message --------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@
 #include "net/kms_client.h"
 
 enum { MAX_OWN = 8, MAX_SELVES = 2 };
+#define SIGNERS_OCTETS ((size_t)4 << 20) /* about 1,500 initiators remembered */
 
 struct server_book {
 	_Atomic unsigned refs;
@@ -33,6 +34,7 @@ struct server_book {
 struct server_keys {
 	const struct server_config *cfg;
 	char kms_uri[256];
+	struct mcsec_signers *signers; /* NULL: no memory for it; all else goes on */
 	pthread_t thread;
 	pthread_mutex_t lock; /* what follows */
 	pthread_cond_t wake;
@@ -46,6 +48,7 @@ void server_book_release(struct server_book *b)
 		return;
 	kms_keys_free(b->keys, b->tables.n_own);
 	kms_domain_free(&b->home);
+	mcsec_signers_free(b->tables.signers);
 	free(b);
 }
 
@@ -158,6 +161,7 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 		return NULL;
 	}
 	describe(b);
+	b->tables.signers = mcsec_signers_ref(k->signers);
 	return b;
 }
 
@@ -230,7 +234,10 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
 	pthread_cond_init(&k->wake, &steady);
 	pthread_condattr_destroy(&steady);
+	if (mcsec_signers_new(&k->signers, SIGNERS_OCTETS))
+		log_warn("server.no-signers", log_text("detail", "initiators are not remembered"));
 	if (pthread_create(&k->thread, NULL, thread_main, k) != 0) {
+		mcsec_signers_free(k->signers);
 		free(k);
 		return NULL;
 	}
@@ -249,6 +256,7 @@ void server_keys_stop(struct server_keys *k)
 	server_book_release(k->book);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->lock);
+	mcsec_signers_free(k->signers);
 	free(k);
 }
 

@@ -29,7 +29,7 @@
 #define UE_ICSI_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
 #define UE_MCPTT_TAG "+g.3gpp.mcptt"
 
-enum { UE_TEXT = 512, UE_MAX_KEYS = 16, UE_REPLAYS = 4096, UE_BODY = 64 * 1024 };
+enum { UE_TEXT = 512, UE_MAX_KEYS = 16, UE_REPLAYS = 4096, UE_BODY = 64 * 1024, UE_SIGNERS = 64 * 1024 };
 
 /* ---- keys of our own: immutable once made ---- */
 
@@ -132,6 +132,7 @@ struct ue {
 	struct worker_pool *workers;
 	char contact[2 * UE_TEXT], impu[MCSEC_ID_MAX], own_id[MCSEC_ID_MAX];
 	struct mcsec_replay *replay;
+	struct mcsec_signers *signers; /* NULL: no memory for it; all else goes on */
 	struct ca auth;
 	struct sip_timer *auth_timer;
 	struct ue_csk *csk, *csk_new;

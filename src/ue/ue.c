@@ -167,6 +167,7 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 	u->require_protection = 1;
 	snprintf(err, err_size, "no memory, or the random source failed");
 	u->tokens = signin_tokens_new();
+	(void)!mcsec_signers_new(&u->signers, UE_SIGNERS);
 	int ok = !copy_config(u, c) && u->tokens && !mcsec_replay_new(&u->replay, UE_REPLAYS);
 	if (ok)
 		u->store = ue_store_open(u->c.dir, err, err_size);
@@ -200,6 +201,7 @@ void ue_free(struct ue *u)
 	signin_tokens_free(u->tokens);
 	mcsec_secret_free(u->kept);
 	mcsec_replay_free(u->replay);
+	mcsec_signers_free(u->signers);
 	ue_store_close(u->store);
 	pthread_cond_destroy(&u->changed);
 	pthread_mutex_destroy(&u->emit_lock);

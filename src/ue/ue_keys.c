@@ -72,6 +72,7 @@ static void fill_book(struct ue_ring *ring)
 static void install(struct ue *u, struct ue_ring *ring)
 {
 	fill_book(ring);
+	ring->book.signers = u->signers;
 	ring->refs = 1;
 	pthread_mutex_lock(&u->lock);
 	struct ue_ring *old = u->ring;

@@ -75,7 +75,7 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 	    (struct mcsec_im_own){.uri = cfg->psi, .kms_uri = KMS_URI, .period = period_now(), .keys = issue(cfg->psi)};
 	b->own[1] = (struct mcsec_im_own){
 	    .uri = cfg->mdsi, .kms_uri = KMS_URI, .period = period_now(), .keys = issue(cfg->mdsi)};
-	b->tables = (struct mcsec_im_book){&b->kms, 1, b->own, 2};
+	b->tables = (struct mcsec_im_book){.kms = &b->kms, .n_kms = 1, .own = b->own, .n_own = 2};
 	return k;
 }
 
@@ -527,7 +527,7 @@ static void make_message(const struct ua *u, const struct reg *r)
 	struct mcsec_im_kms k = {.uri = KMS_URI, .kms = kms, .periods = periods};
 	const char *initiator = r->initiator ? r->initiator : u->mcptt_id;
 	struct mcsec_im_own own = {initiator, KMS_URI, period_now(), r->keys ? r->keys : u->keys};
-	struct mcsec_im_book book = {&k, 1, &own, 1};
+	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
 	struct mcsec_im_make what = {.kind = r->kind ? r->kind : MCSEC_CSK,
 				     .time = now_ntp() - (uint64_t)r->age,
 				     .initiator = initiator,
@@ -651,7 +651,7 @@ static void make_pck(const struct ua *u, const struct inv *i)
 	const char *target = i->target ? i->target : "sip:bob@mcptt." ZONE;
 	struct mcsec_im_kms k = {.uri = KMS_URI, .kms = kms, .periods = periods};
 	struct mcsec_im_own own = {u->mcptt_id, KMS_URI, period_now(), u->keys};
-	struct mcsec_im_book book = {&k, 1, &own, 1};
+	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
 	struct mcsec_im_make what = {.kind = i->wrong_tag ? MCSEC_CSK : MCSEC_PCK,
 				     .time = now_ntp(),
 				     .initiator = u->mcptt_id,

@@ -113,7 +113,7 @@ static void make_keys(struct lab *l)
 	assert_int_equal(mcsec_period_number(&c->periods, now, &period), MCSEC_OK);
 	for (size_t i = 0; i < IDENTITIES; i++)
 		issue(l, identities[i], period);
-	l->book = (struct mcsec_im_book){&l->kms, 1, l->own, l->n_own};
+	l->book = (struct mcsec_im_book){.kms = &l->kms, .n_kms = 1, .own = l->own, .n_own = l->n_own};
 }
 
 const struct mcsec_im_book *lab_book(const struct lab *l)

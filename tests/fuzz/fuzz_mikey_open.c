@@ -26,7 +26,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 static struct mcsec_im_kms kms = {.uri = KMS, .periods = {2592000, 0}, .compat = 15};
 static struct mcsec_im_own own[3];
-static struct mcsec_im_book book = {&kms, 1, own, 3};
+static struct mcsec_im_book book = {.kms = &kms, .n_kms = 1, .own = own, .n_own = 3};
 static size_t secret_before;
 static struct {
 	unsigned long cases, parsed, reached, opened;

@@ -123,37 +123,88 @@ enum mcsec_err mcsec_eccsi_sign(const struct mcsec_keyset *keys, const struct mc
 	return err;
 }
 
-enum mcsec_err eccsi_verify_with(const struct p256_comb *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
-				 const uint8_t sig[MCSEC_SIG_LEN])
+/* The scalars of J = [s HE]G + [s r]Y. */
+struct to_verify {
+	struct n256 s_he, s_r;
+};
+
+static enum mcsec_err verify_begin(struct to_verify *v, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+				   const uint8_t sig[MCSEC_SIG_LEN])
 {
-	struct p256_affine pvt, J;
-	struct p256_point p;
-	struct n256 r, s, h, he;
-	uint8_t he_octets[32], x[32];
-	/* 1: PVT on the curve; s in [1, n - 1]; r below p follows from the comparison in 4, r not 0 likewise */
-	if (p256_load(&pvt, sig + 64) || !scalar_load(&s, sig + 32))
+	struct n256 r, s, he;
+	uint8_t he_octets[32];
+	/* 1: s in [1, n - 1]; r below p follows from the comparison in 4, r not 0 likewise */
+	if (!scalar_load(&s, sig + 32))
 		return MCSEC_E_SIGNATURE;
 	(void)scalar_load(&r, sig);
 	/* 2: HE = hash(HS | r | M) */
 	const struct octets parts[] = {{hs, MCSEC_HS_LEN}, {sig, 32}, msg};
 	hash_parts(he_octets, parts, 3);
 	(void)scalar_load(&he, he_octets);
-	(void)scalar_load(&h, hs);
-	/* 3: Y = [HS]PVT + KPAK; J = [s]([HE]G + [r]Y) as [s r HS]PVT + [s r]KPAK + [s HE]G */
-	scalar_mul(&r, &r, &s);
-	scalar_mul(&h, &h, &r);
-	scalar_mul(&he, &he, &s);
-	p256_mul_public(&p, &h, &pvt);
-	p256_add_comb_public(&p, kpak, &r);
-	if (p256_is_infinity(&p)) /* [s r]Y: Y is infinity, or r = 0 mod n, which no signer sends */
+	scalar_mul(&v->s_r, &r, &s);
+	scalar_mul(&v->s_he, &he, &s);
+	return MCSEC_OK;
+}
+
+/* p = [s r]Y */
+static enum mcsec_err verify_end(struct p256_point *p, const struct to_verify *v, const uint8_t sig[MCSEC_SIG_LEN])
+{
+	struct p256_affine J;
+	uint8_t x[32];
+	if (p256_is_infinity(p)) /* Y is infinity, or r = 0 mod n, which no signer sends */
 		return MCSEC_E_SIGNATURE;
-	p256_add_comb_public(&p, NULL, &he);
+	p256_add_comb_public(p, NULL, &v->s_he);
 	/* 4: J is finite, J_x = r as octets (hence r < p), and not 0 */
-	if (!p256_to_affine(&J, &p))
+	if (!p256_to_affine(&J, p))
 		return MCSEC_E_SIGNATURE;
 	p256_store_x(x, &J);
 	static const uint8_t zero[32];
 	return memcmp(x, sig, 32) == 0 && memcmp(x, zero, 32) != 0 ? MCSEC_OK : MCSEC_E_SIGNATURE;
+}
+
+enum mcsec_err eccsi_verify_with(const struct p256_comb *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+				 const uint8_t sig[MCSEC_SIG_LEN])
+{
+	struct p256_affine pvt;
+	struct p256_point p;
+	struct to_verify v;
+	struct n256 h;
+	/* 1: PVT on the curve */
+	if (p256_load(&pvt, sig + 64) || verify_begin(&v, hs, msg, sig))
+		return MCSEC_E_SIGNATURE;
+	/* 3: Y = [HS]PVT + KPAK; J = [s]([HE]G + [r]Y) as [s r HS]PVT + [s r]KPAK + [s HE]G */
+	(void)scalar_load(&h, hs);
+	scalar_mul(&h, &h, &v.s_r);
+	p256_mul_public(&p, &h, &pvt);
+	p256_add_comb_public(&p, kpak, &v.s_r);
+	return verify_end(&p, &v, sig);
+}
+
+enum mcsec_err eccsi_verify_known(const struct p256_split *y, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+				  const uint8_t sig[MCSEC_SIG_LEN])
+{
+	struct p256_point p;
+	struct to_verify v;
+	if (verify_begin(&v, hs, msg, sig))
+		return MCSEC_E_SIGNATURE;
+	/* 3: J = [s r]Y + [s HE]G */
+	p256_mul_split_public(&p, y, &v.s_r);
+	return verify_end(&p, &v, sig);
+}
+
+void eccsi_know(struct p256_split *y, const struct mcsec_kms *kms, const uint8_t hs[MCSEC_HS_LEN],
+		const uint8_t pvt[MCSEC_PVT_LEN])
+{
+	struct p256_affine a;
+	struct p256_point p, kpak;
+	struct n256 h;
+	(void)p256_load(&a, pvt);
+	(void)scalar_load(&h, hs);
+	p256_mul_public(&p, &h, &a);
+	p256_from(&kpak, &kms->kpak_point);
+	p256_add(&p, &p, &kpak);
+	(void)p256_to_affine(&a, &p); /* a signature verified: Y is finite */
+	p256_split_new(y, &a);
 }
 
 enum mcsec_err mcsec_eccsi_verify(const struct mcsec_identity *signer, const uint8_t *msg, size_t msg_len,

@@ -88,6 +88,15 @@ enum mcsec_err eccsi_sign_with(const struct mcsec_keyset *keys, const struct n25
 /* 5.2.2 with the given HS. */
 enum mcsec_err eccsi_verify_with(const struct p256_comb *kpak, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
 				 const uint8_t sig[MCSEC_SIG_LEN]);
+/* The same with Y of a signer remembered from a signature that verified. */
+enum mcsec_err eccsi_verify_known(const struct p256_split *y, const uint8_t hs[MCSEC_HS_LEN], struct octets msg,
+				  const uint8_t sig[MCSEC_SIG_LEN]);
+/* Y = [HS]PVT + KPAK, where that is known to be finite, as a table. */
+void eccsi_know(struct p256_split *y, const struct mcsec_kms *kms, const uint8_t hs[MCSEC_HS_LEN],
+		const uint8_t pvt[MCSEC_PVT_LEN]);
+/* mcsec_signers_new and _free in memory of the caller, aligned to 64; NULL if there is not room for one signer. */
+struct mcsec_signers *signers_place(void *memory, size_t bytes);
+void signers_end(struct mcsec_signers *signers);
 /* 5.1.1 with the given v in [1, n - 1]: ssk, pvt and hs of *out. MCSEC_E_SCALAR: take another v. */
 enum mcsec_err eccsi_pair_with(const struct mcsec_master *master, const struct n256 *v, struct octets id,
 			       struct mcsec_issued *out);

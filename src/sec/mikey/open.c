@@ -106,16 +106,15 @@ enum mcsec_err mcsec_im_begin(struct mcsec_im_job **out, const struct mcsec_im_b
 static enum mcsec_err verify(struct mcsec_im_job *job)
 {
 	const struct mikey_sign *sign = &job->m.sign;
-	struct mcsec_identity *signer;
-	enum mcsec_err err = mcsec_identity_new(&signer, job->kms_i->kms, job->box->im.initiator_uid, MCSEC_UID_LEN);
-	if (err)
-		return job_fail(job, err, MCSEC_NO_OFFSET, CLAUSE_SIGN, "the signer's identity cannot be made");
-	err = mcsec_eccsi_verify(signer, job->msg, sign->signed_len, sign->sig.p);
+	struct mcsec_signers *signers = job->book->signers;
+	const uint8_t *uid = job->box->im.initiator_uid;
+	enum mcsec_err err = mcsec_signers_verify(signers, job->kms_i->kms, uid, MCSEC_UID_LEN, job->msg,
+						  sign->signed_len, sign->sig.p);
 	if (err && job->kms_i->compat & MCSEC_COMPAT_SHORT_SIGN) {
-		err = mcsec_eccsi_verify(signer, job->msg, sign->signed_len - SIGN_HEAD, sign->sig.p);
+		err = mcsec_signers_verify(signers, job->kms_i->kms, uid, MCSEC_UID_LEN, job->msg,
+					   sign->signed_len - SIGN_HEAD, sign->sig.p);
 		job->box->im.notes |= err ? 0 : MCSEC_NOTE_SHORT_SIGN;
 	}
-	mcsec_identity_free(signer);
 	if (err == MCSEC_E_SIGNATURE)
 		err = MCSEC_E_BAD_SIGNATURE;
 	return MCX_FAULT(im.signature, err)

@@ -154,7 +154,8 @@ static int make_book(const struct tool_command *c, struct mikey_files *files)
 	for (size_t d = 0; d < files->n_docs && rc < 0; d++)
 		for (size_t i = 0; i < files->docs[d].n_sets && rc < 0; i++)
 			rc = add_key_set(c, files, &files->docs[d].sets[i]);
-	files->book = (struct mcsec_im_book){files->kms, files->n_kms, files->own, files->n_own};
+	files->book =
+	    (struct mcsec_im_book){.kms = files->kms, .n_kms = files->n_kms, .own = files->own, .n_own = files->n_own};
 	return rc;
 }
 

@@ -84,4 +84,12 @@ void p256_mul_g(struct p256_point *r, const struct n256 *k);
 void p256_add_comb_public(struct p256_point *r, const struct p256_comb *c, const struct n256 *k); /* r += [k]base */
 void p256_mul_public(struct p256_point *r, const struct n256 *k, const struct p256_affine *a);    /* r = [k]a */
 
+/* For a that comes again: odd[i][k] = (2k + 1) 2^(64 i) a. */
+enum { P256_SPLIT_PARTS = 4, P256_SPLIT_ODD = 8 };
+struct p256_split {
+	struct p256_affine odd[P256_SPLIT_PARTS][P256_SPLIT_ODD];
+};
+void p256_split_new(struct p256_split *s, const struct p256_affine *a);
+void p256_mul_split_public(struct p256_point *r, const struct p256_split *s, const struct n256 *k); /* r = [k]a */
+
 #endif

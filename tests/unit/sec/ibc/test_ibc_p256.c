@@ -169,6 +169,39 @@ static void multiples_of_random_scalars_are_those_of_libcrypto(void **state)
 	}
 }
 
+/* Multiples by the table of four parts, and by the plain way, of G and of another point. */
+static void a_remembered_points_multiples_are_those_of_the_point(void **state)
+{
+	(void)state;
+	uint8_t k[32];
+	struct n256 scalar, one;
+	struct p256_point p, q;
+	struct p256_affine a;
+	struct p256_split table;
+	for (int point = 0; point < 2; point++) {
+		memset(k, 0, sizeof k);
+		k[31] = point ? 77 : 1;
+		(void)scalar_load(&one, k);
+		p256_mul_g(&p, &one);
+		assert_true(p256_to_affine(&a, &p));
+		p256_split_new(&table, &a);
+		for (size_t i = 0; i < 600 + rounds(600); i++) {
+			if (i < 256)
+				power_of_two(k, (unsigned)i);
+			else if (i < 300)
+				around_n(k, (int)i - 278);
+			else if (i < 310)
+				memset(k, i == 300 ? 0 : 0xff, i < 302 ? 32 : i - 300);
+			else
+				assert_int_equal(test_fill(&seed, k, sizeof k), MCSEC_OK);
+			(void)scalar_load(&scalar, k);
+			p256_mul_split_public(&p, &table, &scalar);
+			p256_mul_public(&q, &scalar, &a);
+			assert_true(p256_equal(&p, &q));
+		}
+	}
+}
+
 static void the_paths_asked_for_are_the_ones_in_use(void **state)
 {
 	(void)state;
@@ -193,6 +226,7 @@ int main(void)
 	    cmocka_unit_test(multiples_of_edge_scalars_are_those_of_libcrypto),
 	    cmocka_unit_test(the_scalar_whose_two_halves_are_equal_is_served),
 	    cmocka_unit_test(multiples_of_random_scalars_are_those_of_libcrypto),
+	    cmocka_unit_test(a_remembered_points_multiples_are_those_of_the_point),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
