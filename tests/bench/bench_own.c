@@ -112,7 +112,7 @@ static void world_free(struct world *w)
 
 static enum mcsec_err make(struct world *w, size_t sender, const char *to, uint8_t *out, size_t *len)
 {
-	const struct mcsec_im_book book = {&w->im_kms, 1, &w->own[sender], 1};
+	const struct mcsec_im_book book = {&w->im_kms, 1, &w->own[sender], 1, NULL};
 	const struct mcsec_im_make what = {.kind = MCSEC_PCK,
 					   .k_id = UINT32_C(0x1a1b2c3d),
 					   .key = the_key,
@@ -139,7 +139,7 @@ static int op_create(void *ctx)
 static int op_open(void *ctx)
 {
 	struct world *w = ctx;
-	const struct mcsec_im_book book = {&w->im_kms, 1, &w->receiver, 1};
+	const struct mcsec_im_book book = {&w->im_kms, 1, &w->receiver, 1, NULL};
 	const struct mcsec_im_expect expect = {.now = AT};
 	size_t i = w->next++ % w->senders;
 	struct mcsec_im *im;
