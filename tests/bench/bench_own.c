@@ -19,7 +19,7 @@
 #include "mcsec/secret.h"
 #include "sec/ibc/field/fp.h"
 
-enum { SENDERS = 64, MANY = 64 };
+enum { SENDERS = 64, MANY = 256, BATCH = 64 };
 #define AT      UINT64_C(3968438400)
 #define THE_KMS "kms.bench.example"
 
@@ -68,6 +68,7 @@ struct world {
 	uint8_t message[SENDERS][MCSEC_IM_MAX];
 	size_t len[SENDERS], senders, next;
 	unsigned threads;
+	size_t sets; /* of one batch of key sets: BATCH against a peer, MANY with threads */
 	uint64_t fresh;
 };
 
@@ -171,27 +172,27 @@ static int op_issue_batch(void *ctx)
 	static uint8_t id[MANY][32];
 	struct world *w = ctx;
 	struct mcsec_issue_job job[MANY];
-	for (size_t i = 0; i < MANY; i++) {
+	for (size_t i = 0; i < w->sets; i++) {
 		w->fresh++;
 		memcpy(id[i], &w->fresh, sizeof w->fresh);
 		job[i] = (struct mcsec_issue_job){id[i], 32, w->fresh, &set[i], MCSEC_OK};
 	}
-	enum mcsec_err err = mcsec_master_issue_batch(w->master, &mcsec_rng_system, job, MANY, w->threads);
+	enum mcsec_err err = mcsec_master_issue_batch(w->master, &mcsec_rng_system, job, w->sets, w->threads);
 	mcsec_wipe(set, sizeof set);
 	return err != MCSEC_OK;
 }
 
 static int op_encap_batch(void *ctx)
 {
-	static uint8_t id[4 * MANY][32], sed[4 * MANY][MCSEC_SED_LEN];
+	static uint8_t id[MANY][32], sed[MANY][MCSEC_SED_LEN];
 	struct world *w = ctx;
-	struct mcsec_encap_job job[4 * MANY];
-	for (size_t i = 0; i < 4 * MANY; i++) {
+	struct mcsec_encap_job job[MANY];
+	for (size_t i = 0; i < MANY; i++) {
 		w->fresh++;
 		memcpy(id[i], &w->fresh, sizeof w->fresh);
 		job[i] = (struct mcsec_encap_job){id[i], 32, the_key, sed[i], MCSEC_OK};
 	}
-	return mcsec_sakke_encapsulate_batch(w->kms, job, 4 * MANY, w->threads) != MCSEC_OK;
+	return mcsec_sakke_encapsulate_batch(w->kms, job, MANY, w->threads) != MCSEC_OK;
 }
 
 /* ---- What bench_ibc.c runs ---- */
@@ -201,6 +202,7 @@ struct own own_new(const struct bench *b)
 	struct world *w = world_new(b);
 	prepare_messages(w, b->window_us > 0 ? SENDERS : 2);
 	w->threads = 1;
+	w->sets = BATCH;
 	return (struct own){w, op_create, op_open, op_issue_batch};
 }
 
@@ -249,7 +251,7 @@ void bench_threads(const struct bench *b, const cpu_set_t *allowed, struct own *
 		const char *op;
 		bench_op *run;
 		int n;
-	} ops[] = {{"sakke_encapsulate_batch", op_encap_batch, 4 * MANY}, {"kms_issue_batch", op_issue_batch, MANY}};
+	} ops[] = {{"sakke_encapsulate_batch", op_encap_batch, MANY}, {"kms_issue_batch", op_issue_batch, MANY}};
 	struct world *w = own->ctx;
 	cpu_set_t cores, one;
 	if (!wanted(b, "sakke_encapsulate_batch kms_issue_batch, two threads"))
@@ -260,6 +262,7 @@ void bench_threads(const struct bench *b, const cpu_set_t *allowed, struct own *
 	}
 	sched_getaffinity(0, sizeof one, &one);
 	sched_setaffinity(0, sizeof cores, &cores);
+	w->sets = MANY;
 	for (size_t o = 0; o < sizeof ops / sizeof *ops; o++) {
 		double t[2][ROUNDS_MAX];
 		for (int r = 0; r < b->rounds; r++)
@@ -271,5 +274,6 @@ void bench_threads(const struct bench *b, const cpu_set_t *allowed, struct own *
 		row(ops[o].op, "mcsec, 2 threads", "mcsec, 1 thread", 0, 1, ops[o].n, both, alone / both);
 	}
 	w->threads = 1;
+	w->sets = BATCH;
 	sched_setaffinity(0, sizeof one, &one);
 }

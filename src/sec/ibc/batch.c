@@ -100,7 +100,7 @@ struct issue_batch {
 	const struct mcsec_master *master;
 	const struct mcsec_rng *rng;
 	struct mcsec_issue_job *jobs;
-	size_t n;
+	size_t n, together; /* how many stand under one equation */
 };
 
 static void issue_block(void *ctx, size_t block)
@@ -129,13 +129,12 @@ static void issue_block(void *ctx, size_t block)
 	mcsec_secret_free(rsk);
 }
 
-/* CHECK_TOGETHER sets under one equation; where it fails, each by its own. */
+/* So many sets under one equation; where it fails, each by its own. */
 static void check_block(void *ctx, size_t block)
 {
 	struct issue_batch *b = ctx;
-	struct mcsec_issue_job *at = b->jobs + block * CHECK_TOGETHER, good[CHECK_TOGETHER];
-	size_t here = b->n - block * CHECK_TOGETHER < CHECK_TOGETHER ? b->n - block * CHECK_TOGETHER : CHECK_TOGETHER;
-	size_t n = 0;
+	struct mcsec_issue_job *at = b->jobs + block * b->together, good[CHECK_TOGETHER];
+	size_t left = b->n - block * b->together, here = left < b->together ? left : b->together, n = 0;
 	for (size_t i = 0; i < here; i++)
 		if (!at[i].err)
 			good[n++] = at[i];
@@ -160,10 +159,15 @@ enum mcsec_err mcsec_master_issue_batch(const struct mcsec_master *master, const
 					struct mcsec_issue_job *jobs, size_t n, unsigned threads)
 {
 	enum { WORTH_ONE_EQUATION = 16 };
-	struct issue_batch b = {master, rng, jobs, n};
+	struct issue_batch b = {master, rng, jobs, n, CHECK_TOGETHER};
 	run(issue_block, &b, blocks_of(n), threads);
+	/* a small batch is shared out, so that no thread stands by while one works on the only equation */
+	if (threads > 1 && n < threads * (size_t)CHECK_TOGETHER)
+		b.together = (n + threads - 1) / threads;
+	if (b.together < WORTH_ONE_EQUATION)
+		b.together = WORTH_ONE_EQUATION;
 	if (n >= WORTH_ONE_EQUATION && !master->check_every_rsk)
-		run(check_block, &b, (n + CHECK_TOGETHER - 1) / CHECK_TOGETHER, threads);
+		run(check_block, &b, (n + b.together - 1) / b.together, threads);
 	for (size_t i = 0; i < n; i++)
 		if (jobs[i].err)
 			return jobs[i].err;
