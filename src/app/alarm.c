@@ -45,13 +45,13 @@ void alarm_raise(enum alarm a, const char *detail)
 	if (was && (now - said < AGAIN_MS || !atomic_compare_exchange_strong(&alarms[a].said_ms, &said, now)))
 		return;
 	atomic_store(&alarms[a].said_ms, now);
-	log_error("alarm.raised", log_text("alarm", names[a]), log_text("detail", detail));
+	log_error("alarm.raised", log_text("name", names[a]), log_text("detail", detail));
 }
 
 void alarm_clear(enum alarm a)
 {
 	if (atomic_load(&alarms[a].raised) && atomic_exchange(&alarms[a].raised, 0))
-		log_info("alarm.cleared", log_text("alarm", names[a]));
+		log_info("alarm.cleared", log_text("name", names[a]));
 }
 
 /* ---- database ---- */

@@ -2,8 +2,8 @@
 /*
  * alarm.h - what an operator has to know at once, as log events of stable names (docs/operations.md lists them).
  *
- *	{"level":"error","event":"alarm.raised","alarm":"database","detail":"full: ..."}
- *	{"level":"info","event":"alarm.cleared","alarm":"database"}
+ *	{"level":"error","event":"alarm.raised","name":"database","detail":"full: ..."}
+ *	{"level":"info","event":"alarm.cleared","name":"database"}
  *
  * An alarm is raised once, said again each minute while its cause lasts, and cleared once. Thread-safe.
  */

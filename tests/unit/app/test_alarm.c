@@ -46,10 +46,10 @@ static void an_alarm_is_said_once_and_cleared_once(void **state)
 	(void)state;
 	log_open("test", LOG_LEVEL_INFO);
 	const char *text = said(raise_thrice_and_clear_twice);
-	assert_int_equal(count(text, "\"alarm\":\"database\""), 2);
+	assert_int_equal(count(text, "\"name\":\"database\""), 2);
 	assert_int_equal(
 	    count(text,
-		  "\"event\":\"alarm.raised\",\"alarm\":\"database\",\"detail\":\"full: database or disk is full\""),
+		  "\"event\":\"alarm.raised\",\"name\":\"database\",\"detail\":\"full: database or disk is full\""),
 	    1);
 	assert_int_equal(count(text, "\"event\":\"alarm.cleared\""), 1);
 	assert_false(alarm_is_raised(ALARM_DATABASE));
