@@ -124,7 +124,7 @@ def main():
 
     rows = collect(run_meson(a.build, a.suite, ''), '')
     if a.sanitized:
-        rows += collect(run_meson(a.sanitized, ['unit', 'vector'], 'sanitized'), 'sanitized')
+        rows += collect(run_meson(a.sanitized, ['unit', 'vector', 'sanitized'], 'sanitized'), 'sanitized')
 
     here = os.path.dirname(os.path.abspath(__file__))
     if a.bite:
