@@ -17,7 +17,7 @@ help:
 	@echo 'make check-long the same arithmetic and oracle tests with millions of random cases'
 	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
-	@echo 'make soak     the main job again and again (MINUTES=10), watching memory, descriptors and time'
+	@echo 'make soak     each daemon killed 200 times under load; then the main job again and again (MINUTES=10)'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
 	@echo 'make clean    remove the build folders (never a domain)'
 
@@ -65,7 +65,8 @@ timing: with-tests
 bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
-soak: build
+soak: with-tests
+	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash server_kill
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
 
 docs:

@@ -11,6 +11,7 @@ or descriptors still grow over the last two thirds of the rounds.
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def without_hourly_limit(folder):
     with open(path, encoding='utf-8') as f:
         text = f.read()
     with open(path, 'w', encoding='utf-8') as f:
-        f.write(text + 'limit_hour = 0\nlimit_period = 0\n')
+        f.write(re.sub(r'^(limit_hour|limit_period) = \d+$', r'\1 = 0', text, flags=re.M))
 
 
 def main():
