@@ -263,7 +263,7 @@ class Domain:
             self.call('down', self.dir)
             for name, lines in EASY.items():
                 with open(os.path.join(self.dir, name, 'conf'), 'r+', encoding='utf-8') as f:
-                    text = f.read().replace('limit_hour = 600', 'limit_hour = 0').replace('limit_period = 20000', 'limit_period = 0')
+                    text = re.sub(r'^(limit_hour|limit_period) = \d+$', r'\1 = 0', f.read(), flags=re.M)
                     f.seek(0)
                     f.truncate()
                     f.write(text + lines)
