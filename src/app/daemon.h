@@ -45,5 +45,7 @@ const char *daemon_config_path(void);
 int daemon_reload(char *err, size_t err_size);
 /* Only the hardening; for tools that handle keys. */
 void daemon_harden(void);
+/* Of that, what a command may do too: no core, no tracing by the environment. Before the first thread. */
+void harden_memory(void);
 
 #endif

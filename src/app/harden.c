@@ -5,6 +5,7 @@
  */
 #include "app/daemon.h"
 
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,11 +19,22 @@ static void raise_limit(int resource)
 	}
 }
 
+/* The environment must not make a library write our traffic in clear: sofia-sip its messages, libcurl and others TLS
+ * keys. */
+void harden_memory(void)
+{
+	static const char *const tracing[] = {"TPORT_DUMP", "TPORT_LOG", "TPORT_DEBUG",
+					      "NTA_DEBUG",  "SU_DEBUG",  "SSLKEYLOGFILE"};
+	for (size_t i = 0; i < sizeof tracing / sizeof *tracing; i++)
+		unsetenv(tracing[i]);
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
 void daemon_harden(void)
 {
-	prctl(PR_SET_DUMPABLE, 0);
+	harden_memory();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	raise_limit(RLIMIT_MEMLOCK); /* secret memory is locked */
 	raise_limit(RLIMIT_NOFILE);
 	umask(077);

@@ -25,6 +25,8 @@ int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
 	umask(077); /* what it writes holds keys, passwords or speech */
+	/* And so does its memory: no core of it, nor of the supervisor it becomes. */
+	harden_memory();
 	if (argc < 2) {
 		print_commands(stderr);
 		return TOOL_USAGE;
