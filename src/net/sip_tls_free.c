@@ -11,6 +11,10 @@
  * The second leak is the list of names it reads from each peer's certificate (X509V3_EXT_d2i, then the method's i2v):
  * both results are used within one function, so each thread gives back the last ones when the next come.
  *
+ * And the list of ciphers: the library sets its own, with CBC and without forward secrecy, and has no option for
+ * another. For its contexts the list becomes that of our HTTPS ports: TLS 1.2 and 1.3, ephemeral keys, AEAD
+ * (TS 33.210 6.2).
+ *
  * Every other caller gets what it asked for. A library that frees by itself (its upstream does now) would free twice:
  * sip_tls_free_wanted() looks at the version, and test_sip_port counts that nothing is left and nothing is freed twice.
  */
@@ -54,6 +58,20 @@ __attribute__((visibility("default"))) int SSL_shutdown(SSL *ssl)
 	BIO_up_ref(SSL_get_rbio(ssl));
 	SSL_free(ssl);
 	return rc;
+}
+
+/* ---- ciphers ---- */
+
+__attribute__((visibility("default"))) int SSL_CTX_set_cipher_list(SSL_CTX *ctx, const char *list)
+{
+	static int (*real)(SSL_CTX *, const char *);
+	if (!real)
+		next_symbol("SSL_CTX_set_cipher_list", &real, sizeof real);
+	if (!real)
+		return 0;
+	if (!called_by_sofia(__builtin_return_address(0)))
+		return real(ctx, list);
+	return SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) == 1 && real(ctx, "ECDHE+AESGCM:ECDHE+CHACHA20");
 }
 
 /* ---- names of the peer's certificate ---- */
