@@ -14,6 +14,8 @@ static inline pid_t kp_child(pid_t parent)
 {
 	char path[64], line[256];
 	pid_t found = 0;
+	if (parent <= 0)
+		return 0; /* the children of 0 are the machine's own */
 	DIR *d = opendir("/proc");
 	for (struct dirent *e = readdir(d); e && !found; e = readdir(d)) {
 		int pid = atoi(e->d_name), ppid = 0;
