@@ -43,6 +43,13 @@ static inline pid_t kp_issuer(const struct kms_lab *k)
 	return kp_child(kp_keeper(k));
 }
 
+/* Never a group of processes, which 0 would mean. */
+static inline void kp_kill(pid_t pid)
+{
+	assert_true(pid > 1);
+	kill(pid, SIGKILL);
+}
+
 /* A number of /proc/PID/status, -1 if the process is gone. */
 static inline long kp_status(pid_t pid, const char *key)
 {

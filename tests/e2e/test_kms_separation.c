@@ -262,7 +262,7 @@ static void when_the_issuer_is_killed_requests_are_503_and_service_returns_by_it
 	kl_start(&k);
 	assert_int_equal(keyprov_status(ALICE), 200);
 	pid_t first = kp_issuer(&k);
-	kill(first, SIGKILL);
+	kp_kill(first);
 	kp_until(kp_issuer(&k) != first && kp_issuer(&k) != 0);
 	int status = 503;
 	kp_until((status = keyprov_status(ALICE)) == 200 || status != 503);
@@ -278,7 +278,7 @@ static void an_issuer_that_is_not_to_be_restarted_stays_down_until_unsealed(void
 	(void)state;
 	kl_configure(&k, LAB_UNLIMITED "issuer_restart = false\n");
 	kl_start(&k);
-	kill(kp_issuer(&k), SIGKILL);
+	kp_kill(kp_issuer(&k));
 	kp_until(page_says("/readyz", "issuer-down"));
 	assert_int_equal(keyprov_status(ALICE), 503);
 	assert_true(page_says("/metrics", "mcx_kms_issuer_up 0"));
@@ -291,7 +291,7 @@ static void an_issuer_that_an_officer_sealed_is_not_opened_by_its_death(void **s
 	(void)state;
 	kl_start(&k);
 	assert_int_equal(kl_admin_status(&k, k.officer, "POST", "/admin/v1/seal", NULL), 200);
-	kill(kp_issuer(&k), SIGKILL);
+	kp_kill(kp_issuer(&k));
 	kp_until(log_says("kms.issuer-died"));
 	assert_true(page_says("/readyz", "sealed"));
 	assert_int_equal(keyprov_status(ALICE), 503);
@@ -317,7 +317,7 @@ static void without_its_keeper_the_front_end_ends_in_order(void **state)
 	int status;
 	kl_start(&k);
 	pid_t issuer = kp_issuer(&k);
-	kill(kp_keeper(&k), SIGKILL);
+	kp_kill(kp_keeper(&k));
 	assert_int_equal(waitpid(k.pid, &status, 0), k.pid);
 	k.pid = 0;
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
