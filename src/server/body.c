@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* body.c - reading a request's body; application/mikey in its two spellings (mikey 9). */
+/* body.c - reading a request's body. */
 #include "server/body.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "mcsec/mikey.h"
 #include "mcsec/secret.h"
+#include "mcx/doc/mikey_body.h"
 #include "sec/base/check.h"
-#include "sec/base/text.h"
-
-/*
- * Binary as it is; or base64 text, told by its first characters `ARo` (01 1a: version 1, type 26) or `mikey ARo`.
- * Text is decoded into `scratch`. A text that does not decode stays as it is: the parser refuses it as malformed.
- */
-static struct octets mikey_octets(struct octets in, uint8_t *scratch, size_t size)
-{
-	static const char name[] = "mikey ";
-	const char *text = (const char *)in.p;
-	size_t len = in.len, n;
-	if (len > sizeof name - 1 && memcmp(text, name, sizeof name - 1) == 0) {
-		text += sizeof name - 1;
-		len -= sizeof name - 1;
-	}
-	while (len && isspace((unsigned char)text[len - 1]))
-		len--;
-	if (len < 3 || memcmp(text, "ARo", 3) != 0 || base64_decode(text, len, scratch, size, &n) != MCSEC_OK)
-		return in;
-	return (struct octets){scratch, n};
-}
 
 static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_size)
 {
@@ -43,7 +22,7 @@ static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_
 	if (sdp)
 		out->sdp = sdp->body;
 	if (im)
-		out->mikey = mikey_octets(im->body, mikey, mikey_size);
+		out->mikey = mikey_body(im->body, mikey, mikey_size);
 	if (info && mcptt_info_read(info->body, &out->info) != MCSEC_OK)
 		return BODY_BROKEN;
 	out->has_info = info != NULL;

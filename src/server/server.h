@@ -123,6 +123,8 @@ void register_tick(struct server *s);
 /* Drop a binding and end its calls, as an officer or a revocation wants. 0, or -1 if it is busy or unknown. */
 int register_revoke(struct server *s, int64_t binding);
 
+void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
+
 void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
 /* Silent calls, calls read back after a restart. */
 void call_tick(struct server *s);

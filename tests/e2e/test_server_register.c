@@ -706,6 +706,45 @@ static void unknown_methods_schemes_and_extensions_are_refused_by_their_own_code
 	assert_int_equal(send_raw("OPTIONS", uri, NULL), 200);
 }
 
+/* sip 3 row 15, at the server: nothing is stored, whoever sends. */
+static void a_message_of_no_known_kind_is_415_or_403_and_a_strangers_404_141(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *type, *body;
+		int status;
+	} rows[] = {
+	    {"text/plain", "hello", 415},
+	    {"application/vnd.3gpp.mcptt-info+xml", "<mcpttinfo xmlns=\"urn:3gpp:ns:mcpttInfo:1.0\"/>", 403},
+	    {"multipart/mixed;boundary=b", "no boundary here", 400},
+	};
+	char uri[128];
+	snprintf(uri, sizeof uri, "sip:sip." ZONE ":%u;transport=tls", bed.server->sips_number);
+	struct sip_header h = {"P-Preferred-Service", ICSI_MCPTT};
+	struct sip_request rq = {
+	    .method = "MESSAGE",
+	    .uri = uri,
+	    .from = alice.impu,
+	    .to = PSI,
+	    .with = {.n_headers = 1, .headers = &h, .content_type = rows[0].type, .body = octets_of(rows[0].body)}};
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_info = 1, .no_mikey = 1}), 200);
+	alice.status = 0;
+	assert_non_null(sip_send(alice.port, &rq, ua_response, &alice));
+	wait_until(&alice.status, 1);
+	assert_int_equal(alice.status, 404);
+	assert_int_equal(alice.warning, 141);
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 200);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		rq.with.content_type = rows[i].type;
+		rq.with.body = octets_of(rows[i].body);
+		alice.status = 0;
+		assert_non_null(sip_send(alice.port, &rq, ua_response, &alice));
+		wait_until(&alice.status, 1);
+		assert_int_equal(alice.status, rows[i].status);
+		assert_int_equal(alice.warning, 0);
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -773,6 +812,7 @@ int main(void)
 	    cmocka_unit_test(the_sealing_key_is_refused_when_others_can_read_it_or_it_is_lost),
 	    cmocka_unit_test(with_a_passphrase_the_sealing_key_itself_rests_sealed),
 	    cmocka_unit_test(a_configuration_with_an_unknown_rule_is_refused),
+	    cmocka_unit_test(a_message_of_no_known_kind_is_415_or_403_and_a_strangers_404_141),
 	    cmocka_unit_test(unknown_methods_schemes_and_extensions_are_refused_by_their_own_codes),
 	};
 	return cmocka_run_group_tests_name("server_register", tests, set_up, tear_down);
