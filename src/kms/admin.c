@@ -258,6 +258,10 @@ static const struct {
     {"GET", "extcerts", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_list_extcerts},
     {"POST", "extcerts", 0, 0, ADMIN_OFFICER, admin_import_extcert},
     {"POST", "extcerts", 2, 0, ADMIN_OFFICER, admin_change_extcert},
+    {"GET", "transportkeys", 1, 0, ADMIN_OFFICER | ADMIN_USER_ADMIN | ADMIN_AUDITOR, admin_list_transport},
+    {"POST", "transportkeys", 1, 0, ADMIN_OFFICER, admin_make_transport},
+    {"POST", "transportkeys", 2, 0, ADMIN_OFFICER | ADMIN_USER_ADMIN, admin_change_transport},
+    {"GET", "krrs", 0, 0, ADMIN_OFFICER | ADMIN_AUDITOR, admin_list_krrs},
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

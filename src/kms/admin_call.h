@@ -37,4 +37,10 @@ void admin_accept_clock(struct call *c);
 void admin_make_checkpoint(struct call *c);
 void admin_reload(struct call *c);
 
+/* admin_transport.c: TrK and InK of a user; reports of redirect responses. */
+void admin_list_transport(struct call *c);
+void admin_make_transport(struct call *c);
+void admin_change_transport(struct call *c);
+void admin_list_krrs(struct call *c);
+
 #endif

@@ -13,6 +13,8 @@
 #include "kms/exchange.h"
 #include "kms/watch.h"
 #include "mcsec/secret.h"
+#include "kms/protect/protect.h"
+#include "mcx/xmlsec/kms_sign.h"
 
 enum { RETRY_SEALED_S = 30, RETRY_STORE_S = 5, RETRY_RATE_S = 1 };
 
@@ -28,16 +30,20 @@ static const struct refusal {
     [KMS_R_STALE_TIME] = {400, 40004, "stale_time", 0},
     [KMS_R_BAD_URI] = {400, 40005, "bad_uri", 0},
     [KMS_R_BAD_TIME] = {400, 40005, "bad_time", 0},
+    [KMS_R_SIGNATURE_REQUIRED] = {401, 40103, "signature_required", 0},
     [KMS_R_BAD_SIGNATURE] = {401, 40103, "bad_signature", 0},
+    [KMS_R_REPLAY] = {401, 40103, "replay", 0},
     [KMS_R_NOT_PERMITTED] = {403, 40302, "identity_not_permitted", 0},
     [KMS_R_PERIOD] = {403, 40303, "period_not_permitted", 0},
     [KMS_R_SUSPENDED] = {403, 40304, "user_suspended", 0},
+    [KMS_R_NO_TRK] = {403, 40305, "no_trk", 0},
     [KMS_R_NOT_ENROLLED] = {403, 40307, "not_enrolled", 0},
     [KMS_R_UNKNOWN_REQUEST] = {404, 40401, "unknown_request", 0},
     [KMS_R_NO_CERTIFICATE] = {404, 40402, "no_certificate", 0},
     [KMS_R_METHOD] = {405, 40501, "method", 0},
     [KMS_R_MEDIA] = {415, 41501, "media_type", 0},
     [KMS_R_UNKNOWN_TRK] = {409, 40901, "unknown_trk", 0},
+    [KMS_R_UNKNOWN_INK] = {409, 40901, "unknown_ink", 0},
     [KMS_R_RATE] = {429, 42901, "rate_limited", RETRY_RATE_S},
     [KMS_R_INTERNAL] = {500, 50001, "internal", 0},
     [KMS_R_SEALED] = {503, 50301, "sealed", RETRY_SEALED_S},
@@ -57,7 +63,8 @@ const char *kms_caller_uri(const struct exchange *x)
 static const char *media_type(const struct exchange *x)
 {
 	const char *accept = http_request_header(x->rq, "Accept", NULL);
-	int text = accept && strcasestr(accept, "text/xml") && !strcasestr(accept, "application/xml");
+	int text = accept ? strcasestr(accept, "text/xml") && !strcasestr(accept, "application/xml")
+			  : strcmp(x->kms->config->response_media_type, "text/xml") == 0;
 	return text ? "text/xml; charset=utf-8" : "application/xml; charset=utf-8";
 }
 
@@ -70,12 +77,15 @@ static int write_response(struct exchange *x, struct kms_response *r, int status
 	memcpy(r->kms_id, c->node, sizeof c->node);
 	snprintf(r->client_req_url, sizeof r->client_req_url, "%s",
 		 x->has_body && x->request.client_req_url[0] ? x->request.client_req_url : x->url);
-	size_t size = kms_response_bound(r);
+	r->rel13 = strcmp(c->schema, "rel13") == 0;
+	size_t size = kms_response_bound(r) + KMS_SIGNATURE_BOUND;
 	uint8_t *body = malloc(size);
 	if (!body)
 		return -1;
 	struct writer w = wr_init(body, size);
-	kms_response_write(&w, r);
+	if (protect_wrap(x, r))
+		w.err = MCSEC_E_CRYPTO;
+	protect_write(x, &w, r);
 	if (w.err) { /* never half a document, and no key left behind */
 		mcsec_wipe(body, size);
 		free(body);
@@ -98,11 +108,9 @@ void kms_respond(struct exchange *x, struct kms_response *r, int secret)
 
 struct audit_record kms_record(const struct exchange *x, enum audit_outcome outcome)
 {
-	static const char *const types[] = {[KMS_OP_INIT] = "kms.init",
-					    [KMS_OP_KEYPROV] = "kms.provision",
-					    [KMS_OP_CERT] = "kms.cert",
-					    [KMS_OP_CERTCACHE] = "kms.cert-cache",
-					    [KMS_OP_LOOKUP] = "kms.lookup"};
+	static const char *const types[] = {[KMS_OP_INIT] = "kms.init",     [KMS_OP_KEYPROV] = "kms.provision",
+					    [KMS_OP_CERT] = "kms.cert",     [KMS_OP_CERTCACHE] = "kms.cert-cache",
+					    [KMS_OP_LOOKUP] = "kms.lookup", [KMS_OP_REDIRECT] = "domain.external-use"};
 	struct audit_record r = {.class_ = 'K',
 				 .type = types[x->op],
 				 .outcome = outcome,

@@ -58,6 +58,20 @@ const struct config_option kms_options[] = {
     {"enforce_time", CONFIG_BOOL, AT(enforce_time), "false", NO_RANGE},
     {"lenient_client_req_url", CONFIG_BOOL, AT(lenient_url), "true", NO_RANGE},
     {"time_tolerance", CONFIG_INT, AT(time_tolerance), "30", 1, 86400},
+    {"protect", CONFIG_TEXT, AT(protect), "off", NO_RANGE},
+    {"transport_key", CONFIG_PATH, AT(transport_key), "", NO_RANGE},
+    {"wrap_keys", CONFIG_TEXT, AT(wrap_keys), "auto", NO_RANGE},
+    {"sign_responses", CONFIG_TEXT, AT(sign_responses), "auto", NO_RANGE},
+    {"require_signed_request", CONFIG_BOOL, AT(require_signed_request), "false", NO_RANGE},
+    {"wrap_uri", CONFIG_TEXT, AT(wrap_uri), "3gpp", NO_RANGE},
+    {"wrap_always_padded", CONFIG_BOOL, AT(wrap_always_padded), "false", NO_RANGE},
+    {"rel13_hmac128", CONFIG_BOOL, AT(rel13_hmac128), "false", NO_RANGE},
+    {"transport_roll_days", CONFIG_INT, AT(transport_roll_days), "0", 0, 36500},
+    {"compat_rel13", CONFIG_BOOL, AT(compat_rel13), "false", NO_RANGE},
+    {"schema", CONFIG_TEXT, AT(schema), "rel15", NO_RANGE},
+    {"response_media_type", CONFIG_TEXT, AT(response_media_type), "application/xml", NO_RANGE},
+    {"krr_ca", CONFIG_PATH, AT(krr_ca), "", NO_RANGE},
+    {"krr_day", CONFIG_INT, AT(krr_day), "200", 1, 1000000},
     {"limit_hour", CONFIG_INT, AT(limit_hour), "20", 0, 1000000},
     {"limit_period", CONFIG_INT, AT(limit_period), "60", 0, 1000000},
     {"limit_source", CONFIG_INT, AT(limit_source), "50", 0, 1000000},
@@ -92,6 +106,32 @@ static int refuse(char *err, size_t size, const char *sentence)
 	return -1;
 }
 
+static const struct {
+	size_t at;
+	const char *one, *two, *three, *sentence;
+} choices[] = {
+    {offsetof(struct kms_config, protect), "off", "trk", "trk+ink", "protect is \"off\", \"trk\" or \"trk+ink\""},
+    {offsetof(struct kms_config, wrap_keys), "auto", "always", "never",
+     "wrap_keys is \"auto\", \"always\" or \"never\""},
+    {offsetof(struct kms_config, sign_responses), "auto", "never", "auto", "sign_responses is \"auto\" or \"never\""},
+    {offsetof(struct kms_config, wrap_uri), "3gpp", "strict", "3gpp", "wrap_uri is \"3gpp\" or \"strict\""},
+    {offsetof(struct kms_config, schema), "rel15", "rel13", "rel15", "schema is \"rel15\" or \"rel13\""},
+    {offsetof(struct kms_config, response_media_type), "application/xml", "text/xml", "text/xml",
+     "response_media_type is \"application/xml\" or \"text/xml\""},
+};
+
+static const char *wrong_choice(const struct kms_config *c)
+{
+	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+		const char *v = (const char *)c + choices[i].at;
+		if (strcmp(v, choices[i].one) && strcmp(v, choices[i].two) && strcmp(v, choices[i].three))
+			return choices[i].sentence;
+	}
+	if (strcmp(c->protect, "off") == 0 && (c->require_signed_request || strcmp(c->wrap_keys, "always") == 0))
+		return "require_signed_request and wrap_keys = \"always\" need protect";
+	return NULL;
+}
+
 int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 {
 	if (c->offset >= c->period)
@@ -104,6 +144,11 @@ int kms_config_complete(struct kms_config *c, char *err, size_t err_size)
 		return refuse(err, err_size, "memory_lock is \"warn\" or \"required\"");
 	if (c->revocations[0] && !c->revocations_cert[0])
 		return refuse(err, err_size, "revocations needs revocations_cert, which the identity server accepts");
+	if (wrong_choice(c))
+		return refuse(err, err_size, wrong_choice(c));
+	if (!c->transport_key[0] &&
+	    snprintf(c->transport_key, sizeof c->transport_key, "%.4000s.transport-key", c->database) < 0)
+		return refuse(err, err_size, "database is too long");
 	if (c->no_token_status == 402)
 		return refuse(err, err_size, "no_token_status is 401 or 403");
 	for (size_t i = 0; i < c->servers.n; i++)

@@ -38,6 +38,15 @@ struct kms_config {
 	char enrolment[16]; /* "token" or "listed" */
 	int enforce_time, lenient_url;
 	int64_t time_tolerance;
+	char protect[16];             /* "off", "trk" or "trk+ink": the security extension (kms.md 10) */
+	char transport_key[KMS_PATH]; /* the file with the key that seals TrK and InK */
+	char wrap_keys[16], sign_responses[16], wrap_uri[16];
+	int require_signed_request, wrap_always_padded, rel13_hmac128;
+	int64_t transport_roll_days; /* age at which TrK and InK are replaced; 0: never */
+	int compat_rel13;            /* documents of Rel-13 are read; written: schema = "rel13" */
+	char schema[16], response_media_type[32];
+	char krr_ca[KMS_PATH];                          /* trust anchors for processors of redirect responses */
+	int64_t krr_day;                                /* reports a reporter may make in a day */
 	int64_t limit_hour, limit_period, limit_source;      /* 0: none */
 	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t threads, busy_ms;

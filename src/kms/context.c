@@ -187,14 +187,40 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 /* ---- the identity server's keys
  * --------------------------------------------------------------------------------------- */
 
-static struct token_keys *read_key_file(const char *path)
+/* A small file, whole; it lives until the next one. */
+static struct octets read_file(const char *path)
 {
 	static uint8_t text[JWKS_MAX];
 	FILE *f = fopen(path, "re");
 	size_t n = f ? fread(text, 1, sizeof text, f) : 0;
 	if (f)
 		fclose(f);
-	return n && n < sizeof text ? token_keys_parse((struct octets){text, n}) : NULL;
+	return (struct octets){text, n < sizeof text ? n : 0};
+}
+
+static struct token_keys *read_key_file(const char *path)
+{
+	struct octets text = read_file(path);
+	return text.len ? token_keys_parse(text) : NULL;
+}
+
+/* The key that seals TrK and InK, and the anchors for redirect responses. */
+static int open_protection(struct kms *k, char *err, size_t err_size)
+{
+	const struct kms_config *c = k->config;
+	if (strcmp(c->protect, "off") != 0) {
+		k->seal = transport_seal_open(c->transport_key, err, err_size);
+		if (!k->seal)
+			return -1;
+	}
+	if (c->krr_ca[0]) {
+		k->krr_trust = krr_trust_new(read_file(c->krr_ca));
+		if (!k->krr_trust) {
+			snprintf(err, err_size, "no certificate in %s", c->krr_ca);
+			return -1;
+		}
+	}
+	return 0;
 }
 
 static int open_keys(struct kms *k, char *err, size_t err_size)
@@ -273,8 +299,8 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 	}
 	if (!k || !k->sources || !k->refusals)
 		snprintf(err, err_size, "no memory");
-	else if (!open_issuer(k, err, err_size) && !open_keys(k, err, err_size) && !open_store(k, err, err_size) &&
-		 !confine(k, err, err_size))
+	else if (!open_issuer(k, err, err_size) && !open_keys(k, err, err_size) && !open_protection(k, err, err_size) &&
+		 !open_store(k, err, err_size) && !confine(k, err, err_size))
 		return k;
 	kms_close(k);
 	return NULL;
@@ -296,6 +322,8 @@ void kms_close(struct kms *k)
 	kms_pool_free(k->pool);
 	jwks_cache_free(k->jwks);
 	token_keys_free(k->file_keys);
+	transport_seal_free(k->seal);
+	krr_trust_free(k->krr_trust);
 	issuer_free(k->issuer);
 	limit_free(k->sources);
 	limit_free(k->refusals);

@@ -14,6 +14,8 @@
 #include "kms/issuer.h"
 #include "kms/limit.h"
 #include "kms/period.h"
+#include "kms/protect/seal.h"
+#include "mcx/xmlsec/kms_krr.h"
 #include "net/bearer.h"
 
 struct kms_watch;
@@ -28,6 +30,8 @@ struct kms {
 	struct bearer bearer;         /* realm and statuses; its keys are those below */
 	struct jwks_cache *jwks;      /* keys of the identity server, or */
 	struct token_keys *file_keys; /* keys from a file */
+	struct transport_seal *seal;  /* NULL while protect is off */
+	struct krr_trust *krr_trust;  /* NULL: no redirect response can be verified */
 	struct limit *sources;
 	struct limit *refusals; /* how many refusals of strangers are audited */
 	struct numbers {

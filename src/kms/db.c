@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "kms/db_watch.h"
+#include "kms/protect/table.h"
 
 static const char tables[] =
     /* certificate: the document as it is served; sealed: the master secrets under the passphrase file */
@@ -35,7 +36,7 @@ static const char external_certificates[] =
 
 struct kms_pool {
 	struct store_options options;
-	const char *migrations[4];
+	const char *migrations[6];
 	char *path, *node;
 	pthread_mutex_t lock;
 	struct kms_db *idle;
@@ -87,6 +88,8 @@ struct kms_pool *kms_pool_new(const char *path, const char *node, unsigned busy_
 	p->migrations[1] = tables;
 	p->migrations[2] = external_certificates;
 	p->migrations[3] = kms_db_watch_tables;
+	p->migrations[4] = tkey_migration;
+	p->migrations[5] = kms_krr_migration;
 	p->options = (struct store_options){.path = p->path,
 					    .migrations = p->migrations,
 					    .n_migrations = sizeof p->migrations / sizeof *p->migrations,

@@ -93,6 +93,25 @@ enum store_err kms_db_ext_each(struct kms_db *db, int all, int64_t *cache_num,
 /* STORE_ROW: the served certificate of this KMS stands in *out; STORE_OK: there is none. */
 enum store_err kms_db_external(struct kms_db *db, const char *kms_uri, struct kms_certificate *out);
 
+/* ---- reports of redirect responses (db_krr.c) ---- */
+
+extern const char kms_krr_migration[];
+
+struct kms_krr_row {
+	int64_t id, received;
+	char reporter[KMS_URI_MAX], receiver[KMS_URI_MAX], kms[KMS_URI_MAX]; /* kms: the first proposed, "" none */
+	char verdict[16], alerts[128];
+	struct octets body; /* as received */
+};
+/* In the caller's transaction. STORE_CONFLICT: the same report of the same reporter is there. */
+enum store_err kms_db_krr_put(struct kms_db *db, const struct kms_krr_row *row);
+/* Reports of this reporter since `from`; and whether one since `from` gives the receiver another KMS. */
+enum store_err kms_db_krr_counts(struct kms_db *db, const struct kms_krr_row *row, int64_t from, int64_t *reports,
+				 int64_t *others);
+/* The newest first, at most `limit`. */
+enum store_err kms_db_krr_each(struct kms_db *db, int64_t limit, void (*each)(void *ctx, const struct kms_krr_row *r),
+			       void *ctx);
+
 /* A certificate document of ours read back: STORE_ROW or STORE_BROKEN. */
 enum store_err kms_db_certificate(struct octets xml, struct kms_certificate *out);
 

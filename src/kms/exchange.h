@@ -21,7 +21,7 @@ struct kms_caller {
 	char identity[KMS_CALLER_MAX][KMS_URI_MAX];
 };
 
-enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERTCACHE, KMS_OP_CERT, KMS_OP_LOOKUP };
+enum kms_op { KMS_OP_INIT, KMS_OP_KEYPROV, KMS_OP_CERTCACHE, KMS_OP_CERT, KMS_OP_LOOKUP, KMS_OP_REDIRECT };
 
 struct exchange {
 	struct kms *kms;
@@ -35,7 +35,8 @@ struct exchange {
 	struct kms_caller caller; /* n > 0 once authenticated */
 	int has_body;
 	struct kms_request request;
-	char url[KMS_URL_MAX]; /* of this request */
+	struct protection *protection; /* protect/protect.h; NULL while there is none */
+	char url[KMS_URL_MAX];         /* of this request */
 };
 
 enum kms_refusal {
@@ -45,7 +46,9 @@ enum kms_refusal {
 	KMS_R_STALE_TIME,
 	KMS_R_BAD_URI,
 	KMS_R_BAD_TIME,
+	KMS_R_SIGNATURE_REQUIRED,
 	KMS_R_BAD_SIGNATURE,
+	KMS_R_REPLAY,
 	KMS_R_NOT_PERMITTED,
 	KMS_R_PERIOD,
 	KMS_R_SUSPENDED,
@@ -54,7 +57,9 @@ enum kms_refusal {
 	KMS_R_NO_CERTIFICATE,
 	KMS_R_METHOD,
 	KMS_R_MEDIA,
+	KMS_R_NO_TRK,
 	KMS_R_UNKNOWN_TRK,
+	KMS_R_UNKNOWN_INK,
 	KMS_R_RATE,
 	KMS_R_INTERNAL,
 	KMS_R_SEALED,
@@ -88,6 +93,9 @@ void kms_handle_keyprov(struct exchange *x);
 void kms_handle_certcache(struct exchange *x);
 void kms_handle_cert(struct exchange *x);
 void kms_handle_lookup(struct exchange *x);
+void kms_handle_redirect(struct exchange *x);
+/* handle_lookup.c: does the directory serve this target by one of these KMSs? -1: the target is not known. */
+int kms_directory_agrees(const struct exchange *x, const char *target, const char (*kms)[KMS_URI_MAX], size_t n);
 /* handle_init.c: the durable record of certificates given out; 1, or 0 and answered. */
 int kms_record_certificates(struct exchange *x, int64_t cache_num);
 

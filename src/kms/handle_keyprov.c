@@ -245,6 +245,8 @@ void kms_handle_keyprov(struct exchange *x)
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && steps[i](&j); i++)
 		;
 	kms_pool_give(x->kms->pool, j.db, j.e);
+	for (size_t i = 0; i < j.n_sets; i++)
+		free(j.sets[i].wrapped);
 	mcsec_secret_free(j.secrets);
 	free(j.sets);
 }

@@ -15,6 +15,7 @@
 struct lookup {
 	const struct exchange *x;
 	size_t n, n_permitted;
+	int matched;
 	char found[KMS_MAX_LOOKUP][KMS_URI_MAX];
 	char permitted[KMS_MAX_CERTS][KMS_URI_MAX]; /* ours first */
 };
@@ -53,13 +54,14 @@ static int matches(const char *pattern, size_t len, const char *uri)
 	return n == len && memcmp(uri, pattern, len) == 0;
 }
 
-static void look_in_our_domains(struct lookup *l)
+static void look_in_our_domains(struct lookup *l, const char *target)
 {
 	const struct kms_certificate *own = &l->x->kms->domain.cert;
 	char pattern[KMS_URI_MAX + 2];
 	for (size_t i = 0; i < own->n_domains; i++) {
 		snprintf(pattern, sizeof pattern, "*@%s", own->domains[i]);
-		if (matches(pattern, strlen(pattern), l->x->arg)) {
+		if (matches(pattern, strlen(pattern), target)) {
+			l->matched = 1;
 			add_found(l, own->kms_uri, strlen(own->kms_uri));
 			return;
 		}
@@ -67,19 +69,35 @@ static void look_in_our_domains(struct lookup *l)
 }
 
 /* An entry is "pattern=KMS URI, preferred first, separated by blanks". */
-static void look_in_directory(struct lookup *l)
+static void look_in_directory(struct lookup *l, const char *target)
 {
 	const struct config_list *directory = &l->x->kms->config->directory;
 	for (size_t i = 0; i < directory->n; i++) {
 		const char *entry = directory->item[i], *equals = strrchr(entry, '=');
-		if (!matches(entry, (size_t)(equals - entry), l->x->arg))
+		if (!matches(entry, (size_t)(equals - entry), target))
 			continue;
+		l->matched = 1;
 		for (const char *k = equals + 1 + strspn(equals + 1, " "); *k; k += strspn(k, " ")) {
 			size_t len = strcspn(k, " ");
 			add_found(l, k, len);
 			k += len;
 		}
 	}
+}
+
+int kms_directory_agrees(const struct exchange *x, const char *target, const char (*kms)[KMS_URI_MAX], size_t n)
+{
+	struct lookup *l = calloc(1, sizeof *l);
+	if (!l)
+		return -1;
+	l->x = x;
+	for (size_t i = 0; i < n && i < KMS_MAX_CERTS; i++)
+		memcpy(l->permitted[l->n_permitted++], kms[i], KMS_URI_MAX);
+	look_in_our_domains(l, target);
+	look_in_directory(l, target);
+	int verdict = l->matched ? l->n > 0 : -1;
+	free(l);
+	return verdict;
 }
 
 void kms_handle_lookup(struct exchange *x)
@@ -98,8 +116,8 @@ void kms_handle_lookup(struct exchange *x)
 	if (e) {
 		kms_refuse_store(x, e, "external certificates");
 	} else if (kms_record_certificates(x, num)) {
-		look_in_our_domains(l);
-		look_in_directory(l);
+		look_in_our_domains(l, x->arg);
+		look_in_directory(l, x->arg);
 		memcpy(r.lookup_uri, x->arg, sizeof r.lookup_uri);
 		r.n_lookup = l->n;
 		r.lookup = l->found;

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include <libxml/tree.h>
+
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/protect/protect.h"
 #include "kms/watch.h"
 #include "sec/base/text.h"
 
@@ -26,6 +29,7 @@ static const struct {
     [KMS_OP_CERTCACHE] = {"certcache", 0, 1, kms_handle_certcache},
     [KMS_OP_CERT] = {"cert", 1, 1, kms_handle_cert},
     [KMS_OP_LOOKUP] = {"lookup", 1, 1, kms_handle_lookup},
+    [KMS_OP_REDIRECT] = {"redirect", 0, 0, kms_handle_redirect},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -124,31 +128,50 @@ static int check_arguments(struct exchange *x)
 /* ---- the body
  * ------------------------------------------------------------------------------------------------------------- */
 
-/*
- * No InK or TrK is known here, so no signature can be good: an unknown key is answered like a wrong MAC (kms.md 10.3).
- */
+static int bad_xml(struct exchange *x, enum mcsec_err e, const struct kms_fault *f)
+{
+	if (e == MCSEC_E_UNSUPPORTED)
+		return refuse(x, KMS_R_MEDIA, "not UTF-8");
+	log_warn("kms.bad-xml", log_text("element", f->element), log_int("line", f->line),
+		 log_text("detail", f->detail));
+	return refuse(x, KMS_R_BAD_XML, f->element[0] ? f->element : f->detail);
+}
+
+static void note_client_error(const struct exchange *x)
+{
+	if (!x->request.client_error.code)
+		return;
+	metric_add(&kms_metrics[KMS_M_CLIENT_ERRORS], 1);
+	log_warn("kms.client-error", log_text("user", x->request.user_uri),
+		 log_int("code", x->request.client_error.code), log_text("msg", x->request.client_error.msg));
+}
+
+/* One document all the way: what the signature was verified over is what is read. */
+static int read_body(struct exchange *x, struct _xmlDoc *doc)
+{
+	struct kms_fault f;
+	int is_signed = xmlStrcmp(xmlDocGetRootElement(doc)->name, (const xmlChar *)"SignedKmsRequest") == 0;
+	if (!(is_signed ? protect_signature(x, doc) : protect_unsigned(x)))
+		return 0;
+	enum mcsec_err e = kms_request_of(&x->request, x->kms->config->compat_rel13 ? KMS_REL13 : 0, doc, &f);
+	if (e)
+		return bad_xml(x, e, &f);
+	x->has_body = 1;
+	note_client_error(x);
+	return 1;
+}
+
 static int check_body(struct exchange *x)
 {
 	struct kms_fault f;
 	if (x->rq->body.len == 0)
-		return 1;
-	enum mcsec_err e = kms_request_read(&x->request, x->rq->body, &f);
-	if (e == MCSEC_E_UNSUPPORTED)
-		return refuse(x, KMS_R_MEDIA, "not UTF-8");
-	if (x->request.is_signed)
-		return refuse(x, KMS_R_BAD_SIGNATURE, NULL);
-	if (e) {
-		log_warn("kms.bad-xml", log_text("element", f.element), log_int("line", f.line),
-			 log_text("detail", f.detail));
-		return refuse(x, KMS_R_BAD_XML, f.element[0] ? f.element : f.detail);
-	}
-	x->has_body = 1;
-	if (x->request.client_error.code) {
-		metric_add(&kms_metrics[KMS_M_CLIENT_ERRORS], 1);
-		log_warn("kms.client-error", log_text("user", x->request.user_uri),
-			 log_int("code", x->request.client_error.code), log_text("msg", x->request.client_error.msg));
-	}
-	return 1;
+		return protect_unsigned(x);
+	struct _xmlDoc *doc = kms_parse(x->rq->body, KMS_MAX_REQUEST, &f);
+	if (!doc)
+		return bad_xml(x, f.code, &f);
+	int ok = read_body(x, doc);
+	kms_parsed_free(doc);
+	return ok;
 }
 
 static int kms_uri_is_ours(const struct kms_config *c, const char *uri)
@@ -185,7 +208,7 @@ static int check_time(struct exchange *x)
 	if (off >= -x->kms->config->time_tolerance && off <= x->kms->config->time_tolerance)
 		return 1;
 	log_warn("kms.stale-time", log_text("user", x->request.user_uri), log_int("seconds", off));
-	return !x->kms->config->enforce_time || refuse(x, KMS_R_STALE_TIME, NULL);
+	return (!x->kms->config->enforce_time && !x->request.is_signed) || refuse(x, KMS_R_STALE_TIME, NULL);
 }
 
 static int check_request(struct exchange *x)
@@ -198,8 +221,6 @@ static int check_request(struct exchange *x)
 		return refuse(x, KMS_R_WRONG_KMS, NULL);
 	if (!url_names_us(x, x->request.client_req_url))
 		return refuse(x, KMS_R_WRONG_URL, NULL);
-	if (x->request.trk_id[0] || x->request.signature_id[0])
-		return refuse(x, KMS_R_UNKNOWN_TRK, NULL);
 	return check_time(x);
 }
 
@@ -209,8 +230,8 @@ static int check_request(struct exchange *x)
 void kms_answer(void *kms, const struct http_request *rq, struct http_response *rs)
 {
 	static int (*const checks[])(struct exchange * x) = {
-	    check_rate,       check_route, check_media,   check_seal,
-	    kms_authenticate, check_body,  check_request, check_arguments,
+	    check_rate, check_route,   check_media,     check_seal,   kms_authenticate,
+	    check_body, check_request, check_arguments, protect_keys, protect_can_wrap,
 	};
 	int64_t began = kms_now_ns();
 	struct exchange *x = calloc(1, sizeof *x);
@@ -231,5 +252,7 @@ void kms_answer(void *kms, const struct http_request *rq, struct http_response *
 		operations[x->op].handle(x);
 	if (x->op == KMS_OP_KEYPROV && rs->status == 200)
 		kms_watch_issued(x->kms->watch, kms_now_ns() - began);
+	protect_free(x);
+	kms_request_free(&x->request);
 	free(x);
 }

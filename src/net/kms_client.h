@@ -10,7 +10,19 @@
 #ifndef MCX_NET_KMS_CLIENT_H
 #define MCX_NET_KMS_CLIENT_H
 
-#include "mcx/doc/kms_doc.h"
+#include "mcx/doc/krr.h"
+
+/*
+ * TrK and InK of a client (kms.md 10). Secret memory of the caller, who keeps it sealed. A new key takes the place of
+ * the current one, which stays as the previous one until the next change.
+ */
+struct kms_transport_key {
+	char id[KMS_KEY_ID_MAX]; /* "" none */
+	uint8_t key[KMS_TRK_LEN];
+};
+struct kms_transport {
+	struct kms_transport_key trk, ink, prev_trk, prev_ink;
+};
 
 struct kms_client_options {
 	const char *base_url; /* "https://kms.example.org:8443"; the interface's root path is added */
@@ -20,6 +32,14 @@ struct kms_client_options {
 	const char *resolve;               /* as http_client_options */
 	const char *client_id, *device_id; /* NULL without */
 	unsigned timeout_ms;               /* 0: 30 s */
+	/*
+	 * The security extension: NULL off. Requests are signed with InK, else TrK, and name them; a success that is
+	 * not signed is no answer. store makes changed keys durable before anything else happens: 0, or not 0.
+	 */
+	struct kms_transport *transport;
+	int (*store)(void *ctx, const struct kms_transport *t);
+	void *store_ctx;
+	int rel13; /* answers of Rel-13 servers are read too */
 };
 
 enum kms_outcome {
@@ -31,6 +51,7 @@ enum kms_outcome {
 	KMS_NOT_THERE,   /* 404: no such certificate                                            */
 	KMS_REJECTED,    /* 400, 409 and other 4xx: no retry                                    */
 	KMS_BAD_ANSWER,  /* 200, but the document or the keys in it do not pass the checks      */
+	KMS_REVOKED,     /* 200: our certificate or our key set is revoked: wipe                */
 };
 const char *kms_outcome_name(enum kms_outcome o);
 
@@ -39,6 +60,7 @@ struct kms_result {
 	int status; /* HTTP, 0 without an answer */
 	unsigned retry_after_s;
 	int64_t error_code; /* KmsError/ErrorCode, 0 without */
+	int64_t kms_time;   /* Time of the answer, Unix seconds; KMS_NO_TIME without */
 	char detail[256];   /* for the log and the person: no key, no token */
 };
 
@@ -89,5 +111,11 @@ int kms_client_certcache(struct kms_client *c, const char *token, const char *us
 /* Which KMSs serve this target, preferred first; none: unknown or not permitted. *n: in the room of out[]. */
 int kms_client_lookup(struct kms_client *c, const char *token, const char *user_uri, const char *target, int64_t now,
 		      char (*out)[KMS_URI_MAX], size_t *n, struct kms_result *r);
+/*
+ * Reports a redirect response that was met (kms.md 11.4): krr as read, received its document (may be empty), trouble
+ * what its signature suffered from (NULL: nothing).
+ */
+int kms_client_redirect(struct kms_client *c, const char *token, const char *user_uri, struct krr *krr,
+			struct octets received, const char *trouble, int64_t now, struct kms_result *r);
 
 #endif
