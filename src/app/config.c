@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_MAX_OPTIONS = 64 };
+enum { CONFIG_MAX_OPTIONS = 128 };
 
 /* libconfuse hands its call-backs no context of ours: one load at a time per thread. */
 static _Thread_local struct {
@@ -169,7 +169,11 @@ int config_load(const char *path, const struct config_option *options, size_t n,
 	cfg_opt_t table[CONFIG_MAX_OPTIONS + 1];
 	char folder[PATH_MAX];
 	err[0] = '\0';
-	if (n > CONFIG_MAX_OPTIONS || folder_of(path, folder, sizeof folder)) {
+	if (n > CONFIG_MAX_OPTIONS) { /* ours, not the operator's, mistake */
+		snprintf(err, err_size, "the program has more than %d options", CONFIG_MAX_OPTIONS);
+		return -1;
+	}
+	if (folder_of(path, folder, sizeof folder)) {
 		snprintf(err, err_size, "%s: cannot be read", path);
 		return -1;
 	}

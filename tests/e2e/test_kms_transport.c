@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_kms_protect.c - the security extension of a real mcx-kms and its client: TrK and InK made, used, rolled over and
+ * test_kms_transport.c - the security extension of a real mcx-kms and its client: TrK and InK made, used, rolled over and
  * lost on the way, every refusal, and reports of redirect responses (kms.md 6.4, 10, 11.5, 12.1; MCX-SEC-120 to 122).
  */
 #include <jansson.h>
@@ -144,7 +144,7 @@ static enum kms_outcome provision(struct kms_transport *t, struct kms_result *r)
 	int64_t now = time(NULL);
 	if (kms_client_init(c, token, ALICE, now, &home, r)) {
 		if (kms_client_keyprov(c, token, ALICE, NULL, KMS_NO_TIME, now, &home, &mine, 1, set, &n, r)) {
-			assert_int_equal(n, 1);
+			assert_in_range(n, 1, 2); /* in the last week of a period the next set comes too */
 			kms_keys_free(set, n);
 		}
 		kms_domain_free(&home);
@@ -459,7 +459,7 @@ static void no_transport_key_stands_in_the_database_or_the_log(void **state)
 static void mcx_sec_122_kill_9_during_rollover_never_parts_client_and_kms(void **state)
 {
 	(void)state;
-	int rounds = getenv("MCX_LONG") ? 200 : 12;
+	int rounds = getenv("MCX_LONG") ? 200 : 6;
 	anew();
 	expect_provision(keys);
 	for (int i = 0; i < rounds; i++) {
@@ -659,7 +659,7 @@ static void rel_13_is_spoken_where_it_is_configured(void **state)
 	struct kms_fault f;
 	assert_int_equal(kms_response_read(&r, KMS_ROOT_RESPONSE | KMS_REL13, (struct octets){a.body, a.body_len}, &f),
 			 MCSEC_OK);
-	assert_int_equal(r.n_sets, 1);
+	assert_in_range(r.n_sets, 1, 2);
 	kms_response_free(&r);
 	http_answer_free(&a);
 	restart_with(ON);
