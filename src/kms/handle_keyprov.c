@@ -105,6 +105,7 @@ static int answer_revoked(struct job *j, const char *uri)
 	else
 		kms_respond(j->x, &out, 0);
 	mcsec_secret_free(set.secret);
+	free(set.wrapped);
 	return 0;
 }
 
