@@ -11,6 +11,7 @@
 
 #include "app/log.h"
 #include "kms/exchange.h"
+#include "kms/watch.h"
 #include "mcx/xmlsec/kms_krr.h"
 
 enum { DAY_S = 86400, BODY_MAX = KRR_BOUND };
@@ -134,6 +135,8 @@ static int take(struct exchange *x, struct kms_db *db, const struct krr *krr, en
 	int ok = describe(&u);
 	*e = ok ? keep(&u, &too_many) : STORE_OK;
 	store_rollback(db->store);
+	if (ok && !*e && !too_many && u.row.alerts[0])
+		kms_watch_krr_anomaly(x->kms->watch);
 	free(u.text);
 	if (!ok)
 		kms_refuse(x, KMS_R_INTERNAL, NULL);

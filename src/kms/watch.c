@@ -12,6 +12,7 @@
 #include "kms/alarm.h"
 #include "kms/clock.h"
 #include "kms/db_watch.h"
+#include "kms/protect/table.h"
 #include "net/revocations.h"
 
 #define SECOND INT64_C(1000000000)
@@ -328,6 +329,8 @@ static void look(struct kms_watch *w, unsigned turn)
 		record_clock(w, db, turn % SEEN_EVERY_S == 0);
 		if (turn % USERS_EVERY_S == 0)
 			count_users(w, db);
+		if (w->k->seal && turn % USERS_EVERY_S == 0)
+			(void)tkey_sweep(db, w->k->now()); /* or the next time */
 		kms_pool_give(w->k->pool, db, STORE_OK);
 	}
 	judge(w);

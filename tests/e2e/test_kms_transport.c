@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_kms_transport.c - the security extension of a real mcx-kms and its client: TrK and InK made, used, rolled over and
- * lost on the way, every refusal, and reports of redirect responses (kms.md 6.4, 10, 11.5, 12.1; MCX-SEC-120 to 122).
+ * test_kms_transport.c - the security extension of a real mcx-kms and its client: TrK and InK made, used, rolled over
+ * and lost on the way, every refusal, and reports of redirect responses (kms.md 6.4, 10, 11.5, 12.1; MCX-SEC-120 to
+ * 122).
  */
 #include <jansson.h>
 #include <openssl/evp.h>
@@ -305,9 +306,15 @@ static void a_client_that_cannot_keep_new_keys_uses_nothing_of_the_answer(void *
 	assert_int_equal(
 	    kl_admin_status(&k, k.officer, "POST", "/admin/v1/transportkeys/sip%3Aalice%40example.org/roll", NULL),
 	    200);
+	struct kms_transport *before = mcsec_secret_alloc(sizeof *before);
+	*before = *keys;
 	store_fails = 1;
 	assert_int_equal(provision(keys, &r), KMS_BAD_ANSWER);
+	assert_memory_equal(keys, before, sizeof *before); /* or disk and memory would part */
 	store_fails = 0;
+	expect_provision(keys);
+	assert_string_not_equal(keys->trk.id, before->trk.id);
+	mcsec_secret_free(before);
 }
 
 static void a_user_with_a_transport_key_alone_gets_an_integrity_key(void **state)
@@ -321,6 +328,23 @@ static void a_user_with_a_transport_key_alone_gets_an_integrity_key(void **state
 	expect_provision(keys);
 	assert_string_not_equal(keys->ink.id, "");
 	expect_state(keys->ink.id, "active"); /* keyprov was signed with it */
+}
+
+/* As a client of Rel-13, which has no element for its name. */
+static void what_a_transport_key_signs_is_answered_wrapped_and_signed_under_it(void **state)
+{
+	(void)state;
+	uint8_t body[8192];
+	anew();
+	size_t n = write_signed((struct by_hand){.key_name = keys->trk.id, .key = keys->trk.key}, body, sizeof body);
+	struct http_answer a = send_octets(body, n);
+	char name[384];
+	snprintf(name, sizeof name, "<ds:KeyName>%s</ds:KeyName></ds:KeyInfo></ds:Signature>", keys->trk.id);
+	assert_int_equal(a.status, 200);
+	assert_non_null(memmem(a.body, a.body_len, name, strlen(name)));
+	snprintf(name, sizeof name, "<ds:KeyName>%s</ds:KeyName></ds:KeyInfo><xenc:CipherData>", keys->trk.id);
+	assert_non_null(memmem(a.body, a.body_len, name, strlen(name)));
+	http_answer_free(&a);
 }
 
 /* ---- refusals ---- */
@@ -338,6 +362,10 @@ static void mcx_sec_120_a_signature_that_does_not_hold_is_401_bad_signature(void
 	expect_refusal((struct by_hand){.key_name = bobs->ink.id, .key = bobs->ink.key}, 401, 40103, "bad_signature");
 	expect_refusal((struct by_hand){.key_name = keys->ink.id, .key = keys->ink.key, .signature_id = keys->trk.id},
 		       401, 40103, "bad_signature");
+	expect_refusal(
+	    (struct by_hand){
+		.key_name = keys->ink.id, .key = keys->ink.key, .trk_id = keys->trk.id, .signature_id = keys->trk.id},
+	    401, 40103, "bad_signature");
 	size_t n = write_signed((struct by_hand){.key_name = keys->ink.id, .key = keys->ink.key}, body, sizeof body);
 	uint8_t *at = memmem(body, n, "sip:alice", 9);
 	at[4] = 'b';
@@ -554,15 +582,28 @@ static void expect_newest(const char *signature, const char *alerts, size_t n_al
 	http_answer_free(&a);
 }
 
+static int alarm_is_raised(const char *name)
+{
+	char quoted[64];
+	struct http_answer a = kl_admin(&k, k.auditor, "GET", "/admin/v1/alarms", NULL);
+	assert_int_equal(a.status, 200);
+	snprintf(quoted, sizeof quoted, "\"%s\"", name);
+	int raised = memmem(a.body, a.body_len, quoted, strlen(quoted)) != NULL;
+	http_answer_free(&a);
+	return raised;
+}
+
 static void a_reported_redirect_is_verified_kept_recorded_and_answered_empty(void **state)
 {
 	(void)state;
 	static uint8_t text[KRR_BOUND];
 	restart_with(LAB_UNLIMITED "krr_ca = \"ca.pem\"\ndirectory = { \"*@partner.example=" PARTNER "\" }\n");
+	assert_false(alarm_is_raised("krr-anomaly"));
 	struct krr *r = a_krr(PARTNER);
 	struct octets doc = write_krr(r, "sip", text, sizeof text);
 	report(r, doc);
 	expect_newest("verified", "not-permitted", 1);
+	assert_true(alarm_is_raised("krr-anomaly"));
 	report(r, doc); /* again, as after a lost answer */
 	expect_newest("verified", "not-permitted", 1);
 	krr_free(r);
@@ -635,6 +676,24 @@ static void too_many_reports_in_a_day_are_429(void **state)
 
 /* ---- Rel-13 ---- */
 
+#define REL13 LAB_UNLIMITED "compat_rel13 = true\nschema = \"rel13\"\nresponse_media_type = \"text/xml\"\n"
+
+/* Canonical XML has no form for the relative namespace name of Rel-13: what is signed stands in the one of today. */
+static void rel_13_signed_has_the_order_of_then_and_the_namespace_of_today(void **state)
+{
+	(void)state;
+	uint8_t body[8192];
+	restart_with(REL13 "protect = \"trk\"\n");
+	anew();
+	expect_provision(keys);
+	size_t n = write_signed((struct by_hand){.key_name = keys->trk.id, .key = keys->trk.key}, body, sizeof body);
+	struct http_answer a = send_octets(body, n);
+	assert_int_equal(a.status, 200);
+	assert_non_null(memmem(a.body, a.body_len, "Version=\"1.0.0\"><KmsUri>", 24));
+	assert_non_null(memmem(a.body, a.body_len, "xmlns=\"" KMS_NS "\"", sizeof KMS_NS + 7));
+	http_answer_free(&a);
+}
+
 static void rel_13_is_spoken_where_it_is_configured(void **state)
 {
 	(void)state;
@@ -650,7 +709,7 @@ static void rel_13_is_spoken_where_it_is_configured(void **state)
 	struct http_answer a = kl_send(&k, k.plain, p);
 	assert_int_equal(a.status, 400);
 	http_answer_free(&a);
-	restart_with(LAB_UNLIMITED "compat_rel13 = true\nschema = \"rel13\"\nresponse_media_type = \"text/xml\"\n");
+	restart_with(REL13);
 	snprintf(text, sizeof text, body, k.base);
 	a = kl_send(&k, k.plain, p);
 	assert_int_equal(a.status, 200);
@@ -674,6 +733,7 @@ int main(void)
 	    cmocka_unit_test(mcx_sec_122_a_lost_response_repeats_the_same_pending_key_also_after_kill_9),
 	    cmocka_unit_test(a_client_that_cannot_keep_new_keys_uses_nothing_of_the_answer),
 	    cmocka_unit_test(a_user_with_a_transport_key_alone_gets_an_integrity_key),
+	    cmocka_unit_test(what_a_transport_key_signs_is_answered_wrapped_and_signed_under_it),
 	    cmocka_unit_test(mcx_sec_120_a_signature_that_does_not_hold_is_401_bad_signature),
 	    cmocka_unit_test(mcx_sec_120_a_repeated_signed_request_is_401_replay_also_after_a_restart),
 	    cmocka_unit_test(a_signed_request_of_another_time_is_400_stale_time),
@@ -686,6 +746,7 @@ int main(void)
 	    cmocka_unit_test(a_reported_redirect_is_verified_kept_recorded_and_answered_empty),
 	    cmocka_unit_test(a_redirect_upload_without_a_report_is_400),
 	    cmocka_unit_test(too_many_reports_in_a_day_are_429),
+	    cmocka_unit_test(rel_13_signed_has_the_order_of_then_and_the_namespace_of_today),
 	    cmocka_unit_test(rel_13_is_spoken_where_it_is_configured),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

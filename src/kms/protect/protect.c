@@ -96,19 +96,23 @@ static enum store_err record(struct exchange *x, struct kms_db *db, const char *
 	return audit_append(db->audit, &r, kms_now_ns());
 }
 
+/* Looked at once more in the transaction: another request may have been first. */
 static enum store_err activate(struct exchange *x, struct kms_db *db, struct slot *s)
 {
 	if (!s->row.id[0] || s->row.state != TKEY_PENDING)
 		return STORE_OK;
 	enum store_err e = store_begin(db->store);
 	if (!e)
-		e = tkey_activate(db, &s->row, x->now);
-	if (!e)
+		e = tkey_by_id(db, s->row.id, x->now, &s->row);
+	int pending = e == STORE_ROW && s->row.state == TKEY_PENDING;
+	if (e == STORE_ROW)
+		e = pending ? tkey_activate(db, &s->row, x->now) : STORE_OK;
+	if (!e && pending)
 		e = record(x, db, "kms.transport-key.activate", &s->row);
 	if (!e)
 		e = store_commit(db->store);
 	store_rollback(db->store);
-	if (!e)
+	if (!e && pending)
 		s->row.state = TKEY_ACTIVE;
 	return e;
 }
@@ -241,37 +245,49 @@ static enum store_err choose_signer(struct exchange *x, struct kms_db *db)
 	return e == STORE_ROW ? STORE_OK : e;
 }
 
-static int names_known_keys(struct exchange *x, struct kms_db *db, enum store_err *e)
+/* The caller's key of this name into *s; *e is STORE_OK also when there is none. 1 if there is one. */
+static int find(const struct exchange *x, struct kms_db *db, const char *id, struct slot *s, enum store_err *e)
 {
-	struct protection *p = x->protection;
+	*e = by_id(x, db, id, s);
+	int found = *e == STORE_ROW;
+	if (found)
+		*e = STORE_OK;
+	return found;
+}
+
+static int names_known_trk(struct exchange *x, struct kms_db *db, enum store_err *e)
+{
+	struct slot *wrap = &x->protection->wrap;
+	if (!x->request.trk_id[0])
+		return 1;
+	int known = find(x, db, x->request.trk_id, wrap, e) && wrap->row.kind == TKEY_TRK;
+	if (!known)
+		wrap->row.id[0] = 0;
+	return known || (!*e && refuse(x, KMS_R_UNKNOWN_TRK, NULL));
+}
+
+/* The key that signed; without a signature at least one that there is. */
+static int names_known_signer(struct exchange *x, struct kms_db *db, enum store_err *e)
+{
+	const char *id = x->request.signature_id, *signer = x->protection->signer.row.id;
+	if (!id[0])
+		return 1;
+	if (signer[0])
+		return strcmp(id, signer) == 0 || refuse(x, KMS_R_BAD_SIGNATURE, NULL);
 	struct slot named;
-	const char *trk = x->request.trk_id, *sig = x->request.signature_id;
-	if (trk[0]) {
-		*e = by_id(x, db, trk, &p->wrap);
-		if (*e == STORE_ROW && p->wrap.row.kind != TKEY_TRK)
-			p->wrap.row.id[0] = 0;
-		if ((*e == STORE_OK || *e == STORE_ROW) && !p->wrap.row.id[0]) {
-			*e = STORE_OK;
-			return refuse(x, KMS_R_UNKNOWN_TRK, NULL);
-		}
-	}
-	if (sig[0] && p->signer.row.id[0] && strcmp(sig, p->signer.row.id) != 0)
-		return refuse(x, KMS_R_BAD_SIGNATURE, NULL);
-	if (sig[0] && !p->signer.row.id[0] && (*e == STORE_OK || *e == STORE_ROW)) {
-		*e = by_id(x, db, sig, &named);
-		mcsec_wipe(named.key, sizeof named.key);
-		if (*e == STORE_OK)
-			return refuse(x, KMS_R_UNKNOWN_INK, NULL);
-	}
-	p->named = trk[0] || sig[0];
-	return *e == STORE_OK || *e == STORE_ROW;
+	int known = find(x, db, id, &named, e);
+	mcsec_wipe(named.key, sizeof named.key);
+	return known || (!*e && refuse(x, KMS_R_UNKNOWN_INK, NULL));
 }
 
 static int choose(struct exchange *x, struct kms_db *db, enum store_err *e)
 {
 	struct protection *p = x->protection;
-	if (!names_known_keys(x, db, e))
+	if (!names_known_trk(x, db, e) || !names_known_signer(x, db, e))
 		return 0;
+	p->named = x->request.trk_id[0] || x->request.signature_id[0];
+	if (!p->wrap.row.id[0] && p->signer.row.id[0] && p->signer.row.kind == TKEY_TRK)
+		p->wrap = p->signer; /* a client of Rel-13 names no other */
 	*e = activate(x, db, &p->wrap);
 	if (!*e && !p->wrap.row.id[0])
 		*e = of_caller(x, db, TKEY_TRK, &p->wrap);

@@ -181,12 +181,14 @@ enum store_err tkey_activate(struct kms_db *db, const struct tkey *k, int64_t no
 		e = set_state(db, k,
 			      "UPDATE transport_key SET state='active', changed=?1 WHERE user=?2 AND kind=?3 AND id=?4",
 			      now);
-	if (!e)
-		e = set_state(
-		    db, k,
-		    "DELETE FROM transport_key WHERE state='old' AND changed<=?1 AND user=?2 AND kind=?3 AND id<>?4",
-		    now - TKEY_OLD_S);
 	return e;
+}
+
+enum store_err tkey_sweep(struct kms_db *db, int64_t now)
+{
+	struct store_stmt *st = store_sql(db->store, "DELETE FROM transport_key WHERE state='old' AND changed<=?");
+	store_bind_int(st, 1, now - TKEY_OLD_S);
+	return store_step(st);
 }
 
 enum store_err tkey_withdraw(struct kms_db *db, const char *user)

@@ -43,8 +43,10 @@ enum store_err tkey_each(struct kms_db *db, const char *user, void (*each)(void 
  */
 enum store_err tkey_make(struct kms_db *db, const struct transport_seal *seal, const char *user, enum tkey_kind kind,
 			 int by_hand, int64_t now, struct tkey *out, uint8_t key[KMS_TRK_LEN]);
-/* In the caller's transaction: this key becomes active, the active one old; those old for too long go. */
+/* In the caller's transaction: this key becomes active, the active one old. */
 enum store_err tkey_activate(struct kms_db *db, const struct tkey *k, int64_t now);
+/* Those that are old for too long go: now and then. */
+enum store_err tkey_sweep(struct kms_db *db, int64_t now);
 /* All keys of a user go: a lost device. */
 enum store_err tkey_withdraw(struct kms_db *db, const char *user);
 

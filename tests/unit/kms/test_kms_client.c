@@ -232,12 +232,13 @@ static void nobody_there_is_unreachable(void **state)
  * ----------------------------------------------------------------------------------------------------------------------
  */
 
-#define LIE(change, detail)                                                                                            \
+#define LIE_IS(change, outcome, detail)                                                                                \
 	do {                                                                                                           \
 		honest(KMS_MSG_INIT);                                                                                  \
 		change;                                                                                                \
-		fails(init(), KMS_BAD_ANSWER, detail);                                                                 \
+		fails(init(), outcome, detail);                                                                        \
 	} while (0)
+#define LIE(change, detail) LIE_IS(change, KMS_BAD_ANSWER, detail)
 
 static void a_certificate_that_fails_a_check_is_not_handed_out(void **state)
 {
@@ -245,7 +246,8 @@ static void a_certificate_that_fails_a_check_is_not_handed_out(void **state)
 	LIE(strcpy(cert.kms_uri, "kms.evil.example"), "KmsUri");
 	LIE(strcpy(answer.r.kms_uri, "kms.evil.example"), "another KMS");
 	LIE(cert.role = KMS_ROLE_EXTERNAL, "Role");
-	LIE(cert.revoked = 1, "Revoked");
+	LIE_IS(cert.revoked = 1, KMS_REVOKED, "Revoked");
+	LIE((strcpy(cert.kms_uri, "kms.evil.example"), cert.revoked = 1), "KmsUri"); /* another's revokes nothing */
 	LIE(cert.valid_to = VECTOR_NOW - 1, "ValidTo");
 	LIE(cert.parameter_set = 2, "ParameterSet");
 	LIE(cert.pub_enc_key[200] ^= 1, "public key");
@@ -256,12 +258,13 @@ static void a_certificate_that_fails_a_check_is_not_handed_out(void **state)
 	LIE(answer.raw = "<!DOCTYPE a><a/>", "response");
 }
 
-#define KEY_LIE(change, detail)                                                                                        \
+#define KEY_LIE_IS(change, outcome, detail)                                                                            \
 	do {                                                                                                           \
 		honest(KMS_MSG_KEYPROV);                                                                               \
 		change;                                                                                                \
-		fails(keyprov(NULL, KMS_NO_TIME), KMS_BAD_ANSWER, detail);                                             \
+		fails(keyprov(NULL, KMS_NO_TIME), outcome, detail);                                                    \
 	} while (0)
+#define KEY_LIE(change, detail) KEY_LIE_IS(change, KMS_BAD_ANSWER, detail)
 
 static void a_key_set_that_fails_a_check_is_not_handed_out(void **state)
 {
@@ -278,7 +281,8 @@ static void a_key_set_that_fails_a_check_is_not_handed_out(void **state)
 	KEY_LIE(sets[0].uid[0] ^= 1, "uid_mismatch");
 	KEY_LIE(sets[0].pvt[64] ^= 1, "not what this KMS issued");
 	KEY_LIE(sets[0].secret = other, "not what this KMS issued");
-	KEY_LIE(sets[0].revoked = 1, "revoked");
+	KEY_LIE_IS(sets[0].revoked = 1, KMS_REVOKED, "revoked");
+	KEY_LIE((sets[0].revoked = 1, sets[0].kms_uri[0] ^= 1), "KmsUri"); /* another KMS revokes nothing */
 	KEY_LIE(answer.r.n_sets = 0, "not the number");
 	KEY_LIE(answer.r.n_sets = 2, "not the number");
 	mcsec_secret_free(other);
@@ -302,7 +306,7 @@ static void a_failure_on_our_side_is_reported_with_the_next_request_once(void **
 	assert_true(keyprov(NULL, KMS_NO_TIME));
 	assert_null(strstr(asked_body, "ClientError"));
 	KEY_LIE(sets[0].pvt[64] ^= 1, "");
-	LIE(cert.revoked = 1, "");
+	LIE_IS(cert.revoked = 1, KMS_REVOKED, "");
 	assert_non_null(strstr(asked_body, "<ErrorCode>2</ErrorCode>"));
 	honest(KMS_MSG_INIT);
 	assert_true(init());
