@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SOURCE = 96, TYPES = 16 };
+enum { SOURCE = 128, TYPES = 16 };
 
 struct place {
 	const char *type; /* NULL: free */
@@ -45,7 +45,7 @@ void audit_refusals_free(struct audit_refusals *r)
 
 static int over(int64_t since_ms, int64_t now_ms)
 {
-	return now_ms - since_ms >= AUDIT_REFUSALS_WINDOW_MS;
+	return now_ms < since_ms || now_ms - since_ms >= AUDIT_REFUSALS_WINDOW_MS;
 }
 
 static int is_free(const struct place *p, int64_t now_ms)

@@ -28,7 +28,7 @@ void audit_refusals_free(struct audit_refusals *r); /* NULL is allowed */
 
 /*
  * A refusal: its class and dotted type (a literal), and a numeric address or another name of who was refused. 1: the
- * caller writes its record now; 0: it is counted. now_ms: any clock that does not go back.
+ * caller writes its record now; 0: it is counted. now_ms: any clock; setting it back ends windows.
  */
 int audit_refusals_note(struct audit_refusals *r, char class_, const char *type, const char *source, int64_t now_ms);
 /* The record that was to be written could not be: it is counted instead. */

@@ -23,7 +23,7 @@
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 
-enum { HOUSEKEEPING_S = 30, LOGINS_MAX = 2048, THROTTLE_SLOTS = 16384, BUSY_MS = 500, ADMIN_BODY = 64 * 1024 };
+enum { HOUSEKEEPING_S = 10, LOGINS_MAX = 2048, THROTTLE_SLOTS = 16384, BUSY_MS = 500, ADMIN_BODY = 64 * 1024 };
 
 static const struct metric metric_table[M_COUNT] = {
     [M_LOGIN_OK] = {"mcx_idms_logins_total", "Sign-ins by password", "result=\"ok\"", METRIC_COUNTER, 0},
@@ -166,6 +166,9 @@ enum store_err idms_audit(struct idms *s, const struct idms_event *e)
 			r.detail[r.n_detail].key = details[i].key;
 			r.detail[r.n_detail++].value = details[i].value;
 		}
+	if (e->outcome == AUDIT_REFUSED && e->source && e->source[0] &&
+	    !audit_refusals_note(s->refusals, e->class_, e->type, e->source, s->now_ms()))
+		return STORE_OK;
 	return audit_append(s->audit, &r, s->now_ms() * 1000000);
 }
 
@@ -183,8 +186,19 @@ enum store_err idms_audit_alone(struct idms *s, const struct idms_event *e)
 
 /* ---- housekeeping ---- */
 
+static void write_refusals(struct idms *s, int all)
+{
+	pthread_mutex_lock(&s->db_lock);
+	enum store_err e =
+	    audit_refusals_write(s->refusals, s->audit, s->store, s->now_ms(), s->now_ms() * 1000000, all);
+	pthread_mutex_unlock(&s->db_lock);
+	if (e)
+		log_warn("idms.refusals-not-written", log_text("database", store_err_name(e)));
+}
+
 void idms_housekeeping(struct idms *s)
 {
+	write_refusals(s, 0);
 	enum store_err e = idms_begin(s);
 	if (!e) {
 		e = grant_purge(s);
@@ -266,8 +280,9 @@ static int make_pools(struct idms *s, char *err, size_t err_size)
 	s->throttle = throttle_new(THROTTLE_SLOTS);
 	s->logins = logins_new(LOGINS_MAX);
 	s->grace = grace_new();
+	s->refusals = audit_refusals_new();
 	s->metrics = calloc(M_COUNT, sizeof *s->metrics);
-	if (!s->passwords || !s->throttle || !s->logins || !s->grace || !s->metrics)
+	if (!s->refusals || !s->passwords || !s->throttle || !s->logins || !s->grace || !s->metrics)
 		return fail(err, err_size, "no memory for the pools");
 	memcpy(s->metrics, metric_table, sizeof metric_table);
 	return 0;
@@ -344,8 +359,11 @@ void idms_stop(struct idms *s)
 	}
 	password_pool_stop(s->passwords);
 	signing_close(s->signing);
+	if (s->refusals && s->audit)
+		write_refusals(s, 1);
 	if (s->audit)
 		audit_close(s->audit);
+	audit_refusals_free(s->refusals);
 	store_close(s->store);
 	throttle_free(s->throttle);
 	logins_free(s->logins);

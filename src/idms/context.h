@@ -13,7 +13,7 @@
 
 #include "app/config.h"
 #include "app/metrics.h"
-#include "audit/audit.h"
+#include "audit/refusals.h"
 #include "idms/password.h"
 #include "idms/scope.h"
 #include "idms/throttle.h"
@@ -60,6 +60,7 @@ struct idms {
 	pthread_mutex_t db_lock;
 	struct store *store;
 	struct audit *audit;
+	struct audit_refusals *refusals;
 	struct signing *signing;
 	struct password_pool *passwords;
 	struct throttle *throttle;
@@ -77,7 +78,7 @@ struct idms {
 /* now_ms may be NULL: the system's clock. NULL and a sentence in err on failure. */
 struct idms *idms_start(const struct idms_config *c, int64_t (*now_ms)(void), char *err, size_t err_size);
 void idms_stop(struct idms *s);
-/* What the housekeeper does each half minute: drop what has expired, move signing keys on. */
+/* What the housekeeper does every ten seconds: count refusals, drop what has expired, move signing keys on. */
 void idms_housekeeping(struct idms *s);
 
 int64_t idms_now(const struct idms *s); /* Unix seconds */
@@ -98,7 +99,7 @@ struct idms_event {
 	const char *actor, *target, *reason;
 	const char *client, *sid, *jti, *source, *scope;
 };
-/* Inside a transaction. */
+/* Inside a transaction. Of a flood of refusals only the first are written here, the rest later with a count. */
 enum store_err idms_audit(struct idms *s, const struct idms_event *e);
 /* A record of its own; for refusals that change nothing else. */
 enum store_err idms_audit_alone(struct idms *s, const struct idms_event *e);

@@ -174,7 +174,7 @@ void handle_introspect(struct idms *s, const struct http_request *rq, struct htt
 
 /* ---- revocation ---- */
 
-enum outcome { DONE, NOT_YOURS };
+enum outcome { DONE, NOT_YOURS, NOTHING };
 
 /* Refresh token: its family. Access token: itself. Anything else: nothing to do, and that is fine (RFC 7009 2.2). */
 static enum store_err take_back(struct idms *s, const struct client *c, const char *token, enum outcome *how)
@@ -191,11 +191,16 @@ static enum store_err take_back(struct idms *s, const struct client *c, const ch
 		*how = strcmp(g.client_id, c->id) == 0 ? DONE : NOT_YOURS;
 		return *how == DONE ? revoke_family(s, g.family) : STORE_OK;
 	}
-	if (check_ours(s, token, s->cfg.audience, &claims))
+	if (check_ours(s, token, s->cfg.audience, &claims)) {
+		*how = NOTHING;
 		return STORE_OK;
+	}
 	*how = strcmp(claims.client_id, c->id) == 0 ? DONE : NOT_YOURS;
 	return *how == DONE ? revoke_jti(s, claims.jti, claims.exp) : STORE_OK;
 }
+
+static const char *const revoke_reasons[] = {
+    [DONE] = NULL, [NOT_YOURS] = "another client's", [NOTHING] = "no token of ours"};
 
 static void revoke(struct idms *s, const struct http_request *rq, const struct client *c, const char *token,
 		   struct http_response *rs)
@@ -207,10 +212,9 @@ static void revoke(struct idms *s, const struct http_request *rq, const struct c
 	if (!e) {
 		e = take_back(s, c, token, &how);
 		if (!e)
-			e = idms_audit(s,
-				       &(struct idms_event){'X', "token.revoke", how == DONE ? AUDIT_OK : AUDIT_REFUSED,
-							    .client = c->id, .source = source,
-							    .reason = how == DONE ? NULL : "another client's"});
+			e = idms_audit(s, &(struct idms_event){'X', "token.revoke",
+							       how == DONE ? AUDIT_OK : AUDIT_REFUSED, .client = c->id,
+							       .source = source, .reason = revoke_reasons[how]});
 		if (e)
 			idms_rollback(s);
 		else

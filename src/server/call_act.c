@@ -377,8 +377,8 @@ static void record_refusal(struct call *c, const struct sc_actions *acts)
 	int warning = acts->status || !c->rs ? acts->warning : sip_warning_code(c->rs);
 	snprintf(reason, sizeof reason, "%d/%d%s%s", status, warning, c->rs && c->rs->error ? " " : "",
 		 c->rs && c->rs->error ? c->rs->error : "");
-	server_audit(c->s, strncmp(acts->audit, "mikey.", 6) == 0 ? 'X' : 'B', acts->audit, c->row.caller,
-		     c->row.callee, c->row.id, reason);
+	server_audit(c->s, strncmp(acts->audit, "mikey.", 6) == 0 ? 'X' : 'B', acts->audit,
+		     *c->a.who.impu ? c->a.who.impu : c->a.who.peer, c->row.caller, c->row.callee, c->row.id, reason);
 }
 
 enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc_actions *acts)

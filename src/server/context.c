@@ -90,44 +90,6 @@ int server_submit(struct work *w)
 	return rc;
 }
 
-struct refusal {
-	struct work work;
-	char class_;
-	const char *type; /* static */
-	char actor[DB_URI], target[DB_URI], call_id[256], reason[256];
-};
-
-static void run_refusal(struct work *w, struct db *d)
-{
-	const struct refusal *r = (struct refusal *)w;
-	if (!d || db_refused(d, r->class_, r->type, r->actor, r->target, r->call_id, r->reason) != STORE_OK)
-		log_error("server.audit-lost", log_text("type", r->type), log_text("actor", r->actor));
-}
-
-static void done_refusal(struct work *w)
-{
-	free(w);
-}
-
-void server_audit(struct server *s, char class_, const char *type, const char *actor, const char *target,
-		  const char *call_id, const char *reason)
-{
-	struct refusal *r = calloc(1, sizeof *r);
-	if (!r)
-		return;
-	r->work = (struct work){s, run_refusal, done_refusal};
-	r->class_ = class_;
-	r->type = type;
-	db_copy(r->actor, sizeof r->actor, actor);
-	db_copy(r->target, sizeof r->target, target);
-	db_copy(r->call_id, sizeof r->call_id, call_id);
-	db_copy(r->reason, sizeof r->reason, reason);
-	if (server_submit(&r->work) != 0) {
-		log_error("server.audit-lost", log_text("type", type), log_text("actor", r->actor));
-		free(r);
-	}
-}
-
 /* ---- the loop from other threads ---- */
 
 struct visit {
@@ -223,6 +185,7 @@ static void tick(void *arg)
 	struct relay_stats st;
 	register_tick(s);
 	call_tick(s);
+	record_tick(s);
 	relay_stats(s->relay, &st);
 	metric_set(&s->metrics[M_RELAYED], (int64_t)st.forwarded);
 	metric_set(&s->metrics[M_RELAY_DROPPED], (int64_t)st.dropped_source);
@@ -336,7 +299,8 @@ static int begin(struct server *s)
 				   .ctx = s};
 	struct relay_options r = {cfg->address, (uint16_t)cfg->rtp_min, (uint16_t)cfg->rtp_max};
 	s->bindings = bindings_new();
-	if (!s->loop || !s->bindings || mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK ||
+	s->refusals = audit_refusals_new();
+	if (!s->loop || !s->bindings || !s->refusals || mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK ||
 	    !(s->pool = worker_pool_new(&w)) || !(s->relay = relay_new(&r))) {
 		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
 			 cfg->address);
@@ -379,6 +343,7 @@ static void *loop_main(void *arg)
 static void release(struct server *s)
 {
 	server_keys_stop(s->keys);
+	record_end(s);
 	jwks_cache_free(s->jwks);
 	db_close(s->admin_db);
 	seal_close(s->seal);

@@ -274,6 +274,7 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 	struct binding *b = open_invite(c, rq, body, &ev);
 	ev.bound = b != NULL;
 	db_copy(c->row.caller, sizeof c->row.caller, b ? b->row.mcptt_id : rq->from);
+	identity_peer(rq, c->a.who.peer, sizeof c->a.who.peer);
 	if (b) {
 		identity_seen(b, tx);
 		c->a.who = b->row;

@@ -314,7 +314,8 @@ static void record_refusal(struct attempt *a, const char *type)
 {
 	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "xml.", 4) == 0 ? 'X' : 'B';
 	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
-	server_audit(a->work.s, class_, type, user, a->work.s->cfg->psi, NULL, a->detail);
+	server_audit(a->work.s, class_, type, *a->row.impu ? a->row.impu : a->row.peer, user, a->work.s->cfg->psi, NULL,
+		     a->detail);
 }
 
 static void step(struct attempt *a, const struct sa_event *ev)

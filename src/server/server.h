@@ -13,6 +13,7 @@
 #include <semaphore.h>
 
 #include "app/metrics.h"
+#include "audit/refusals.h"
 #include "mcx/flow/server_call.h"
 #include "net/jwks_cache.h"
 #include "net/relay.h"
@@ -63,6 +64,8 @@ struct server {
 	struct bindings *bindings;
 	struct attempt *attempts;
 	struct call *calls;
+	struct audit_refusals *refusals;
+	int counts_out; /* a job writes them */
 	int64_t began_ms;
 
 	struct http_server *admin;
@@ -83,11 +86,18 @@ struct work {
 int server_submit(struct work *w);
 /* fn(arg) on the loop, from another thread, waiting for it. */
 void server_on_loop(struct server *s, void (*fn)(void *arg), void *arg);
-/* Write a refusal into the record, as soon as a worker is free. */
-void server_audit(struct server *s, char class_, const char *type, const char *actor, const char *target,
-		  const char *call_id, const char *reason);
 struct server *server_start(const struct server_config *cfg, char *err, size_t err_size);
 void server_stop(struct server *s);
+
+/* ---- refusals in the record (record.c) ---- */
+
+/* Write a refusal into the record, or count it. source: who was refused, for the limits; the other texts may be NULL.
+ */
+void server_audit(struct server *s, char class_, const char *type, const char *source, const char *actor,
+		  const char *target, const char *call_id, const char *reason);
+void record_tick(struct server *s);
+/* Writes what is only counted, when nothing runs any more. */
+void record_end(struct server *s);
 
 /* ---- answers (handle_register.c, handle_call.c use them) ---- */
 

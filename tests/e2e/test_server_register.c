@@ -529,6 +529,33 @@ static void every_success_and_refusal_is_in_the_record(void **state)
 	bed_start();
 }
 
+static void a_flood_of_refused_requests_is_a_few_records_and_none_is_missing(void **state)
+{
+	(void)state;
+	enum { FLOOD = 25 };
+	unsigned long records = 0, refusals = 0;
+	for (int i = 0; i < FLOOD; i++)
+		assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .flip = 200}), 488);
+	bed_stop(); /* which writes what is only counted */
+	char reason[128], *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
+	fclose(out);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		const char *count = strstr(line, "\"count\":\"");
+		if (!strstr(line, "\"type\":\"mikey."))
+			continue;
+		records++;
+		refusals += count ? strtoul(count + 9, NULL, 10) : 1;
+	}
+	free(text);
+	assert_in_range(records, 2, FLOOD / 2);
+	assert_int_equal(refusals, FLOOD);
+	bed_fresh();
+	bed_start();
+}
+
 /* ---- trouble of our own ---- */
 
 static void a_locked_database_is_503_and_service_returns_by_itself(void **state)
@@ -806,6 +833,7 @@ int main(void)
 	    cmocka_unit_test(a_binding_ends_when_it_expires),
 	    cmocka_unit_test(an_old_csk_record_moved_to_another_client_does_not_open),
 	    cmocka_unit_test(every_success_and_refusal_is_in_the_record),
+	    cmocka_unit_test(a_flood_of_refused_requests_is_a_few_records_and_none_is_missing),
 	    cmocka_unit_test(a_locked_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_job_queue_is_503_with_retry_after),

@@ -480,6 +480,47 @@ static void a_full_database_is_503_and_service_returns_by_itself(void **state)
 	assert_int_equal(log_in_at(AUTHORIZE, ALICE, PASSWORD).status, 302);
 }
 
+/* Records of this type, and the refusals they stand for. */
+static void records_of(const char *type, unsigned *records, unsigned *refusals)
+{
+	char reason[128], wanted[64], *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	assert_int_equal(audit_export(config.database, 1, 0, out, reason, sizeof reason), 0);
+	fclose(out);
+	snprintf(wanted, sizeof wanted, "\"type\":\"%s\"", type);
+	*records = *refusals = 0;
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		const char *count = strstr(line, "\"count\":\"");
+		if (!strstr(line, wanted))
+			continue;
+		++*records;
+		*refusals += count ? (unsigned)strtoul(count + 9, NULL, 10) : 1;
+	}
+	free(text);
+}
+
+static void a_flood_of_refusals_is_a_few_records_and_none_is_missing(void **state)
+{
+	enum { FLOOD = 40 };
+	unsigned records, refusals;
+	(void)state;
+	records_of("introspect.denied", &records, &refusals);
+	assert_int_equal(records, 0);
+	for (int i = 0; i < FLOOD; i++) {
+		assert_int_equal(post("/introspect", "token=x").status, 401);
+		assert_int_equal(post("/revoke", "client_id=mcx-ue&token=nobodys").status, 200);
+	}
+	pass_s(AUDIT_REFUSALS_WINDOW_MS / 1000);
+	idms_housekeeping(idms);
+	records_of("introspect.denied", &records, &refusals);
+	assert_int_equal(records, AUDIT_REFUSALS_EACH + 1);
+	assert_int_equal(refusals, FLOOD);
+	records_of("token.revoke", &records, &refusals);
+	assert_int_equal(records, AUDIT_REFUSALS_EACH + 1);
+	assert_int_equal(refusals, FLOOD);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +539,7 @@ int main(void)
 	    cmocka_unit_test(k5_a_form_of_16_kib_and_one_octet_is_refused_and_so_are_1000_parameters),
 	    cmocka_unit_test(token_requests_are_limited_by_rate_and_by_refusals),
 	    cmocka_unit_test(login_pages_are_limited_by_source),
+	    cmocka_unit_test(a_flood_of_refusals_is_a_few_records_and_none_is_missing),
 	    cmocka_unit_test(a_locked_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),
 	};
