@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - mcx-server, the MC service server of a domain (TS 33.180; TS 24.379). See docs/man/mcx-server.8. */
 #include "app/daemon.h"
+#include "app/log.h"
 #include "net/http.h"
 #include "server/server.h"
 
@@ -12,11 +13,19 @@ static int start(void **ctx, const void *config, char *ready, size_t ready_size,
 		snprintf(err, err_size, "the self-test of the identity-based cryptography failed");
 		return -1;
 	}
-	struct server *s = server_start(config, err, err_size);
+	const struct server_config *c = config;
+	struct server *s = server_start(c, err, err_size);
 	if (!s)
 		return -1;
-	snprintf(ready, ready_size, "\"sip_port\":%u,\"sips_port\":%u,\"admin_port\":%u", s->sip_number, s->sips_number,
-		 http_server_port(s->admin));
+	snprintf(ready, ready_size,
+		 "\"sip_port\":%u,\"sips_port\":%u,\"admin_port\":%u,\"xml_confidentiality\":%s,\"xml_integrity\":%s",
+		 s->sip_number, s->sips_number, http_server_port(s->admin), c->xml_confidentiality ? "true" : "false",
+		 c->xml_integrity ? "true" : "false");
+	if (c->xml_confidentiality && c->xml_integrity)
+		log_info("xml.protection", log_text("state", "encrypted and signed"));
+	else
+		log_warn("xml.protection", log_text("state", "reduced by configuration"),
+			 log_int("confidentiality", c->xml_confidentiality), log_int("integrity", c->xml_integrity));
 	*ctx = s;
 	return 0;
 }

@@ -2,8 +2,9 @@
 /*
  * cmd_explain.c - `mcx explain`: tells what a message is, field by field with octet offsets, and why it is refused.
  *
- * The kind is found by looking: XML begins with '<', a token is three base64url parts, a session description has an
- * a=key-mgmt line; everything else is a MIKEY message in octets, base64 or hex.
+ * The kind is found by looking: XML begins with '<', a SIP message has SIP/2.0 in its first line, a body begins with
+ * its boundary, a token is three base64url parts, a session description has an a=key-mgmt line; everything else is a
+ * MIKEY message in octets, base64 or hex.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ static void print_table(const struct explanation *e)
 	json_t *f;
 	printf("%s\n", strcmp(e->type, "mikey") == 0 ? "MIKEY message"
 		       : strcmp(e->type, "kms") == 0 ? "KMS document"
+		       : strcmp(e->type, "sip") == 0 ? "SIP message"
 						     : "token");
 	json_array_foreach(e->fields, i, f)
 	{
@@ -145,11 +147,13 @@ static struct octets key_mgmt_line(struct octets in)
 	return line;
 }
 
-static void explain(struct explanation *e, struct octets in)
+static void explain(struct explanation *e, struct octets in, const struct explain_key *key)
 {
 	struct octets text = trimmed(in);
 	if (text.len && text.p[0] == '<')
 		explain_kms(e, in);
+	else if (explain_is_sip(in))
+		explain_sip(e, in, key);
 	else if (is_token(text))
 		explain_token(e, text);
 	else if (in.len && in.p[0] == MIKEY_FIRST_OCTET)
@@ -161,24 +165,40 @@ static void explain(struct explanation *e, struct octets in)
 int cmd_explain(const struct tool_command *c, int argc, char **argv)
 {
 	struct explanation e = {.offset = MCSEC_NO_OFFSET, .now = time(NULL)};
-	const char *at = NULL;
+	const char *at = NULL, *key_file = NULL, *identity = NULL;
 	int json = 0;
 	const struct tool_option options[] = {
 	    {"at", "TIME", NULL, &at, "hold validity against this time (UTC, 2025-10-03T00:00:00Z; default now)"},
 	    {"show-secrets", NULL, &e.show_secrets, NULL, "print the private keys of a KMS document too"},
+	    {"key", "FILE", NULL, &key_file, "verify and open a protected body with the CSK that mcx mikey open tells"},
+	    {"identity", "URI", NULL, &identity, "whose CSK it is, when the message that carried it has only a UID"},
 	    {"json", NULL, &json, NULL, "print JSON"},
 	};
-	size_t len;
+	size_t len, key_len;
 	int rc = tool_parse(c, options, sizeof options / sizeof *options, &argc, argv, 0, 1);
 	if (rc >= 0)
 		return rc;
 	if (at && !tool_time_parse(at, &e.now))
 		return tool_fail(c, TOOL_USAGE, NULL, "--at is no time like 2025-10-03T00:00:00Z");
-	uint8_t *text = tool_read_file(c, argc ? argv[0] : "-", &len);
-	if (!text)
-		return TOOL_FAILED;
+	struct explain_key *key = mcsec_secret_alloc(sizeof *key);
+	if (!key)
+		return tool_fail(c, TOOL_FAILED, NULL, "no memory that can be locked");
+	memset(key, 0, sizeof *key);
+	uint8_t *text = key_file ? tool_read_file(c, key_file, &key_len) : NULL;
+	int key_ok = !key_file || (text && explain_key_read(key, (struct octets){text, key_len}, identity));
+	mcsec_wipe(text, text ? key_len : 0);
+	int key_unread = key_file && !text;
+	free(text);
+	text = key_ok ? tool_read_file(c, argc ? argv[0] : "-", &len) : NULL;
+	if (!text) {
+		mcsec_secret_free(key);
+		return key_ok || key_unread ? TOOL_FAILED
+					    : tool_fail(c, TOOL_USAGE, "make it with: mcx mikey open --show-secrets",
+							"%s holds no key with k_id and initiator", key_file);
+	}
 	e.fields = json_array();
-	explain(&e, (struct octets){text, len});
+	explain(&e, (struct octets){text, len}, key);
+	mcsec_secret_free(key);
 	if (json)
 		print_json(&e);
 	else

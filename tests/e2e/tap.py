@@ -28,6 +28,14 @@ def run(tests):
     return 1 if bad else 0
 
 
+def true(test):
+    """For tests that return what must be true."""
+    def must():
+        assert test(), test.__name__
+    must.__name__ = test.__name__
+    return must
+
+
 PORTS = (5060, 5061, 6444, 7443, 7444, 8443, 8444)
 
 

@@ -115,12 +115,26 @@ def names_and_identities_that_are_none_are_refused():
     assert 'x' not in users()
 
 
+def what_the_server_protects_is_said_when_the_domain_comes_up():
+    assert 'XML in SIP          encrypted, signed' in mcx('up', folder).stdout
+    mcx('down', folder)
+    with open(os.path.join(folder, 'server', 'conf'), 'a', encoding='utf-8') as f:
+        f.write('xml_integrity = false\n')
+    assert 'XML in SIP          encrypted, NOT signed' in mcx('up', folder).stdout
+    server = [p for p in json.loads(mcx('up', folder, '--json').stdout)['processes'] if p['name'] == 'mcx-server'][0]
+    assert server['ready']['xml_confidentiality'] is True and server['ready']['xml_integrity'] is False, server
+    with open(os.path.join(folder, 'server', 'log'), encoding='utf-8') as f:
+        said = [json.loads(line) for line in f if '"xml.protection"' in line]
+    assert [x['level'] for x in said][-1] == 'warn' and said[0]['level'] == 'info', said
+
+
 try:
     mcx('up', folder)
     result = tap.run([adding_a_user_twice_changes_nothing, a_password_from_a_file_is_the_one_that_counts,
                       a_suspended_user_gets_no_keys_and_cannot_sign_in, a_resumed_user_signs_in_again,
                       an_add_interrupted_half_way_is_finished_by_running_it_again, a_removed_user_is_gone_everywhere,
-                      names_and_identities_that_are_none_are_refused])
+                      names_and_identities_that_are_none_are_refused,
+                      what_the_server_protects_is_said_when_the_domain_comes_up])
 finally:
     mcx('down', folder, code=None)
     shutil.rmtree(top, ignore_errors=True)

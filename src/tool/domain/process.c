@@ -149,10 +149,10 @@ int process_read_ready(struct process *p)
 {
 	if (!p->says_ready)
 		return port_answers(p->port);
-	char line[1024];
-	ssize_t n = read(p->ready_fd, line, sizeof line);
+	ssize_t n = read(p->ready_fd, p->told, sizeof p->told - 1);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
+	p->told[n > 0 ? n : 0] = '\0';
 	close(p->ready_fd);
 	p->ready_fd = -1;
 	return n > 0 ? 1 : -1;

@@ -26,6 +26,7 @@ struct process {
 	enum process_state state;
 	pid_t pid;
 	int ready_fd;                 /* -1 when none is awaited */
+	char told[1024];              /* the line it wrote when it became ready; "" */
 	int64_t started_ms, again_ms; /* monotonic; again_ms: when to start next, 0 if not waiting */
 	unsigned backoff_ms, restarts;
 	int last_status; /* of waitpid */

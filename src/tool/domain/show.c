@@ -31,6 +31,25 @@ int show_pid_of(const struct domain *d, const char *name)
 	return pid;
 }
 
+/* What the running server says of itself: protection that was switched off must not go unseen. */
+static void show_protection(const json_t *root)
+{
+	const json_t *p;
+	size_t i;
+	json_array_foreach(json_object_get(root, "processes"), i, p)
+	{
+		const json_t *ready = json_object_get(p, "ready");
+		const json_t *confidentiality = json_object_get(ready, "xml_confidentiality");
+		const json_t *integrity = json_object_get(ready, "xml_integrity");
+		if (!confidentiality || !integrity)
+			continue;
+		int full = json_is_true(confidentiality) && json_is_true(integrity);
+		printf("  %-19s %s%s, %s%s\n", "XML in SIP", tool_colour_on(stdout, full ? TOOL_GOOD : TOOL_BAD),
+		       json_is_true(confidentiality) ? "encrypted" : "NOT encrypted",
+		       json_is_true(integrity) ? "signed" : "NOT signed", tool_colour_off(stdout));
+	}
+}
+
 void show_addresses(const struct domain *d)
 {
 	static const struct {
@@ -46,6 +65,7 @@ void show_addresses(const struct domain *d)
 		printf("  %-19s %-46s %sprocess %d%s\n", rows[i].what, address ? address : "-",
 		       tool_colour_on(stdout, TOOL_DIM), show_pid_of(d, rows[i].process), tool_colour_off(stdout));
 	}
+	show_protection(root);
 	printf("  %-19s %s\n", "folder", d->dir);
 	json_decref(root);
 }

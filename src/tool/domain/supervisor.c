@@ -147,9 +147,11 @@ static void write_state(struct supervisor *s)
 	json_t *list = json_array();
 	for (size_t i = 0; i < s->n; i++) {
 		const struct process *p = &s->p[i];
-		json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:i, s:s}", "name", p->name, "pid", (int)p->pid,
-						      "state", process_state_name(p->state), "restarts",
-						      (int)p->restarts, "log", p->log));
+		json_t *told = json_loads(p->told, 0, NULL);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:i, s:s, s:i, s:s, s:o}", "name", p->name, "pid", (int)p->pid,
+						"state", process_state_name(p->state), "restarts", (int)p->restarts,
+						"log", p->log, "ready", told ? told : json_object()));
 	}
 	json_t *root =
 	    json_pack("{s:s, s:s, s:s, s:i, s:o, s:o}", "state", s->state, "zone", s->d->zone, "folder", s->d->dir,
