@@ -9,7 +9,7 @@ import sys
 
 SPDX = 'SPDX-License-Identifier: Apache-2.0'
 CODE = ('.c', '.h', '.py', '.sh', '.build', '.js', '.css', '.map')
-MAX_LINES = {'src/': 570, 'include/': 520, 'tests/': 920}
+MAX_LINES = {'src/': 520, 'include/': 520, 'tests/': 900}
 SKIP_DIRS = {'.git', 'run', 'node_modules', '__pycache__'}
 
 

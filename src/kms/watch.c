@@ -12,49 +12,18 @@
 #include "kms/alarm.h"
 #include "kms/clock.h"
 #include "kms/db_watch.h"
+#include "kms/measures.h"
 #include "kms/protect/table.h"
 #include "net/revocations.h"
 
 #define SECOND INT64_C(1000000000)
 
-enum {
-	USERS_EVERY_S = 30,
-	SEEN_EVERY_S = 10,
-	CHECKPOINT_RECORDS = 1024,
-	CHECKPOINT_S = 60,
-	TOKENS = 40,
-	TOKEN_LABEL = 64
-};
-
-/* ---- the measures ---- */
-
-enum row {
-	ROW_PERIOD_LEFT,
-	ROW_WITHOUT_NEXT,
-	ROW_SYNCHRONISED,
-	ROW_LIST_AGE,
-	ROW_BUCKET, /* one a limit of bucket_us, and one for all */
-	ROW_SUM = ROW_BUCKET + 11,
-	ROW_COUNT,
-	ROW_ALARM,
-	ROW_TOKEN = ROW_ALARM + KMS_ALARMS, /* added as they are met */
-	ROWS = ROW_TOKEN + TOKENS
-};
-
-static const struct {
-	int64_t us;
-	const char *label;
-} buckets[] = {
-    {1000, "le=\"1000\""},       {2500, "le=\"2500\""},       {5000, "le=\"5000\""},      {10000, "le=\"10000\""},
-    {25000, "le=\"25000\""},     {50000, "le=\"50000\""},     {100000, "le=\"100000\""},  {250000, "le=\"250000\""},
-    {1000000, "le=\"1000000\""}, {5000000, "le=\"5000000\""}, {INT64_MAX, "le=\"+Inf\""},
-};
-_Static_assert(sizeof buckets / sizeof *buckets == ROW_SUM - ROW_BUCKET, "one row a bucket");
+enum { USERS_EVERY_S = 30, SEEN_EVERY_S = 10, CHECKPOINT_RECORDS = 1024, CHECKPOINT_S = 60 };
 
 struct kms_watch {
 	struct kms *k;
 	pthread_t thread;
-	pthread_mutex_t lock; /* what follows, up to the rows */
+	pthread_mutex_t lock; /* what follows, up to the measures */
 	pthread_cond_t ending;
 	int stopping;
 	struct kms_clock_guard clock;
@@ -65,50 +34,13 @@ struct kms_watch {
 	int64_t failure_at, anomaly_at, started_at; /* boot clock, seconds; -1 none */
 	struct audit_keeper *keeper;
 	struct revocations *revocations;
-	size_t n_tokens;
-	char token_labels[TOKENS][TOKEN_LABEL];
-	char alarm_labels[KMS_ALARMS][TOKEN_LABEL];
-	struct metric rows[ROWS];
-	_Atomic size_t n_rows;
+	struct measures *measures;
 };
-
-static void make_rows(struct kms_watch *w)
-{
-	static const struct {
-		const char *name, *help;
-	} gauges[] = {
-	    [ROW_PERIOD_LEFT] = {"mcx_kms_period_left_seconds", "Seconds to the end of the key period"},
-	    [ROW_WITHOUT_NEXT] = {"mcx_kms_users_without_next_keys", "Users of this period without keys of the next"},
-	    [ROW_SYNCHRONISED] = {"mcx_kms_clock_synchronised", "1 if the kernel says so"},
-	    [ROW_LIST_AGE] = {"mcx_kms_revocation_list_age_seconds", "Since the list was read; -1 never"},
-	};
-	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++) {
-		w->rows[i].name = gauges[i].name;
-		w->rows[i].help = gauges[i].help;
-		w->rows[i].kind = METRIC_GAUGE;
-	}
-	for (size_t i = ROW_BUCKET; i < ROW_SUM; i++) {
-		w->rows[i].name = "mcx_kms_keyprov_microseconds_bucket";
-		w->rows[i].help = "Answered keyprov requests by duration";
-		w->rows[i].labels = buckets[i - ROW_BUCKET].label;
-	}
-	w->rows[ROW_SUM].name = "mcx_kms_keyprov_microseconds_sum";
-	w->rows[ROW_COUNT].name = "mcx_kms_keyprov_microseconds_count";
-	w->rows[ROW_SUM].help = w->rows[ROW_COUNT].help = "Of the same";
-	for (size_t i = 0; i < KMS_ALARMS; i++) {
-		snprintf(w->alarm_labels[i], TOKEN_LABEL, "name=\"%s\"", kms_alarm_name((enum kms_alarm)i));
-		w->rows[ROW_ALARM + i].name = "mcx_kms_alarm";
-		w->rows[ROW_ALARM + i].help = "1 while the alarm is raised";
-		w->rows[ROW_ALARM + i].kind = METRIC_GAUGE;
-		w->rows[ROW_ALARM + i].labels = w->alarm_labels[i];
-	}
-	atomic_store(&w->n_rows, ROW_TOKEN);
-}
 
 const struct metric *kms_watch_metrics(struct kms_watch *w, size_t *n)
 {
-	*n = w ? atomic_load(&w->n_rows) : 0;
-	return w ? w->rows : NULL;
+	*n = 0;
+	return w ? measures_rows(w->measures, n) : NULL;
 }
 
 static int64_t boot_ns(void)
@@ -120,47 +52,19 @@ static int64_t boot_ns(void)
 
 void kms_watch_issued(struct kms_watch *w, int64_t duration_ns)
 {
-	int64_t us = duration_ns / 1000;
-	if (!w)
-		return;
-	for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++)
-		if (us <= buckets[i].us)
-			metric_add(&w->rows[ROW_BUCKET + i], 1);
-	metric_add(&w->rows[ROW_SUM], us);
-	metric_add(&w->rows[ROW_COUNT], 1);
-}
-
-/* The row of a token, made when it is first met. Lock held. */
-static struct metric *token_row(struct kms_watch *w, const char *token)
-{
-	char label[TOKEN_LABEL];
-	size_t i = 0;
-	snprintf(label, sizeof label, "token=\"%s\"", token);
-	while (i < w->n_tokens && strcmp(w->token_labels[i], label) != 0)
-		i++;
-	if (i == TOKENS)
-		return NULL;
-	if (i == w->n_tokens) {
-		struct metric *row = &w->rows[ROW_TOKEN + i];
-		strcpy(w->token_labels[i], label);
-		row->name = "mcx_kms_refusals_total";
-		row->help = "Requests refused, by the token of the error";
-		row->labels = w->token_labels[i];
-		atomic_store(&w->n_rows, ROW_TOKEN + ++w->n_tokens);
-	}
-	return &w->rows[ROW_TOKEN + i];
+	if (w)
+		measures_add_keyprov(w->measures, duration_ns / 1000);
 }
 
 void kms_watch_refused(struct kms_watch *w, const char *token)
 {
 	if (!w)
 		return;
+	measures_add_refusal(w->measures, token);
+	if (strcmp(token, "internal") != 0 && strcmp(token, "store_unavailable") != 0)
+		return;
 	pthread_mutex_lock(&w->lock);
-	struct metric *row = token_row(w, token);
-	if (row)
-		metric_add(row, 1);
-	if (strcmp(token, "internal") == 0 || strcmp(token, "store_unavailable") == 0)
-		w->failure_at = boot_ns() / SECOND;
+	w->failure_at = boot_ns() / SECOND;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -170,6 +74,15 @@ void kms_watch_krr_anomaly(struct kms_watch *w)
 		return;
 	pthread_mutex_lock(&w->lock);
 	w->anomaly_at = boot_ns() / SECOND;
+	pthread_mutex_unlock(&w->lock);
+}
+
+void kms_watch_config_said(struct kms_watch *w, int refused)
+{
+	if (!w)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->config_refused = refused;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -237,7 +150,7 @@ static void read_kernel_clock(struct kms_watch *w, struct kms_facts *f)
 	int state = adjtimex(&t);
 	int synchronised = state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
 	f->clock_error_us = synchronised ? t.esterror : 0;
-	metric_set(&w->rows[ROW_SYNCHRONISED], synchronised);
+	measures_set(w->measures, MEASURE_SYNCHRONISED, synchronised);
 }
 
 static void read_periods(struct kms_watch *w, struct kms_facts *f)
@@ -248,8 +161,8 @@ static void read_periods(struct kms_watch *w, struct kms_facts *f)
 		return;
 	f->to_period_end = (int64_t)(mcsec_period_start(p, period + 1) - now);
 	f->window = w->k->config->preprovision;
-	f->without_next = w->rows[ROW_WITHOUT_NEXT].value;
-	metric_set(&w->rows[ROW_PERIOD_LEFT], f->to_period_end);
+	f->without_next = measures_get(w->measures, MEASURE_WITHOUT_NEXT);
+	measures_set(w->measures, MEASURE_PERIOD_LEFT, f->to_period_end);
 }
 
 static void count_users(struct kms_watch *w, struct kms_db *db)
@@ -259,7 +172,7 @@ static void count_users(struct kms_watch *w, struct kms_db *db)
 	int64_t n;
 	if (p->period && !mcsec_period_number(p, (uint64_t)w->k->now() + MCSEC_NTP_UNIX, &period) &&
 	    !kms_db_without_next(db, (int64_t)period, &n))
-		metric_set(&w->rows[ROW_WITHOUT_NEXT], n);
+		measures_set(w->measures, MEASURE_WITHOUT_NEXT, n);
 }
 
 static struct kms_facts gather(struct kms_watch *w)
@@ -274,7 +187,7 @@ static struct kms_facts gather(struct kms_watch *w)
 		f.cert_ends = INT64_MAX; /* no domain yet: sealed says enough */
 	read_kernel_clock(w, &f);
 	read_periods(w, &f);
-	metric_set(&w->rows[ROW_LIST_AGE], f.revocation_age < 0 ? -1 : f.revocation_age);
+	measures_set(w->measures, MEASURE_LIST_AGE, f.revocation_age < 0 ? -1 : f.revocation_age);
 	pthread_mutex_lock(&w->lock);
 	f.tls_ends = w->listener ? http_server_cert_ends(w->listener) : 0;
 	f.tls_refused = w->tls_refused;
@@ -307,8 +220,7 @@ static void judge(struct kms_watch *w)
 	w->alarms = is;
 	pthread_mutex_unlock(&w->lock);
 	say_changes(was, is);
-	for (size_t i = 0; i < KMS_ALARMS; i++)
-		metric_set(&w->rows[ROW_ALARM + i], is >> i & 1);
+	measures_set_alarms(w->measures, is);
 }
 
 unsigned kms_watch_alarms(struct kms_watch *w)
@@ -417,56 +329,6 @@ enum audit_keeper_state kms_watch_checkpoint(struct kms_watch *w, char *line, si
 	return s;
 }
 
-/* ---- configuration read anew ---- */
-
-/* What may change while we run; everything else names a listener, a file or the domain, or was copied at the start. */
-static const char *const may_change[] = {"aliases",
-					 "directory",
-					 "servers",
-					 "preprovision",
-					 "max_past",
-					 "max_future",
-					 "enrolment",
-					 "suites",
-					 "enforce_time",
-					 "suites_minimum",
-					 "lenient_client_req_url",
-					 "time_tolerance",
-					 "limit_hour",
-					 "limit_period"};
-
-int kms_reconfigure(struct kms *k, struct kms_config *c, char *err, size_t err_size)
-{
-	int rc = c ? kms_config_complete(c, err, err_size) : -1;
-	const char *fixed = rc ? NULL
-			       : config_fixed_change(kms_options, kms_n_options, k->config, c, may_change,
-						     sizeof may_change / sizeof *may_change);
-	if (fixed) {
-		snprintf(err, err_size, "%s changes only with a restart", fixed);
-		rc = -1;
-	}
-	enum store_err e = STORE_OK;
-	struct kms_db *db = rc ? NULL : kms_pool_take(k->pool, &e);
-	if (db) { /* the record comes first: a configuration is in use only when it is written down */
-		struct audit_record r = {
-		    .class_ = 'M', .type = "config.change", .clock = kms_clock(), .actor = k->config->node};
-		e = audit_append(db->audit, &r, kms_now_ns());
-		kms_pool_give(k->pool, db, e);
-	}
-	if (e) {
-		snprintf(err, err_size, "the change cannot be recorded: %s", store_err_name(e));
-		rc = -1;
-	}
-	if (!rc)
-		k->config = c;
-	if (k->watch) {
-		pthread_mutex_lock(&k->watch->lock);
-		k->watch->config_refused = rc != 0;
-		pthread_mutex_unlock(&k->watch->lock);
-	}
-	return rc;
-}
-
 /* ---- begin and end ---- */
 
 static int start_clock(struct kms_watch *w, char *err, size_t err_size)
@@ -522,6 +384,7 @@ static void release(struct kms_watch *w)
 {
 	revocations_stop(w->revocations);
 	audit_keeper_stop(w->keeper);
+	measures_free(w->measures);
 	pthread_cond_destroy(&w->ending);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -531,14 +394,17 @@ struct kms_watch *kms_watch_start(struct kms *k, char *err, size_t err_size)
 {
 	pthread_condattr_t monotonic;
 	struct kms_watch *w = calloc(1, sizeof *w);
-	if (!w) {
+	struct measures *m = measures_new();
+	if (!w || !m) {
 		snprintf(err, err_size, "no memory");
+		measures_free(m);
+		free(w);
 		return NULL;
 	}
 	w->k = k;
 	w->failure_at = w->anomaly_at = -1;
 	w->started_at = boot_ns() / SECOND;
-	make_rows(w);
+	w->measures = m;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -31,10 +31,14 @@ void kms_watch_krr_anomaly(struct kms_watch *w);
 /* As http_server_options.tls_said, with struct kms. */
 void kms_watch_tls_said(void *kms, const char *error);
 
+/* The configuration was read anew: taken over, or refused. */
+void kms_watch_config_said(struct kms_watch *w, int refused);
+
 /* Its rows for /metrics. */
 const struct metric *kms_watch_metrics(struct kms_watch *w, size_t *n);
 
-/* daemon_spec.reconfigure (c may be NULL), with struct kms: what may change while it runs, takes the place of what was. */
+/* reconfigure.c. daemon_spec.reconfigure (c may be NULL), with struct kms: what may change while it runs, takes the
+ * place of what was. */
 int kms_reconfigure(struct kms *k, struct kms_config *c, char *err, size_t err_size);
 
 /* For admin_watch.c. */
