@@ -152,6 +152,24 @@ int sip_feature(const char *params, const char *tag, const char *want)
 	return 0;
 }
 
+enum mcsec_err sip_instance(const char *params, char *out, size_t size)
+{
+	static const char name[] = ";+sip.instance=\"<", safe[] = ":-.0123456789abcdefghijklmnopqrstuvwxyz"
+								   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	const char *p = strcasestr(params, name);
+	if (!p)
+		return MCSEC_E_VALUE;
+	p += sizeof name - 1;
+	size_t n = strspn(p, safe);
+	if (n < 5 || strncasecmp(p, "urn:", 4) != 0 || strncmp(p + n, ">\"", 2) != 0)
+		return MCSEC_E_VALUE;
+	if (n >= size)
+		return MCSEC_E_NO_SPACE;
+	memcpy(out, p, n);
+	out[n] = 0;
+	return MCSEC_OK;
+}
+
 int sip_warning_code(const struct sip_message *m)
 {
 	for (size_t i = 0;; i++) {

@@ -80,6 +80,11 @@ int sip_uri_equal(const char *a, const char *b);
  */
 int sip_feature(const char *params, const char *tag, const char *want);
 
+/* The instance of a Contact, `+sip.instance="<urn:...>"` without quotes and brackets (RFC 5626 4.1): letters, digits and
+ * `:-.` alone, as a URN for an instance has them. MCSEC_E_VALUE: none, or another form; MCSEC_E_NO_SPACE.
+ */
+enum mcsec_err sip_instance(const char *params, char *out, size_t size);
+
 /* The three-digit MCX code inside a Warning value `399 host "136 text"`; 0 if it carries none (24.379 4.4). */
 int sip_warning_code(const struct sip_message *m);
 

@@ -107,7 +107,7 @@ struct sip_flow {
 	tport_t *tp; /* NULL once the port is gone */
 };
 
-/* sip_parse.c: fills *out; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.
+/* sip_parse.c: fills *out, its source only with a port; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.
  */
 enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out);
 /* sip_parse.c: where a message came from. */
@@ -123,7 +123,8 @@ sip_payload_t *sip_out_payload(su_home_t *home, const struct sip_out *o);
 /* sip_stateless.c: the final answer to a request that has no transaction. Takes over the reference to `msg`. */
 void sip_stateless_reply(struct sip_port *p, msg_t *msg, int status, const char *phrase, const struct sip_out *with);
 
-/* sip_port.c */
+/* sip_port.c: before anything else of the library is used; again and again is fine. */
+void sip_library_prepare(void);
 void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip);
 const char *sip_own_contact(const struct sip_port *p, const struct sip_flow *f, const char *uri);
 

@@ -174,7 +174,8 @@ enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struc
 		out->content_type = sip_header_text(home, (const sip_header_t *)sip->sip_content_type);
 	if (sip->sip_payload)
 		out->body = (struct octets){(const uint8_t *)sip->sip_payload->pl_data, sip->sip_payload->pl_len};
-	sip_source_of(p, msg, &out->source);
+	if (p) /* else it came inside another message */
+		sip_source_of(p, msg, &out->source);
 	enum mcsec_err e = fill_contacts(home, sip, out);
 	return e ? e : fill_headers(home, sip, out);
 }

@@ -31,7 +31,7 @@ static void prepare_library(void)
 	(void)sip_tls_free_wanted(); /* links the remedy in */
 }
 
-static void once(void)
+void sip_library_prepare(void)
 {
 	static pthread_once_t done = PTHREAD_ONCE_INIT;
 	pthread_once(&done, prepare_library);
@@ -386,7 +386,7 @@ static nta_leg_t *outside_leg(struct sip_port *p)
 
 struct sip_port *sip_port_new(struct sip_loop *l, const struct sip_port_options *o, char *err, size_t err_size)
 {
-	once();
+	sip_library_prepare();
 	struct sip_port *p = calloc(1, sizeof *p);
 	if (!p || o->n_listen == 0 || o->n_listen > SIP_MAX_LISTEN) {
 		snprintf(err, err_size, "no memory, or no listener");

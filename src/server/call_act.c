@@ -7,14 +7,17 @@
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/third_party.h"
 
 #define DONE SC_EVENTS /* no event: go on with the next action */
 
 enum { RESTORE_WAIT_MS = 30000, MAX_FORWARDED = 4 };
 
-/* The connection on which that client was last seen, if it still stands. */
+/* The connection on which that client was last seen, if it still stands. Through a SIP core the way is the route. */
 static struct sip_flow *way_to(const struct leg *l)
 {
+	if (l->call->s->cfg->core.n)
+		return NULL;
 	const struct binding *b = bindings_by_id(l->call->s->bindings, l->who.id);
 	return b && sip_flow_alive(b->flow) ? b->flow : NULL;
 }
@@ -67,9 +70,10 @@ static enum sc_event_kind invite_callee(struct call *c)
 	const struct server_config *cfg = c->s->cfg;
 	struct sdp *sdp = malloc(sizeof *sdp);
 	struct mcptt_info *info = calloc(1, sizeof *info);
-	char type[128], asserted[DB_URI + 4], contact[600];
+	char type[128], asserted[DB_URI + 4], contact[600], route[300];
 	size_t len = 0;
 	uint8_t *body = NULL;
+	int by_core = cfg->core.n != 0;
 	if (sdp && info && sdp_read(octets_of(c->offer), sdp, NULL) == MCSEC_OK) {
 		db_copy(info->session_type, sizeof info->session_type, "private");
 		info->calling_user_id.form = info->called_party_id.form = MCPTT_PLAIN;
@@ -80,21 +84,25 @@ static enum sc_event_kind invite_callee(struct call *c)
 	free(sdp);
 	free(info);
 	snprintf(asserted, sizeof asserted, "<%s>", cfg->psi);
-	own_contact(c->s, transport_of(c->b.who.contact), contact, sizeof contact);
+	snprintf(route, sizeof route, "<%s>", cfg->core_route);
+	own_contact(c->s, transport_of(by_core ? cfg->core_route : c->b.who.contact), contact, sizeof contact);
 	struct sip_header h[] = {
 	    {"P-Asserted-Identity", asserted},
 	    {"P-Asserted-Service", ICSI_MCPTT},
 	    {"Accept-Contact", "*;" FEATURE_MCPTT ";require;explicit"},
 	    {"Accept-Contact", "*;" ICSI_REF_TAG ";require;explicit"},
 	    {"Answer-Mode", c->mode},
+	    {"Route", route},
 	};
 	struct sip_request rq = {.method = "INVITE",
-				 .uri = c->b.who.contact,
+				 .uri = by_core ? third_party_target(c->b.who.impu, c->b.who.contact)
+						: c->b.who.contact,
+				 .route = by_core ? cfg->core_route : NULL,
 				 .from = cfg->psi,
 				 .to = c->b.who.impu,
 				 .flow = way_to(&c->b),
 				 .timeout_ms = (unsigned)(cfg->ring_s * 1000 + 32000),
-				 .with = {.n_headers = sizeof h / sizeof *h,
+				 .with = {.n_headers = sizeof h / sizeof *h - !by_core,
 					  .headers = h,
 					  .contact = contact,
 					  .content_type = type,
@@ -276,7 +284,7 @@ static void bye(struct leg *l)
 	if (!l->dialog)
 		return;
 	struct sip_flow *f = way_to(l);
-	if (!f && c->restored_ms && sip_loop_now_ms(c->s->loop) - c->restored_ms < RESTORE_WAIT_MS) {
+	if (!f && !c->s->cfg->core.n && c->restored_ms && sip_loop_now_ms(c->s->loop) - c->restored_ms < RESTORE_WAIT_MS) {
 		l->bye_due = 1; /* the client may come back by itself: its new connection is the way */
 		return;
 	}

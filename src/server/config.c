@@ -18,6 +18,8 @@ const struct config_option server_options[] = {
     {"transports", CONFIG_LIST, F(transports), NULL, 0, 0},
     {"register_over", CONFIG_LIST, F(register_over), NULL, 0, 0},
     {"trusted", CONFIG_LIST, F(trusted), NULL, 0, 0},
+    {"core", CONFIG_LIST, F(core), NULL, 0, 0},
+    {"core_route", CONFIG_TEXT, F(core_route), "", 0, 0},
     {"tls", CONFIG_PATH, F(tls), NULL, 0, 0},
     {"tls_dir", CONFIG_PATH, F(tls_dir), NULL, 0, 0},
     {"ca", CONFIG_PATH, F(ca), NULL, 0, 0},

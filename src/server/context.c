@@ -158,12 +158,25 @@ static int requires_something(const struct sip_message *rq, struct sip_server_tx
 	return 1;
 }
 
+/* Behind a SIP core nobody else speaks for a user, nor to us past the core (sip 2.5). */
+static int past_the_core(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	if (!s->cfg->core.n || strcmp(rq->method, "OPTIONS") == 0 || identity_trusted(s, rq))
+		return 0;
+	char peer[DB_PEER];
+	identity_peer(rq, peer, sizeof peer);
+	log_warn("sip.past-the-core", log_text("method", rq->method), log_text("peer", peer));
+	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id, "not through the SIP core");
+	server_refuse(s, tx, 403, WARN_NONE, NULL);
+	return 1;
+}
+
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct server *s = ctx;
 	if (strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0) {
 		(void)sip_reply(tx, 416, NULL, NULL);
-	} else if (requires_something(rq, tx)) {
+	} else if (past_the_core(s, tx, rq) || requires_something(rq, tx)) {
 		return;
 	} else if (strcmp(rq->method, "REGISTER") == 0) {
 		handle_register(s, tx, rq);
@@ -236,7 +249,7 @@ static int load(struct server *s)
 static int is_neighbour(void *ctx, const char *address)
 {
 	const struct server *s = ctx;
-	return server_lists(&s->cfg->trusted, address, 0);
+	return server_lists(&s->cfg->trusted, address, 0) || server_lists(&s->cfg->core, address, 0);
 }
 
 /* Over a transport that proves nothing a stranger is never granted anything that has to be remembered. */
@@ -392,6 +405,11 @@ struct server *server_start(const struct server_config *cfg, char *err, size_t e
 	}
 	if (!valid_protection(cfg->protection)) {
 		snprintf(err, err_size, "protection is required, allowed or forbidden, not '%s'", cfg->protection);
+		free(s);
+		return NULL;
+	}
+	if (cfg->core.n && !*cfg->core_route) {
+		snprintf(err, err_size, "core is given, but not core_route: where requests to its users go");
 		free(s);
 		return NULL;
 	}

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * handle_register.c - direct REGISTER with service authorisation: the shell around mcx/flow/server_auth.c.
+ * handle_register.c - REGISTER with service authorisation, from the client itself or handed on by a SIP core: the shell
+ * around mcx/flow/server_auth.c.
  *
  * An attempt carries one REGISTER (or the end of a binding) through its jobs. The machine decides; here facts are
  * gathered, jobs run, and actions carried out. What a job changed counts only when the store said so: replay memory and
  * the table in memory follow the commit, never precede it.
+ *
+ * A core hears 200 whatever becomes of its user's authorisation, since the registration is the core's business (sip 2.5
+ * step 8); only where this server cannot work does it hear so. Its 200 waits for the commit like every other.
  */
 #include "server/server.h"
 
@@ -16,6 +20,7 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/body.h"
+#include "server/third_party.h"
 #include "server/xml.h"
 
 enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
@@ -25,6 +30,8 @@ struct attempt {
 	struct attempt *next, **back;
 	struct sa machine;
 	struct sip_server_tx *tx; /* NULL: nobody waits */
+	int by_core;
+	struct third_party third; /* by_core: the client's own message */
 	struct db_binding row;    /* what is to be stored */
 	char contact_params[256];
 	struct body body;
@@ -72,18 +79,28 @@ static void attempt_free(struct attempt *a)
 	mcsec_im_free(a->im);
 	server_book_release(a->book);
 	body_free(&a->body);
+	third_party_free(&a->third);
 	mcsec_wipe(&a->claims, sizeof a->claims);
 	free(a);
 }
 
-/* One client: by its id; while one of the ids is still encrypted, by the contact it registers. */
+/* Of contacts that are GRUUs the parameter decides. */
+static int same_contact(const char *a, const char *b)
+{
+	return strstr(a, ";gr=") || strstr(b, ";gr=") ? strcmp(a, b) == 0 : sip_uri_equal(a, b);
+}
+
+/*
+ * One client: by its id; while one of the ids is still encrypted, by the contact it registers. Without a contact it is
+ * about all clients of the user.
+ */
 static int same_client(const struct db_binding *a, const struct db_binding *b)
 {
 	if (strcmp(a->impu, b->impu) != 0)
 		return 0;
 	if (*a->client_id && *b->client_id)
 		return strcmp(a->client_id, b->client_id) == 0;
-	return sip_uri_equal(a->contact, b->contact);
+	return !*a->contact || !*b->contact || same_contact(a->contact, b->contact);
 }
 
 static struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who)
@@ -290,6 +307,10 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", acts->status),
 			 log_int("warning", acts->warning), log_text("impu", a->row.impu),
 			 log_text("detail", a->detail));
+		if (a->by_core && acts->status < 500) {
+			(void)sip_reply(tx, 200, NULL, NULL);
+			return;
+		}
 		if (acts->status != 423) {
 			server_refuse(s, tx, acts->status, acts->warning, "no common security algorithm");
 			return;
@@ -302,7 +323,7 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 	}
 	char contact[DB_URI + 300];
 	struct sip_out with = {0};
-	if (a->storing && a->storing != SA_DO_REMOVE) {
+	if (!a->by_core && a->storing && a->storing != SA_DO_REMOVE) {
 		snprintf(contact, sizeof contact, "<%s>%s;expires=%lld", a->row.contact, a->contact_params,
 			 (long long)(a->row.expires - db_now()));
 		with.contact = contact;
@@ -399,20 +420,99 @@ static void find_bindings(struct attempt *a, const struct sip_message *rq, enum 
 	struct binding *b = NULL;
 	while ((b = bindings_of_impu(s->bindings, a->row.impu, b)) && a->n_ids < DB_MAX_REMOVE) {
 		int mine = body == SA_BODY_MC ? same_client(&b->row, &a->row)
-			   : rq->contact_star ? strcmp(b->row.peer, a->row.peer) == 0
-					      : sip_uri_equal(b->row.contact, a->row.contact);
+			   : rq->contact_star ? a->by_core || strcmp(b->row.peer, a->row.peer) == 0
+					      : same_contact(b->row.contact, a->row.contact);
 		if (mine)
 			a->ids[a->n_ids++] = b->row.id;
 	}
 }
 
-void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+/* Facts are gathered: the machine takes over. One REGISTER a client at a time. */
+static void begin(struct attempt *a, struct sa_event *ev)
 {
-	struct attempt *a = attempt_new(s, tx);
-	if (!a) {
-		server_refuse(s, tx, 503, WARN_NONE, NULL);
-		return;
+	struct server *s = a->work.s;
+	const struct binding *b = a->n_ids ? bindings_by_id(s->bindings, a->ids[0]) : NULL;
+	if (b) {
+		ev->authorised = b->row.has_csk;
+		db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
+		a->machine.state = SA_BOUND;
 	}
+	const struct attempt *other = attempt_at_work(s, a, &a->row);
+	if (other && *a->row.impu)
+		a->machine.state = other->machine.state;
+	step(a, ev);
+	if (other && *a->row.impu)
+		attempt_free(a);
+}
+
+/* ---- by a SIP core (third_party.h) ---- */
+
+/* The client's own REGISTER: who it is and what it brings. Its Expires counts where it is 0; else the core's does. */
+static void read_client(struct attempt *a, struct sa_event *ev)
+{
+	const struct sip_message *client = a->third.client;
+	int64_t granted = ev->expires;
+	ev->contact = read_contact(a, client, ev);
+	if (client->n_contacts && third_party_contact(a->row.impu, &client->contacts[0], a->row.contact,
+						      sizeof a->row.contact) != MCSEC_OK)
+		ev->contact = 0;
+	if (ev->expires)
+		ev->expires = granted;
+	ev->body = (enum sa_body)read_body(a, client, ev);
+	find_bindings(a, client, ev->body);
+}
+
+/* The core alone: the user is not registered any more, on no device. */
+static void read_alone(struct attempt *a, struct sa_event *ev)
+{
+	struct binding *b = NULL;
+	ev->contact = 1;
+	while (ev->expires == 0 && a->n_ids < DB_MAX_REMOVE &&
+	       (b = bindings_of_impu(a->work.s->bindings, a->row.impu, b)))
+		a->ids[a->n_ids++] = b->row.id;
+}
+
+static int64_t granted_by_core(const struct server *s, const struct sip_message *rq)
+{
+	int64_t granted = rq->n_contacts == 1 && rq->contacts[0].expires >= 0 ? rq->contacts[0].expires : rq->expires;
+	return granted < 0 || granted > s->cfg->expires_max ? s->cfg->expires_max : granted;
+}
+
+static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	char peer[DB_PEER];
+	identity_peer(rq, peer, sizeof peer);
+	metric_add(&s->metrics[M_REGISTER_REFUSED], 1);
+	log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", 403), log_text("peer", peer),
+		 log_text("detail", "not the SIP core"));
+	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id, "REGISTER by somebody else than the SIP core");
+	server_refuse(s, tx, 403, WARN_NONE, NULL);
+}
+
+static void register_by_core(struct attempt *a, const struct sip_message *rq)
+{
+	struct server *s = a->work.s;
+	struct sa_event ev = {.kind = SA_EV_REGISTER, .allowed = 1, .by_core = 1, .expires = granted_by_core(s, rq)};
+	a->by_core = 1;
+	a->end_reason = "left";
+	ev.proven = identity_canonical(rq->to, a->row.impu, sizeof a->row.impu) == MCSEC_OK;
+	identity_peer(rq, a->row.peer, sizeof a->row.peer);
+	third_party_read(rq, &a->third);
+	if (a->third.kind == THIRD_PARTY_CLIENT)
+		read_client(a, &ev);
+	else if (a->third.kind == THIRD_PARTY_ALONE)
+		read_alone(a, &ev);
+	else
+		a->detail = a->third.why; /* no contact: the machine finds it broken */
+	a->row.expires = db_now() + ev.expires;
+	begin(a, &ev);
+}
+
+/* ---- by the client itself ---- */
+
+static void register_by_client(struct attempt *a, const struct sip_message *rq)
+{
+	struct server *s = a->work.s;
 	struct sa_event ev = {.kind = SA_EV_REGISTER, .min_expires = s->cfg->expires_min};
 	ev.allowed = server_lists(&s->cfg->register_over, sip_transport_name(rq->source.transport),
 				  rq->source.transport == SIP_TLS);
@@ -426,18 +526,22 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		ev.body = (enum sa_body)read_body(a, rq, &ev);
 		find_bindings(a, rq, ev.body);
 	}
-	const struct binding *b = a->n_ids ? bindings_by_id(s->bindings, a->ids[0]) : NULL;
-	if (b) {
-		ev.authorised = b->row.has_csk;
-		db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
-		a->machine.state = SA_BOUND;
+	begin(a, &ev);
+}
+
+void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	if (s->cfg->core.n && !identity_core(s, rq)) {
+		refuse_stranger(s, tx, rq);
+		return;
 	}
-	const struct attempt *other = attempt_at_work(s, a, &a->row);
-	if (other && *a->row.impu)
-		a->machine.state = other->machine.state;
-	step(a, &ev);
-	if (other && *a->row.impu)
-		attempt_free(a);
+	struct attempt *a = attempt_new(s, tx);
+	if (!a)
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+	else if (s->cfg->core.n)
+		register_by_core(a, rq);
+	else
+		register_by_client(a, rq);
 }
 
 /* ---- ends that no REGISTER asked for ---- */

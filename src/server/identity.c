@@ -4,11 +4,13 @@
  *
  * A user agent's TLS certificate carries its IMPU as a URI name. It may register and call as such a name only; From and
  * P-Preferred-Identity merely choose among them. P-Asserted-Identity counts from trusted neighbours alone (RFC 3325).
+ * With a SIP core, it alone registers users, and the IMPU is what it says: bindings carry it in one spelling.
  * Where REGISTER over TCP or UDP is switched on (a network that authenticates below us), the source address takes the
  * place of the certificate.
  */
 #include "server/server.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 #include "sec/base/check.h"
@@ -37,15 +39,41 @@ void identity_peer(const struct sip_message *rq, char *out, size_t size)
 	out[wr_len(&w)] = 0;
 }
 
-static int trusted(const struct server *s, const struct sip_message *rq)
+/* By a name in the peer's verified certificate; where there is no TLS, by its address. */
+static int is_one_of(const struct config_list *list, const struct sip_source *from)
 {
-	const struct sip_source *from = &rq->source;
-	if (from->transport != SIP_TLS && server_lists(&s->cfg->trusted, from->address, 0))
+	if (from->transport != SIP_TLS && server_lists(list, from->address, 0))
 		return 1;
 	for (size_t i = 0; from->transport == SIP_TLS && from->verified && i < from->n_subjects; i++)
-		if (server_lists(&s->cfg->trusted, from->subjects[i], 0))
+		if (server_lists(list, from->subjects[i], 0))
 			return 1;
-	return MCX_CHECK(bind.trusted, 0);
+	return 0;
+}
+
+int identity_core(const struct server *s, const struct sip_message *rq)
+{
+	return MCX_CHECK(core.sender, is_one_of(&s->cfg->core, &rq->source));
+}
+
+int identity_trusted(const struct server *s, const struct sip_message *rq)
+{
+	return MCX_CHECK(bind.trusted,
+			 is_one_of(&s->cfg->trusted, &rq->source) || is_one_of(&s->cfg->core, &rq->source));
+}
+
+enum mcsec_err identity_canonical(const char *uri, char *out, size_t size)
+{
+	const char *at = strchr(uri, '@'), *host = at ? at + 1 : strchr(uri, ':');
+	size_t n = host ? (size_t)(host - uri) + strcspn(host, ";?") : 0;
+	if (!host || n >= size || (strncasecmp(uri, "sip:", 4) != 0 && strncasecmp(uri, "sips:", 5) != 0))
+		return n >= size ? MCSEC_E_NO_SPACE : MCSEC_E_VALUE;
+	memcpy(out, uri, n);
+	out[n] = 0;
+	for (char *c = out; *c && *c != ':'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	for (char *c = out + (host - uri); *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return MCSEC_OK;
 }
 
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size)
@@ -74,7 +102,11 @@ static void claimed_impu(const struct server *s, const struct sip_message *rq, i
 	impu[0] = 0;
 	if (is_trusted) {
 		if (!asserted || sip_header_at(rq, "P-Asserted-Identity", 1) ||
-		    sip_uri_of(asserted, impu, size) != MCSEC_OK)
+		    sip_uri_of(asserted, uri, sizeof uri) != MCSEC_OK)
+			return;
+		if (!s->cfg->core.n)
+			db_copy(impu, size, uri);
+		else if (identity_canonical(uri, impu, size) != MCSEC_OK)
 			impu[0] = 0;
 		return;
 	}
@@ -90,7 +122,7 @@ static void claimed_impu(const struct server *s, const struct sip_message *rq, i
 size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max)
 {
 	char impu[DB_URI], peer[DB_PEER];
-	int is_trusted = trusted(s, rq);
+	int is_trusted = identity_trusted(s, rq);
 	claimed_impu(s, rq, is_trusted, impu, sizeof impu);
 	identity_peer(rq, peer, sizeof peer);
 	struct binding *b = NULL;
@@ -122,7 +154,7 @@ struct binding *identity_binding(struct binding *const *all, size_t n, const cha
 int identity_is(const struct server *s, const struct sip_message *rq, const struct db_binding *b)
 {
 	char peer[DB_PEER];
-	if (trusted(s, rq))
+	if (identity_trusted(s, rq))
 		return 1;
 	identity_peer(rq, peer, sizeof peer);
 	return MCX_CHECK(bind.in_dialog, *peer && strcmp(peer, b->peer) == 0);

@@ -108,6 +108,11 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 
 /* What the connection proves, as one text; "" if nothing. */
 void identity_peer(const struct sip_message *rq, char *out, size_t size);
+/* 1 if the peer is the SIP core; or any neighbour whose P-Asserted-Identity counts, the core among them. */
+int identity_core(const struct server *s, const struct sip_message *rq);
+int identity_trusted(const struct server *s, const struct sip_message *rq);
+/* An IMPU in the one spelling that bindings have: no parameters, scheme and host in lower case. */
+enum mcsec_err identity_canonical(const char *uri, char *out, size_t size);
 /* The IMPU as our certificate authority wrote it, if the peer may register as `uri`. 0, or -1. */
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size);
 enum { CLIENTS_MAX = 8 }; /* of one IMPU on one connection */

@@ -75,6 +75,17 @@ static int too_brief(const struct sa_event *ev)
 	return MCX_FAULT(sa.too_brief, ev->expires < ev->min_expires);
 }
 
+/* The core's registrar keeps who is registered; here only who is authorised is kept. */
+static int bare_by_core(const struct sa_event *ev)
+{
+	return ev->by_core && ev->body == SA_BODY_NONE;
+}
+
+static int misread_by_core(const struct sa_event *ev)
+{
+	return ev->by_core && broken(ev);
+}
+
 static int bare(const struct sa_event *ev)
 {
 	return ev->body == SA_BODY_NONE;
@@ -154,10 +165,12 @@ static const struct row {
 	/* in              on              when       next         answer            record            actions, in order */
 	{ IDLE,            SA_EV_REGISTER, forbidden, BACK,        403, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IDLE,            SA_EV_REGISTER, unproven,  BACK,        403, 0,           "svc.refuse",     ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
+	{ IDLE,            SA_EV_REGISTER, misread_by_core, BACK,  400, 0,           "svc.refuse",     ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IDLE,            SA_EV_REGISTER, broken,    BACK,        400, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_NONE),     SA_EV_REGISTER, zero,      SA_NONE,     200, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_BOUND),    SA_EV_REGISTER, leaving,   SA_REMOVING, 0, 0,             NULL,             ACTS(SA_DO_REMOVE) },
 	{ IDLE,            SA_EV_REGISTER, too_brief, BACK,        423, 0,           NULL,             ACTS(SA_DO_REPLY) },
+	{ IN(SA_NONE),     SA_EV_REGISTER, bare_by_core, SA_NONE,  200, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_NONE),     SA_EV_REGISTER, bare,      SA_STORING,  0, 0,             NULL,             ACTS(SA_DO_CONTACT) },
 	{ IN(SA_BOUND),    SA_EV_REGISTER, bare,      SA_STORING,  0, 0,             NULL,             ACTS(SA_DO_REFRESH) },
 	{ IDLE,            SA_EV_REGISTER, no_mikey,  BACK,        403, WARN_DECRYPT, "svc.refuse",    ACTS(SA_DO_REPLY, SA_DO_AUDIT) },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server_auth.h - service authorisation with CSK upload, the server's side of a direct REGISTER, as a pure machine
- * (TS 24.379 7.3.1, 7.3.1A; TS 33.180 5.4; flows 1.2 third row, sip 2.5 step 9).
+ * server_auth.h - service authorisation with CSK upload, the server's side of a REGISTER, the client's own or a SIP
+ * core's third-party REGISTER, as a pure machine (TS 24.379 7.3.1, 7.3.1A; TS 33.180 5.4; flows 1.2, sip 2.5).
  *
  * One machine per client (IMPU, MCPTT client id). It owns no socket, clock, key or store: facts come in events, what
  * has to happen leaves as actions, in order. Invariants: a 200 never precedes the store's word that the change is
@@ -46,6 +46,7 @@ struct sa_event {
 	int proven;     /* the connection proves that the peer owns the IMPU                               */
 	int contact;    /* a contact that makes sense with the expiry                                      */
 	int tags;       /* the contact carries the service's feature tags                                  */
+	int by_core;    /* a SIP core hands it on: third-party REGISTER                                    */
 	int authorised; /* the binding there is has a CSK: it is not a registration alone                  */
 	int64_t expires, min_expires;
 	enum sa_body body;
