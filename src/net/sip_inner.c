@@ -2,12 +2,13 @@
 /*
  * sip_inner.c - see sip_inner.h.
  *
- * The library's own parser reads it, with the library's message as home of all its text. The body is what Content-Length
- * says, or all that is left without one (RFC 3261 18.3); less than it says is no message.
+ * The library's own parser reads it, with the library's message as home of all its text. The body is what
+ * Content-Length says, or all that is left without one (RFC 3261 18.3); less than it says is no message.
  */
 #include "net/sip_inner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "net/sip_nta.h"
 
@@ -25,10 +26,17 @@ void sip_inner_free(struct sip_inner *i)
 	free(i);
 }
 
-static int whole(msg_t *msg, const sip_t *sip)
+/* The library takes the end of the octets for the end of the headers, too; a message that was cut there is none. */
+static int whole(struct octets text, const msg_t *msg, const sip_t *sip)
 {
-	return sip && msg_is_complete(msg) && !msg_has_error(msg) && (sip->sip_request || sip->sip_status) &&
-	       sip->sip_from && sip->sip_to && sip->sip_call_id && sip->sip_cseq;
+	size_t body = sip && sip->sip_payload ? sip->sip_payload->pl_len : 0;
+	return sip && memmem(text.p, text.len, "\r\n\r\n", 4) && msg_is_complete(msg) && !msg_has_error(msg) &&
+	       strcasecmp(sip->sip_request  ? sip->sip_request->rq_version
+			  : sip->sip_status ? sip->sip_status->st_version
+					    : "",
+			  SIP_VERSION_CURRENT) == 0 &&
+	       sip->sip_from && sip->sip_to && sip->sip_call_id && sip->sip_cseq &&
+	       (!sip->sip_content_length || sip->sip_content_length->l_length <= body);
 }
 
 struct sip_inner *sip_inner_read(struct octets text)
@@ -39,7 +47,7 @@ struct sip_inner *sip_inner_read(struct octets text)
 		return NULL;
 	i->msg = msg_make(sip_default_mclass(), 0, text.p, (ssize_t)text.len);
 	const sip_t *sip = i->msg ? sip_object(i->msg) : NULL;
-	if (whole(i->msg, sip) && sip_parse(NULL, i->msg, sip, &i->text) == MCSEC_OK)
+	if (whole(text, i->msg, sip) && sip_parse(NULL, i->msg, sip, &i->text) == MCSEC_OK)
 		return i;
 	sip_inner_free(i);
 	return NULL;

@@ -15,7 +15,8 @@
 
 struct sip_inner;
 
-/* NULL: it does not read as one whole message with From, To, Call-ID and CSeq, it is beyond our bounds, or no memory. */
+/* NULL: it does not read as one whole message with From, To, Call-ID and CSeq, it is beyond our bounds, or no memory.
+ */
 struct sip_inner *sip_inner_read(struct octets text);
 /* Lives as long as *i. */
 const struct sip_message *sip_inner_message(const struct sip_inner *i);

@@ -155,7 +155,7 @@ int sip_feature(const char *params, const char *tag, const char *want)
 enum mcsec_err sip_instance(const char *params, char *out, size_t size)
 {
 	static const char name[] = ";+sip.instance=\"<", safe[] = ":-.0123456789abcdefghijklmnopqrstuvwxyz"
-								   "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+								  "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	const char *p = strcasestr(params, name);
 	if (!p)
 		return MCSEC_E_VALUE;

@@ -80,7 +80,8 @@ int sip_uri_equal(const char *a, const char *b);
  */
 int sip_feature(const char *params, const char *tag, const char *want);
 
-/* The instance of a Contact, `+sip.instance="<urn:...>"` without quotes and brackets (RFC 5626 4.1): letters, digits and
+/* The instance of a Contact, `+sip.instance="<urn:...>"` without quotes and brackets (RFC 5626 4.1): letters, digits
+ * and
  * `:-.` alone, as a URN for an instance has them. MCSEC_E_VALUE: none, or another form; MCSEC_E_NO_SPACE.
  */
 enum mcsec_err sip_instance(const char *params, char *out, size_t size);

@@ -95,8 +95,8 @@ static enum sc_event_kind invite_callee(struct call *c)
 	    {"Route", route},
 	};
 	struct sip_request rq = {.method = "INVITE",
-				 .uri = by_core ? third_party_target(c->b.who.impu, c->b.who.contact)
-						: c->b.who.contact,
+				 .uri =
+				     by_core ? third_party_target(c->b.who.impu, c->b.who.contact) : c->b.who.contact,
 				 .route = by_core ? cfg->core_route : NULL,
 				 .from = cfg->psi,
 				 .to = c->b.who.impu,
@@ -284,7 +284,8 @@ static void bye(struct leg *l)
 	if (!l->dialog)
 		return;
 	struct sip_flow *f = way_to(l);
-	if (!f && !c->s->cfg->core.n && c->restored_ms && sip_loop_now_ms(c->s->loop) - c->restored_ms < RESTORE_WAIT_MS) {
+	if (!f && !c->s->cfg->core.n && c->restored_ms &&
+	    sip_loop_now_ms(c->s->loop) - c->restored_ms < RESTORE_WAIT_MS) {
 		l->bye_due = 1; /* the client may come back by itself: its new connection is the way */
 		return;
 	}

@@ -453,8 +453,8 @@ static void read_client(struct attempt *a, struct sa_event *ev)
 	const struct sip_message *client = a->third.client;
 	int64_t granted = ev->expires;
 	ev->contact = read_contact(a, client, ev);
-	if (client->n_contacts && third_party_contact(a->row.impu, &client->contacts[0], a->row.contact,
-						      sizeof a->row.contact) != MCSEC_OK)
+	if (client->n_contacts &&
+	    third_party_contact(a->row.impu, &client->contacts[0], a->row.contact, sizeof a->row.contact) != MCSEC_OK)
 		ev->contact = 0;
 	if (ev->expires)
 		ev->expires = granted;
@@ -485,7 +485,8 @@ static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const st
 	metric_add(&s->metrics[M_REGISTER_REFUSED], 1);
 	log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", 403), log_text("peer", peer),
 		 log_text("detail", "not the SIP core"));
-	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id, "REGISTER by somebody else than the SIP core");
+	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id,
+		     "REGISTER by somebody else than the SIP core");
 	server_refuse(s, tx, 403, WARN_NONE, NULL);
 }
 

@@ -432,6 +432,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 	const char *asserted = sip_header_at(rq, "P-Asserted-Identity", 0), *mode = sip_header_at(rq, "Answer-Mode", 0);
 	text(u->asserted, sizeof u->asserted, "%s", asserted ? asserted : "");
 	text(u->answer_mode, sizeof u->answer_mode, "%s", mode ? mode : "");
+	text(u->target, sizeof u->target, "%s", rq->uri);
+	text(u->route, sizeof u->route, "%s", sip_header_at(rq, "Route", 0) ? sip_header_at(rq, "Route", 0) : "");
 	keep_body(u, rq);
 	u->invites++;
 	(void)sip_reply(tx, 180, NULL, NULL);
@@ -546,7 +548,7 @@ static void make_message(const struct ua *u, const struct reg *r)
 
 void (*bed_on_body)(struct ua *u, struct body_out *parts, size_t *n, size_t max);
 
-static size_t register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size)
+size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size)
 {
 	static uint8_t xml[16384], base64[MCSEC_IM_MAX * 2];
 	static struct mcptt_info info;
@@ -593,7 +595,7 @@ void ua_send_register(struct ua *u, const struct reg *r)
 {
 	static uint8_t body[32768];
 	char uri[128], contact[300];
-	size_t len = register_body(u, r, body, sizeof body);
+	size_t len = ua_register_body(u, r, body, sizeof body);
 	int tls = r->transport == SIP_TLS || r->transport == 0;
 	text(uri, sizeof uri, "sip:sip." ZONE ":%u;transport=%s",
 	     tls ? bed.server->sips_number : bed.server->sip_number, tls ? "tls" : "tcp");
@@ -615,11 +617,11 @@ void ua_send_register(struct ua *u, const struct reg *r)
 	    .with = {.n_headers = 1,
 		     .headers = &h,
 		     .contact = contact,
-		     .content_type = len ? "multipart/mixed;boundary=\"bed-boundary-5f0d1\"" : NULL,
+		     .content_type = len ? BED_REGISTER_TYPE : NULL,
 		     .body = {body, len}}};
 	if (r->junk_body)
 		rq.with.body = octets_of("no boundary here"),
-		rq.with.content_type = "multipart/mixed;boundary=\"bed-boundary-5f0d1\"";
+		rq.with.content_type = BED_REGISTER_TYPE;
 	u->status = u->warning = 0;
 	assert_non_null(sip_send(u->port, &rq, ua_response, u));
 }

@@ -52,7 +52,7 @@ struct ua {
 	struct octets refuse_body;
 	struct sip_server_tx *held;
 	int invites, byes, cancels, acks, reinvites;
-	char calling_user[128], asserted[128], answer_mode[32];
+	char calling_user[128], asserted[128], answer_mode[32], target[128], route[128];
 	uint16_t media_port;
 	int media; /* UDP socket */
 };
@@ -122,6 +122,9 @@ extern size_t last_mikey_len;
 extern uint8_t last_csk[16];
 extern uint32_t last_csk_id;
 
+/* The body alone; its Content-Type is BED_REGISTER_TYPE. Returns its length, 0 for none. */
+#define BED_REGISTER_TYPE "multipart/mixed;boundary=\"bed-boundary-5f0d1\""
+size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size);
 void ua_send_register(struct ua *u, const struct reg *r);
 /* Sends it, waits; returns the status. */
 int ua_register(struct ua *u, const struct reg *r);

@@ -389,6 +389,37 @@ static void warning_136_has_exactly_the_text_of_the_specification(void **state)
 	assert_null(mcx_warning_text(0));
 }
 
+static void what_a_core_hands_on_without_bodies_authorises_nobody_and_is_200(void **state)
+{
+	(void)state;
+	struct sa m = {0};
+	struct sa_actions a;
+	struct sa_event ev = good_register();
+	ev.by_core = 1;
+	ev.body = SA_BODY_NONE;
+	step(&m, &ev, &a);
+	assert_int_equal(a.n, 1);
+	expect(&a, 200, WARN_NONE);
+	assert_int_equal(m.state, SA_NONE);
+	m.state = SA_BOUND;
+	step(&m, &ev, &a);
+	assert_int_equal(a.do_[0], SA_DO_REFRESH);
+}
+
+static void what_a_core_hands_on_broken_stands_in_the_record(void **state)
+{
+	(void)state;
+	struct sa_event ev = good_register();
+	ev.by_core = 1;
+	ev.contact = 0;
+	refused(SA_NONE, ev, 400, WARN_NONE);
+	struct sa m = {0};
+	struct sa_actions a;
+	step(&m, &ev, &a);
+	assert_string_equal(a.audit, "svc.refuse");
+	assert_int_equal(a.do_[1], SA_DO_AUDIT);
+}
+
 static void every_row_of_the_table_was_exercised(void **state)
 {
 	(void)state;
@@ -412,8 +443,8 @@ int main(void)
 	    cmocka_unit_test(trouble_of_our_own_is_503),
 	    cmocka_unit_test(the_i_message_is_judged_before_the_token),
 	    cmocka_unit_test(xml_that_is_not_signed_by_the_csk_is_403_139),
-cmocka_unit_test(xml_that_does_not_open_is_403_140),
-    cmocka_unit_test(a_bad_token_is_403_101),
+	    cmocka_unit_test(xml_that_does_not_open_is_403_140),
+	    cmocka_unit_test(a_bad_token_is_403_101),
 	    cmocka_unit_test(mcx_sec_151_an_i_message_of_another_user_than_the_tokens_makes_no_binding),
 	    cmocka_unit_test(no_common_suite_is_403_100),
 	    cmocka_unit_test(a_full_job_queue_is_503),
@@ -428,6 +459,8 @@ cmocka_unit_test(xml_that_does_not_open_is_403_140),
 	    cmocka_unit_test(what_is_not_in_the_table_changes_nothing),
 	    cmocka_unit_test(no_200_leaves_before_the_store_said_yes),
 	    cmocka_unit_test(warning_136_has_exactly_the_text_of_the_specification),
+	    cmocka_unit_test(what_a_core_hands_on_without_bodies_authorises_nobody_and_is_200),
+	    cmocka_unit_test(what_a_core_hands_on_broken_stands_in_the_record),
 	    cmocka_unit_test(every_row_of_the_table_was_exercised),
 	};
 	return cmocka_run_group_tests_name("server_auth", tests, NULL, NULL);

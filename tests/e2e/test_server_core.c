@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole server behind a SIP core: service authorisation by third-party REGISTER (sip 2.5; flows 1.2 first row), what
+ * only the core may say, and each way in which a client's message inside the core's is not believed. The core here is
+ * the test itself, with the core's certificate; Kamailio in its place is test_core_job.py.
+ */
+#include "e2e/server_bed.h"
+
+static struct ua alice, tablet, bob, stranger;
+static struct ua core, far; /* two faces of one core: what it sends us, what it is sent */
+
+enum { IMMENSE = 70000 };
+
+#define CORE_HOST "core." ZONE
+
+/* What the core says, and what the client is said to have written; each test spoils one thing. */
+struct third {
+	struct reg reg;                                    /* body and contact of the client's REGISTER */
+	const char *to, *client_to, *method, *expires_out; /* NULL: as it should be; expires_out: "600" */
+	int bare, no_tags, no_instance, alone, twice, nested, cut, with_answer;
+	const char *contact; /* of the client */
+	size_t padding;      /* octets more in the client's message */
+};
+
+static uint8_t inner[160000], outer[200000];
+
+static struct octets client_message(struct ua *u, const struct third *t)
+{
+	static uint8_t body[32768], packed[40000];
+	char contact[300], padding[IMMENSE + 1] = "";
+	size_t len = t->bare ? 0 : ua_register_body(u, &t->reg, body, sizeof body);
+	const char *type = BED_REGISTER_TYPE;
+	if (t->nested) {
+		const struct body_out part = {"message/sip", NULL, {body, len}, 0};
+		struct writer p = wr_init(packed, sizeof packed);
+		assert_int_equal(multipart_write(&p, "outside", &part, 1), MCSEC_OK);
+		len = wr_len(&p);
+		memcpy(body, packed, len);
+		type = "multipart/mixed;boundary=\"outside\"";
+	}
+	memset(padding, 'x', t->padding);
+	snprintf(contact, sizeof contact, "<sip:%s@192.0.2.7:5060;transport=tls>%s%s%s%s", u->name,
+		 t->no_tags ? "" : ";+g.3gpp.mcptt", t->no_instance ? "" : ";+sip.instance=\"<",
+		 t->no_instance ? "" : u->client_id, t->no_instance ? "" : ">\"");
+	int n = snprintf((char *)inner, sizeof inner,
+			 "%s sip:" ZONE " SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.7:5060;branch=z9hG4bKc%d\r\n"
+			 "Max-Forwards: 69\r\nFrom: <%s>;tag=c1\r\nTo: <%s>\r\nCall-ID: c-%s@192.0.2.7\r\n"
+			 "CSeq: 7 %s\r\nContact: %s\r\nExpires: %lld\r\n%s%s%s%s%s%sContent-Length: %zu\r\n\r\n",
+			 t->method ? t->method : "REGISTER", (int)t->reg.age, u->impu,
+			 t->client_to ? t->client_to : u->impu, u->name, t->method ? t->method : "REGISTER",
+			 t->contact ? t->contact : contact, (long long)(t->reg.expires ? 600 : 0),
+			 t->padding ? "X-Padding: " : "", padding, t->padding ? "\r\n" : "",
+			 len ? "Content-Type: " : "", len ? type : "", len ? "\r\n" : "", len);
+	memcpy(inner + n, body, len);
+	return (struct octets){inner, (size_t)n + len - (t->cut ? 20 : 0)};
+}
+
+/* Sends it as `from` and returns the answer's status. */
+static int third_party(struct ua *from, struct ua *u, const struct third *t)
+{
+	static const char answer[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS 192.0.2.7\r\nFrom: <sip:a@" ZONE ">;tag=1\r\n"
+				     "To: <sip:a@" ZONE ">;tag=2\r\nCall-ID: c\r\nCSeq: 7 REGISTER\r\n"
+				     "Content-Length: 0\r\n\r\n";
+	char uri[128], scscf[128];
+	snprintf(uri, sizeof uri, "sip:sip." ZONE ":%u;transport=tls", bed.server->sips_number);
+	snprintf(scscf, sizeof scscf, "<sip:" CORE_HOST ":%u;transport=tls>", sip_port_number(core.port, 0));
+	struct octets message = client_message(u, t);
+	const struct body_out parts[] = {{"message/sip", NULL, message, 0},
+					 {"message/sip", NULL, t->twice ? message : octets_of(answer), 0}};
+	struct writer w = wr_init(outer, sizeof outer);
+	assert_int_equal(multipart_write(&w, "third-party", parts, 2), MCSEC_OK);
+	int several = t->twice || t->with_answer;
+	struct sip_header h = {"Expires", t->expires_out ? t->expires_out : "600"};
+	struct sip_request rq = {.method = "REGISTER",
+				 .uri = uri,
+				 .from = "sip:" CORE_HOST,
+				 .to = t->to ? t->to : u->impu,
+				 .with = {.n_headers = 1,
+					  .headers = &h,
+					  .contact = scscf,
+					  .content_type = t->alone  ? NULL
+							  : several ? "multipart/mixed;boundary=\"third-party\""
+								    : "message/sip",
+					  .body = t->alone  ? (struct octets){0}
+						  : several ? wr_result(&w)
+							    : message}};
+	from->status = from->warning = 0;
+	assert_non_null(sip_send(from->port, &rq, ua_response, from));
+	wait_until(&from->status, 1);
+	return from->status;
+}
+
+static const struct third good = {.reg = {.expires = -1}};
+
+static void name_route(void)
+{
+	snprintf(bed.cfg.core_route, sizeof bed.cfg.core_route, "sip:" CORE_HOST ":%u;transport=tls;lr",
+		 sip_port_number(far.port, 0));
+}
+
+static void begin(void)
+{
+	bed_stop();
+	bed_fresh();
+	name_route();
+	bed_start();
+	bed_user(alice.mcptt_id, "automatic", 1, 1);
+	bed_user(bob.mcptt_id, "automatic", 1, 1);
+}
+
+static size_t records(void)
+{
+	return rows_in_db("SELECT count(*) FROM audit");
+}
+
+/* Not believed: 200 all the same, nothing bound, and it stands in the record. */
+static void not_believed(const struct third *t)
+{
+	size_t before = records();
+	assert_int_equal(third_party(&core, &alice, t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+	for (int i = 0; i < 2000 && records() == before; i++)
+		pump(5);
+	assert_true(records() > before);
+}
+
+/* ---- what a core says ---- */
+
+static void a_third_party_register_binds_the_impu_of_its_to_with_the_csk_of_the_message_inside(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE impu='sip:alice@" ZONE
+				    "' AND mcptt_id='sip:alice@mcptt." ZONE "' AND csk IS NOT NULL"),
+			 1);
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", alice.csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+}
+
+static void the_200_to_the_client_may_stand_beside_its_register(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.with_answer = 1;
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 1);
+}
+
+static void a_renewal_replaces_the_csk_and_one_without_bodies_moves_the_expiry_alone(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.reg.age = 20;
+	t.expires_out = "100";
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u AND expires > unixepoch() + 300",
+		 alice.csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+	t = (struct third){.bare = 1, .expires_out = "3000", .reg = {.expires = -1}};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u AND expires > unixepoch() + 2000",
+		 alice.csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+	assert_int_equal(bindings_in_db(), 1);
+}
+
+static void several_contacts_of_a_user_are_bindings_of_their_own_and_leave_one_by_one(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = {.bare = 1, .reg = {.expires = 0}};
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(third_party(&core, &tablet, &good), 200);
+	assert_int_equal(rows_in_db("SELECT count(DISTINCT contact) FROM bindings WHERE impu='sip:alice@" ZONE "'"), 2);
+	/* The tablet's client says 0; the user stays registered at the core. */
+	assert_int_equal(third_party(&core, &tablet, &t), 200);
+	assert_int_equal(bindings_in_db(), 1);
+	char sql[200];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", alice.csk_id);
+	assert_int_equal(rows_in_db(sql), 1);
+	assert_int_equal(third_party(&core, &tablet, &good), 200);
+	t.contact = "*";
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void a_contact_without_instance_is_a_binding_too(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.no_instance = 1;
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE contact LIKE 'sip:alice@192.0.2.7:%'"), 1);
+	t.bare = 1;
+	t.reg.expires = 0;
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void deregistration_by_the_core_alone_ends_every_binding_of_the_user(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(third_party(&core, &tablet, &good), 200);
+	assert_int_equal(third_party(&core, &bob, &good), 200);
+	struct third t = {.alone = 1, .expires_out = "0"};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE impu='sip:bob@" ZONE "'"), 1);
+	assert_int_equal(bindings_in_db(), 1);
+}
+
+static void a_contact_that_offers_the_service_no_more_leaves(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	struct third t = {.bare = 1, .no_tags = 1, .reg = {.expires = -1}};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void a_binding_ends_when_the_cores_expiry_is_over(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.expires_out = "1";
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	for (int i = 0; i < 4000 && bindings_in_db(); i++)
+		pump(5);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void the_core_alone_or_a_message_without_bodies_authorises_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = {.alone = 1};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	t = (struct third){.bare = 1, .reg = {.expires = -1}};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+/* ---- not believed ---- */
+
+static void a_third_party_register_from_somebody_else_is_403(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&stranger, &alice, &good), 403);
+	assert_int_equal(third_party(&alice, &alice, &good), 403);
+	assert_int_equal(bindings_in_db(), 0);
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(third_party(&alice, &alice, &(struct third){.alone = 1, .expires_out = "0"}), 403);
+	assert_int_equal(bindings_in_db(), 1);
+}
+
+static void a_client_that_registers_past_the_core_is_403(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 403);
+	assert_int_equal(bindings_in_db(), 0);
+}
+
+static void a_message_inside_that_disagrees_with_the_outer_request_binds_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.client_to = bob.impu;
+	not_believed(&t);
+	t = good;
+	t.to = bob.impu;
+	not_believed(&t);
+}
+
+static void a_message_inside_that_is_no_register_binds_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.method = "PUBLISH";
+	not_believed(&t);
+}
+
+static void two_requests_inside_bind_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.twice = 1;
+	not_believed(&t);
+}
+
+static void a_message_nested_in_the_message_binds_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.nested = 1;
+	not_believed(&t);
+}
+
+static void a_message_inside_that_is_cut_short_binds_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.cut = 1;
+	not_believed(&t);
+}
+
+static void an_oversized_third_party_register_is_refused_and_binds_nobody(void **state)
+{
+	(void)state;
+	begin();
+	struct third t = good;
+	t.padding = IMMENSE;
+	assert_int_not_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(bindings_in_db(), 0);
+	ua_reconnect(&core);
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(bindings_in_db(), 1);
+}
+
+static void what_a_client_does_wrong_is_200_to_the_core_and_leaves_a_binding_as_it_is(void **state)
+{
+	(void)state;
+	begin();
+	struct third bad = good;
+	bad.reg.flip = 200;
+	not_believed(&bad);
+	bad = good;
+	bad.reg.token = "";
+	not_believed(&bad);
+	bad = good;
+	bad.reg.initiator = bob.mcptt_id;
+	bad.reg.keys = bob.keys;
+	not_believed(&bad);
+	bad = good;
+	bad.reg.no_mikey = 1;
+	not_believed(&bad);
+	struct third t = good;
+	t.reg.age = 20;
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	char sql[100];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", alice.csk_id);
+	bad.reg = (struct reg){.expires = -1, .flip = 200};
+	assert_int_equal(third_party(&core, &alice, &bad), 200);
+	assert_int_equal(rows_in_db(sql), 1);
+}
+
+/* ---- calls through the core ---- */
+
+static void a_call_goes_by_the_core_to_the_device_that_registered(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(third_party(&core, &bob, &good), 200);
+	memcpy(core.client_id, alice.client_id, sizeof core.client_id);
+	memcpy(core.mcptt_id, alice.mcptt_id, sizeof core.mcptt_id);
+	struct mcsec_keyset *own = core.keys;
+	core.keys = alice.keys;
+	assert_int_equal(ua_invite(&core, &(struct inv){.from = alice.impu, .asserted = "SIP:alice@A.test"}), 200);
+	core.keys = own;
+	char want[300];
+	snprintf(want, sizeof want, "sip:bob@" ZONE ";gr=%s", bob.client_id);
+	assert_string_equal(far.target, want);
+	snprintf(want, sizeof want, "<%s>", bed.cfg.core_route);
+	assert_string_equal(far.route, want);
+	assert_string_equal(far.asserted, "<" PSI ">");
+	assert_string_equal(far.calling_user, alice.mcptt_id);
+	core.byes = far.byes = 0;
+	bed_stop(); /* both ends hear BYE, through the core and at once */
+	bed_start();
+	wait_until(&core.byes, 1);
+	wait_until(&far.byes, 1);
+}
+
+static void an_asserted_identity_past_the_core_is_403(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(third_party(&core, &alice, &good), 200);
+	assert_int_equal(third_party(&core, &bob, &good), 200);
+	far.invites = 0;
+	assert_int_equal(ua_invite(&stranger, &(struct inv){.asserted = alice.impu}), 403);
+	assert_int_equal(ua_invite(&alice, &(struct inv){.asserted = alice.impu}), 403);
+	assert_int_equal(ua_invite(&alice, &(struct inv){0}), 403);
+	assert_int_equal(far.invites, 0);
+}
+
+static void a_core_without_a_route_is_refused_at_the_start(void **state)
+{
+	(void)state;
+	char err[256] = "";
+	struct server_config c = bed.cfg;
+	c.core_route[0] = 0;
+	assert_null(server_start(&c, err, sizeof err));
+	assert_non_null(strstr(err, "core_route"));
+}
+
+static int open_agents(void **state)
+{
+	(void)state;
+	bed_begin();
+	ua_open(&alice, "alice", "alice", "alice");
+	ua_open(&tablet, "tablet", "alice", "alice");
+	ua_open(&bob, "bob", "bob", "bob");
+	ua_open(&stranger, "stranger", "mallory", "mallory");
+	ua_make(&core, "core", "core", "core");
+	ua_make(&far, "far", "far", "far");
+	pki_agent(&bed.ca, &bed.ca, "the-core", "DNS:" CORE_HOST, core.tls, sizeof core.tls);
+	strcpy(far.tls, core.tls);
+	ua_reconnect(&core);
+	ua_reconnect(&far);
+	bed.cfg.core.n = 1;
+	strcpy(bed.cfg.core.item[0], CORE_HOST);
+	name_route();
+	bed_start();
+	return 0;
+}
+
+static int close_agents(void **state)
+{
+	(void)state;
+	bed_stop();
+	struct ua *all[] = {&alice, &tablet, &bob, &stranger, &core, &far};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		ua_close(all[i]);
+	bed_end();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_third_party_register_binds_the_impu_of_its_to_with_the_csk_of_the_message_inside),
+	    cmocka_unit_test(the_200_to_the_client_may_stand_beside_its_register),
+	    cmocka_unit_test(a_renewal_replaces_the_csk_and_one_without_bodies_moves_the_expiry_alone),
+	    cmocka_unit_test(several_contacts_of_a_user_are_bindings_of_their_own_and_leave_one_by_one),
+	    cmocka_unit_test(a_contact_without_instance_is_a_binding_too),
+	    cmocka_unit_test(deregistration_by_the_core_alone_ends_every_binding_of_the_user),
+	    cmocka_unit_test(a_contact_that_offers_the_service_no_more_leaves),
+	    cmocka_unit_test(a_binding_ends_when_the_cores_expiry_is_over),
+	    cmocka_unit_test(the_core_alone_or_a_message_without_bodies_authorises_nobody),
+	    cmocka_unit_test(a_third_party_register_from_somebody_else_is_403),
+	    cmocka_unit_test(a_client_that_registers_past_the_core_is_403),
+	    cmocka_unit_test(a_message_inside_that_disagrees_with_the_outer_request_binds_nobody),
+	    cmocka_unit_test(a_message_inside_that_is_no_register_binds_nobody),
+	    cmocka_unit_test(two_requests_inside_bind_nobody),
+	    cmocka_unit_test(a_message_nested_in_the_message_binds_nobody),
+	    cmocka_unit_test(a_message_inside_that_is_cut_short_binds_nobody),
+	    cmocka_unit_test(an_oversized_third_party_register_is_refused_and_binds_nobody),
+	    cmocka_unit_test(what_a_client_does_wrong_is_200_to_the_core_and_leaves_a_binding_as_it_is),
+	    cmocka_unit_test(a_call_goes_by_the_core_to_the_device_that_registered),
+	    cmocka_unit_test(an_asserted_identity_past_the_core_is_403),
+	    cmocka_unit_test(a_core_without_a_route_is_refused_at_the_start),
+	};
+	return cmocka_run_group_tests_name("server_core", tests, open_agents, close_agents);
+}
