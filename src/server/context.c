@@ -166,7 +166,7 @@ static int past_the_core(struct server *s, struct sip_server_tx *tx, const struc
 	char peer[DB_PEER];
 	identity_peer(rq, peer, sizeof peer);
 	log_warn("sip.past-the-core", log_text("method", rq->method), log_text("peer", peer));
-	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id, "not through the SIP core");
+	server_audit(s, 'B', "svc.refuse", peer, peer, s->cfg->psi, rq->call_id, "not through the SIP core");
 	server_refuse(s, tx, 403, WARN_NONE, NULL);
 	return 1;
 }

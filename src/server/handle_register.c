@@ -485,7 +485,7 @@ static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const st
 	metric_add(&s->metrics[M_REGISTER_REFUSED], 1);
 	log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", 403), log_text("peer", peer),
 		 log_text("detail", "not the SIP core"));
-	server_audit(s, 'B', "svc.refuse", peer, s->cfg->psi, rq->call_id,
+	server_audit(s, 'B', "svc.refuse", peer, peer, s->cfg->psi, rq->call_id,
 		     "REGISTER by somebody else than the SIP core");
 	server_refuse(s, tx, 403, WARN_NONE, NULL);
 }
