@@ -7,7 +7,7 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test with-tests build run check check-long timing bench soak docs clean
+.PHONY: help deps deps-test deps-analyse with-tests build run check check-long analyse coverage timing bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (ONCE=1 make run ends after the verdict)'
@@ -15,6 +15,8 @@ help:
 	@echo 'make build    build into ./$(BUILD)/'
 	@echo 'make deps     install the Debian packages the build needs'
 	@echo 'make check-long the same arithmetic and oracle tests with millions of random cases'
+	@echo 'make analyse  clang-tidy, gcc -fanalyzer, scan-build, ThreadSanitizer, valgrind (ONLY="tidy gcc scan tsan valgrind")'
+	@echo 'make coverage lines and branches the tests run, and the error paths they do not: docs/coverage.md'
 	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
 	@echo 'make soak     each daemon killed 200 times under load; then the main job again and again (MINUTES=10)'
@@ -58,6 +60,15 @@ check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
 check-long: with-tests
 	@MCX_LONG=1 meson test -C $(BUILD) -t 0 --print-errorlogs ibc_arith ibc_pairing ibc_lanes ibc_wolfssl
+
+deps-analyse:
+	@scripts/deps.sh build test analyse
+
+analyse: deps-analyse with-tests
+	@python3 scripts/analyse.py --build $(BUILD) $(addprefix --only ,$(ONLY))
+
+coverage: deps-analyse
+	@python3 scripts/coverage.py --write
 
 timing: with-tests
 	@$(BUILD)/tests/ct/timing_ibc $(SAMPLES)

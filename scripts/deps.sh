@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh KIND...: install the Debian packages of scripts/packages.txt whose second column is one of KIND (build, test)
+# deps.sh KIND...: install the Debian packages of scripts/packages.txt whose second column is one of KIND (build, test, analyse)
 # and which this machine lacks. Says and does nothing when none is missing, so it needs no network and no rights then.
 set -euo pipefail
 list="$(dirname "$0")/packages.txt"
-[ $# -gt 0 ] || { echo "usage: deps.sh build|test ..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: deps.sh build|test|analyse ..." >&2; exit 2; }
 
 missing=()
 while IFS=$'\t' read -r name kind; do

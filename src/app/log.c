@@ -47,8 +47,9 @@ static void put(struct line *l, const char *p, size_t n)
 static void put_escaped(struct line *l, const char *text)
 {
 	size_t len = strnlen(text, LOG_VALUE_MAX);
-	while (len == LOG_VALUE_MAX && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--; /* do not cut inside a character */
+	if (len == LOG_VALUE_MAX)
+		while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+			len--; /* do not cut inside a character */
 	int clean = utf8_valid((struct octets){(const uint8_t *)text, len});
 	put(l, "\"", 1);
 	for (size_t i = 0; i < len; i++) {

@@ -52,8 +52,8 @@ static int read_path(const char *path, struct path *p)
 {
 	char a[16], v[16], more[8];
 	*p = (struct path){0};
-	if (http_path_segment(path, 0, a, sizeof a) || http_path_segment(path, 1, v, sizeof v) || strcmp(a, "admin") ||
-	    strcmp(v, "v1") || http_path_segment(path, 2, p->what, sizeof p->what))
+	if (http_path_segment(path, 0, a, sizeof a) || http_path_segment(path, 1, v, sizeof v) || strcmp(a, "admin") != 0 ||
+	    strcmp(v, "v1") != 0 || http_path_segment(path, 2, p->what, sizeof p->what))
 		return -1;
 	int name = http_path_segment(path, 3, p->name, sizeof p->name);
 	int verb = http_path_segment(path, 4, p->verb, sizeof p->verb);

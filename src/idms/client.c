@@ -179,7 +179,7 @@ static int parse_object(struct client *c, const json_t *j, char *why, size_t why
 {
 	const char *key;
 	json_t *v;
-	json_object_foreach((json_t *)(uintptr_t)j, key, v) if (!known_name(key))
+	json_object_foreach((json_t *)j, key, v) if (!known_name(key))
 	{
 		snprintf(why, why_size, "unknown member %.40s", key);
 		return -1;

@@ -351,7 +351,7 @@ static const char *take_password(const struct idms *s, const struct http_request
 			  : is_blocked(s, job->password) ? "this password is on the list of forbidden ones"
 							 : NULL;
 	if (typed)
-		mcsec_wipe((char *)(uintptr_t)typed, strlen(typed));
+		mcsec_wipe((char *)typed, strlen(typed));
 	json_decref(j);
 	return bad;
 }

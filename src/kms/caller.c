@@ -114,7 +114,7 @@ static void map_names(const struct config_list *servers, const struct http_clien
 {
 	for (size_t i = 0; i < servers->n; i++) {
 		const char *equals = strchr(servers->item[i], '=');
-		if (is_name(cert, servers->item[i], (size_t)(equals - servers->item[i])))
+		if (equals && is_name(cert, servers->item[i], (size_t)(equals - servers->item[i])))
 			add_identity(c, equals + 1);
 	}
 }

@@ -74,7 +74,7 @@ static void look_in_directory(struct lookup *l, const char *target)
 	const struct config_list *directory = &l->x->kms->config->directory;
 	for (size_t i = 0; i < directory->n; i++) {
 		const char *entry = directory->item[i], *equals = strrchr(entry, '=');
-		if (!matches(entry, (size_t)(equals - entry), target))
+		if (!equals || !matches(entry, (size_t)(equals - entry), target))
 			continue;
 		l->matched = 1;
 		for (const char *k = equals + 1 + strspn(equals + 1, " "); *k; k += strspn(k, " ")) {
@@ -105,7 +105,7 @@ void kms_handle_lookup(struct exchange *x)
 	struct lookup *l = calloc(1, sizeof *l);
 	struct kms_response r = {.message = KMS_MSG_LOOKUP, .cache_num = -1};
 	enum store_err e = STORE_FULL;
-	int64_t num;
+	int64_t num = 0;
 	struct kms_db *db = l ? kms_pool_take(x->kms->pool, &e) : NULL;
 	if (db) {
 		l->x = x;
@@ -113,7 +113,7 @@ void kms_handle_lookup(struct exchange *x)
 		e = kms_db_ext_each(db, 0, &num, add_permitted, l);
 		kms_pool_give(x->kms->pool, db, e);
 	}
-	if (e) {
+	if (!db || e) {
 		kms_refuse_store(x, e, "external certificates");
 	} else if (kms_record_certificates(x, num)) {
 		look_in_our_domains(l, x->arg);

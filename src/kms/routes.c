@@ -188,7 +188,9 @@ static int kms_uri_is_ours(const struct kms_config *c, const char *uri)
 static int url_names_us(const struct exchange *x, const char *url)
 {
 	char theirs[KMS_URL_MAX], ours[KMS_URL_MAX];
-	const char *slashes = strstr(x->url, "://"), *path = strchr(slashes + 3, '/');
+	const char *slashes = strstr(x->url, "://"), *path = slashes ? strchr(slashes + 3, '/') : NULL;
+	if (!path)
+		return 0;
 	size_t authority = (size_t)(path - x->url);
 	if (strncasecmp(url, x->url, authority) != 0 || (url[authority] != '/' && url[authority]))
 		return 0;

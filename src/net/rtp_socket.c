@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ enum { PORT_TRIES = 64 };
 
 struct rtp_socket {
 	int fd;
-	int connected;
+	atomic_int connected; /* again by the loop, while the media thread sends and receives */
 	uint16_t port;
 };
 

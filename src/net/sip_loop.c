@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -40,7 +41,7 @@ struct sip_loop {
 	su_root_t *root;
 	int wake;
 	struct sip_watch *wake_watch;
-	volatile sig_atomic_t stop;
+	atomic_int stop; /* set by other threads and by signal handlers */
 	int running;
 	pthread_mutex_t lock; /* the list only */
 	struct posted *first, **last;

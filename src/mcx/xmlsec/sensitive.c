@@ -101,13 +101,17 @@ static const struct sensitive rows[] = {
 
 enum { ROWS = sizeof rows / sizeof *rows };
 
+/* Neither, or both and equal. */
+static int same(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : !a && !b;
+}
+
 const struct sensitive *sensitive_find(const char *ns, const char *element, const char *attribute)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct sensitive *r = &rows[i];
-		if (strcmp(r->element, element) || (r->attribute == NULL) != (attribute == NULL))
-			continue;
-		if (strcmp(r->ns, ns) == 0 && (!attribute || strcmp(r->attribute, attribute) == 0))
+		if (strcmp(r->element, element) == 0 && strcmp(r->ns, ns) == 0 && same(r->attribute, attribute))
 			return r;
 	}
 	return NULL;

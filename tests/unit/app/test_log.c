@@ -51,6 +51,19 @@ static void hostile_text_cannot_break_or_forge_a_line(void **state)
 	json_decref(root);
 }
 
+static void a_long_value_of_three_octet_characters_is_cut_at_one(void **state)
+{
+	(void)state;
+	char value[LOG_VALUE_MAX + 2] = "";
+	for (size_t i = 0; i + 3 < sizeof value; i += 3)
+		memcpy(value + i, "\xe2\x82\xac", 4); /* the last one lies across the limit */
+	struct log_field f = log_text("v", value);
+	json_t *root = format(&f, 1);
+	assert_int_equal(strlen(text_of(root, "v")), LOG_VALUE_MAX / 3 * 3);
+	assert_null(strchr(text_of(root, "v"), '?'));
+	json_decref(root);
+}
+
 static void a_long_value_is_cut_at_a_character(void **state)
 {
 	(void)state;
@@ -90,6 +103,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_line_carries_time_level_who_event_and_fields),
 	    cmocka_unit_test(hostile_text_cannot_break_or_forge_a_line),
+	    cmocka_unit_test(a_long_value_of_three_octet_characters_is_cut_at_one),
 	    cmocka_unit_test(a_long_value_is_cut_at_a_character),
 	    cmocka_unit_test(too_many_fields_leave_valid_json_that_says_cut),
 	    cmocka_unit_test(only_known_level_names_are_taken),

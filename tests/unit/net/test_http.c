@@ -114,12 +114,12 @@ static int tear_down(void **state)
 }
 
 /* One request with the client certificate `who` (NULL without); the whole answer to out. */
-static void ask(struct http_server *s, const char *host, const char *who, const struct http_call *rest,
-		const char *target, struct http_answer *out)
+static void ask_port(unsigned port, const char *host, const char *who, const struct http_call *rest, const char *target,
+		     struct http_answer *out)
 {
 	char url[9000], resolve[128], cert[80], key[80];
-	snprintf(resolve, sizeof resolve, "%s:%u:127.0.0.1", host, http_server_port(s));
-	snprintf(url, sizeof url, "https://%s:%u%s", host, http_server_port(s), target);
+	snprintf(resolve, sizeof resolve, "%s:%u:127.0.0.1", host, port);
+	snprintf(url, sizeof url, "https://%s:%u%s", host, port, target);
 	snprintf(cert, sizeof cert, "%s.pem", who ? who : "");
 	snprintf(key, sizeof key, "%s.key", who ? who : "");
 	struct http_client *c = http_client_new(&(struct http_client_options){
@@ -135,6 +135,12 @@ static void ask(struct http_server *s, const char *host, const char *who, const 
 	call.url = url;
 	http_client_do(c, &call, out);
 	http_client_free(c);
+}
+
+static void ask(struct http_server *s, const char *host, const char *who, const struct http_call *rest,
+		const char *target, struct http_answer *out)
+{
+	ask_port(http_server_port(s), host, who, rest, target, out);
 }
 
 static const struct http_call get = {.method = "GET"};
@@ -496,7 +502,7 @@ static void tls_09_a_server_without_certificate_or_with_a_strange_key_does_not_s
 static void *ask_slow(void *arg)
 {
 	struct http_answer a;
-	ask(arg, "127.0.0.1", NULL, &get, "/slow", &a);
+	ask_port(*(unsigned *)arg, "127.0.0.1", NULL, &get, "/slow", &a);
 	int *status = malloc(sizeof *status);
 	*status = a.status;
 	http_answer_free(&a);
@@ -511,8 +517,8 @@ static void a_server_that_stops_finishes_what_it_began(void **state)
 	struct http_server *s = http_server_start(&o, err, sizeof err);
 	pthread_t t;
 	void *status;
-	unsigned before = handled;
-	pthread_create(&t, NULL, ask_slow, s);
+	unsigned before = handled, port = http_server_port(s);
+	pthread_create(&t, NULL, ask_slow, &port);
 	while (handled == before)
 		usleep(1000);
 	http_server_stop(s);
@@ -524,7 +530,7 @@ static void a_server_that_stops_finishes_what_it_began(void **state)
 static void *ask_later(void *arg)
 {
 	struct http_answer a;
-	ask(arg, "127.0.0.1", NULL, &get, "/much-later", &a);
+	ask_port(*(unsigned *)arg, "127.0.0.1", NULL, &get, "/much-later", &a);
 	int *status = malloc(sizeof *status);
 	*status = a.status;
 	http_answer_free(&a);
@@ -539,8 +545,8 @@ static void a_server_that_stops_waits_for_a_deferred_answer(void **state)
 	struct http_server *s = http_server_start(&o, err, sizeof err);
 	pthread_t t;
 	void *status;
-	unsigned before = handled;
-	pthread_create(&t, NULL, ask_later, s);
+	unsigned before = handled, port = http_server_port(s);
+	pthread_create(&t, NULL, ask_later, &port);
 	while (handled == before)
 		usleep(1000);
 	http_server_stop(s);

@@ -3,6 +3,8 @@
 #ifndef TEST_IBC_VECTOR_H
 #define TEST_IBC_VECTOR_H
 
+#include <pthread.h>
+
 #include "unit/test.h"
 
 #include "mcsec/rng.h"
@@ -50,16 +52,19 @@ static inline size_t vector_len(const struct vector_file *f, const char *key)
 	return (strcspn(at + strlen(quoted), "\"") + 1) / 2;
 }
 
-/* A reproducible source: xorshift64*. */
+/* A reproducible source: xorshift64*. Batches draw from it on several threads. */
 static inline enum mcsec_err test_fill(void *ctx, uint8_t *out, size_t n)
 {
+	static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
 	uint64_t *s = ctx;
+	pthread_mutex_lock(&drawing);
 	for (size_t i = 0; i < n; i++) {
 		*s ^= *s >> 12;
 		*s ^= *s << 25;
 		*s ^= *s >> 27;
 		out[i] = (uint8_t)(*s * UINT64_C(0x2545F4914F6CDD1D) >> 56);
 	}
+	pthread_mutex_unlock(&drawing);
 	return MCSEC_OK;
 }
 
