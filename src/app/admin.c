@@ -13,10 +13,8 @@ static const struct {
 	const char *name;
 	unsigned role;
 } roles_by_name[] = {
-    {"officer", ADMIN_OFFICER},
-    {"user-admin", ADMIN_USER_ADMIN},
-    {"auditor", ADMIN_AUDITOR},
-    {"backup", ADMIN_BACKUP},
+    {"officer", ADMIN_OFFICER}, {"user-admin", ADMIN_USER_ADMIN},           {"auditor", ADMIN_AUDITOR},
+    {"backup", ADMIN_BACKUP},   {"resource-server", ADMIN_RESOURCE_SERVER},
 };
 
 unsigned admin_role_of(const struct http_client_cert *cert)

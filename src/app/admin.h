@@ -15,6 +15,7 @@ enum admin_role {
 	ADMIN_AUDITOR = 4,
 	ADMIN_BACKUP = 8,
 	ADMIN_ANY = 15,
+	ADMIN_RESOURCE_SERVER = 16, /* a daemon that checks tokens: it may read the revocation list and nothing else */
 };
 
 /* The role the verified certificate gives, 0 if none. */

@@ -39,7 +39,7 @@ static const struct {
     {"POST", "clients", "secret", ADMIN_OFFICER, admin_client_secret},
     {"GET", "keys", NULL, ADMIN_ANY, admin_keys_list},
     {"POST", "keys", "", ADMIN_OFFICER, admin_keys_rotate},
-    {"GET", "revoked", NULL, ADMIN_ANY, admin_revoked},
+    {"GET", "revoked", NULL, ADMIN_ANY | ADMIN_RESOURCE_SERVER, admin_revoked},
     {"GET", "touches", NULL, ADMIN_ANY, admin_touches},
 };
 
@@ -80,7 +80,7 @@ void admin_route(void *ctx, const struct http_request *rq, struct http_response 
 	int known = 0;
 	if (admin_health(&health, rq, rs))
 		return;
-	if (!admin_allow(rq, ADMIN_ANY, rs))
+	if (!admin_allow(rq, ADMIN_ANY | ADMIN_RESOURCE_SERVER, rs))
 		return;
 	if (!read_path(rq->path, &p))
 		for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {

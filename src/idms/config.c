@@ -15,6 +15,8 @@ const struct config_option idms_options[] = {
     {"admin_ca", CONFIG_PATH, FIELD(admin_ca), NULL, 0, 0},
     {"client_ca", CONFIG_PATH, FIELD(client_ca), "", 0, 0},
     {"database", CONFIG_PATH, FIELD(database), NULL, 0, 0},
+    {"audit_key", CONFIG_PATH, FIELD(audit_key), "audit.key", 0, 0},
+    {"audit_checkpoints", CONFIG_PATH, FIELD(audit_checkpoints), "audit.checkpoints", 0, 0},
     {"keys", CONFIG_PATH, FIELD(keys), "keys", 0, 0},
     {"scopes", CONFIG_LIST, FIELD(scopes), NULL, 0, 0},
     {"threads", CONFIG_INT, FIELD(threads), "8", 1, 64},

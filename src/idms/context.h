@@ -23,6 +23,7 @@
 struct idms_config {
 	char issuer[256], address[64], tls[1024], admin_ca[1024], client_ca[1024], database[1024], keys[1024];
 	char audience[256], name[64], password_blocklist[1024];
+	char audit_key[1024], audit_checkpoints[1024]; /* "": no checkpoints */
 	int64_t port, admin_port, threads;
 	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t access_ttl, id_ttl, refresh_abs_ttl, refresh_idle_ttl, session_abs_ttl, session_idle_ttl, code_ttl;
@@ -61,6 +62,7 @@ struct idms {
 	struct store *store;
 	struct audit *audit;
 	struct audit_refusals *refusals;
+	struct audit_keeper *checkpoints; /* NULL: none */
 	struct signing *signing;
 	struct password_pool *passwords;
 	struct throttle *throttle;

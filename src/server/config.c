@@ -34,6 +34,11 @@ const struct config_option server_options[] = {
     {"audience", CONFIG_TEXT, F(audience), NULL, 0, 0},
     {"jwks", CONFIG_TEXT, F(jwks), "", 0, 0}, /* "": ISSUER/jwks */
     {"resolve", CONFIG_TEXT, F(resolve), "", 0, 0},
+    {"revocations", CONFIG_TEXT, F(revocations), "", 0, 0},
+    {"revocations_cert", CONFIG_PATH, F(revocations_cert), "", 0, 0},
+    {"revocations_every", CONFIG_INT, F(revocations_every), "5", 1, 60},
+    {"audit_key", CONFIG_PATH, F(audit_key), "audit.key", 0, 0},
+    {"audit_checkpoints", CONFIG_PATH, F(audit_checkpoints), "audit.checkpoints", 0, 0},
     {"protection", CONFIG_TEXT, F(protection), "required", 0, 0},
     {"xml_confidentiality", CONFIG_BOOL, F(xml_confidentiality), "true", 0, 0},
     {"xml_integrity", CONFIG_BOOL, F(xml_integrity), "true", 0, 0},

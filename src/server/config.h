@@ -23,7 +23,10 @@ struct server_config {
 	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];
 	char database[256], seal_key[256], passphrase[256];
 	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
-	char protection[16]; /* end-to-end media: required, allowed, forbidden */
+	char revocations[512], revocations_cert[256]; /* the identity server's list of tokens taken back; "": none */
+	int64_t revocations_every;
+	char audit_key[256], audit_checkpoints[256]; /* "": no checkpoints */
+	char protection[16];                         /* end-to-end media: required, allowed, forbidden */
 	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;
 	int64_t workers, queue, busy_ms, connect_ms;
 	int64_t max_connections, max_per_source, new_per_source, first_request_s, idle_s; /* SIP, net/sip_port.h */

@@ -355,6 +355,8 @@ static void *loop_main(void *arg)
 
 static void release(struct server *s)
 {
+	revocations_stop(s->revocations);
+	audit_keeper_stop(s->keeper);
 	server_keys_stop(s->keys);
 	record_end(s);
 	jwks_cache_free(s->jwks);
@@ -363,6 +365,62 @@ static void release(struct server *s)
 	pthread_mutex_destroy(&s->admin_lock);
 	sem_destroy(&s->started);
 	free(s);
+}
+
+static void list_said(void *ctx, const char *error)
+{
+	(void)ctx;
+	if (error)
+		log_warn("server.revocation-list", log_text("error", error));
+	else
+		log_info("server.revocation-list-read");
+}
+
+/* Tokens that the identity server took back (TS 33.180 B.12). */
+static int start_revocations(struct server *s, char *err, size_t err_size)
+{
+	const struct server_config *cfg = s->cfg;
+	struct revocations_options o = {.url = cfg->revocations,
+					.http = {.ca_file = cfg->ca,
+						 .cert_file = cfg->revocations_cert,
+						 .key_file = cfg->revocations_cert,
+						 .resolve = *cfg->resolve ? cfg->resolve : NULL},
+					.every_s = (unsigned)cfg->revocations_every,
+					.said = list_said};
+	if (!*cfg->revocations)
+		return 0;
+	s->revocations = *cfg->revocations_cert ? revocations_start(&o) : NULL;
+	if (!s->revocations)
+		snprintf(err, err_size, "revocations needs revocations_cert, which the identity server accepts");
+	return s->revocations ? 0 : -1;
+}
+
+static void checkpoint_said(void *ctx, const char *line)
+{
+	(void)ctx;
+	log_info("audit.checkpoint", log_text("line", line));
+}
+
+static void keeper_changed(void *ctx, enum audit_keeper_state state, const char *why)
+{
+	(void)ctx;
+	log_warn(state == AUDIT_KEEPER_GAP ? "audit.gap" : "audit.keeper",
+		 log_text("state", audit_keeper_state_name(state)), log_text("why", why));
+}
+
+static int start_keeper(struct server *s, char *err, size_t err_size)
+{
+	struct audit_keeper_options o = {.database = s->cfg->database,
+					 .key = s->cfg->audit_key,
+					 .file = s->cfg->audit_checkpoints,
+					 .every_records = 1024,
+					 .every_s = 60,
+					 .said = checkpoint_said,
+					 .changed = keeper_changed};
+	if (!*s->cfg->audit_key || !*s->cfg->audit_checkpoints)
+		return 0;
+	s->keeper = audit_keeper_start(&o, err, err_size);
+	return s->keeper ? 0 : -1;
 }
 
 static int open_stores(struct server *s, char *err, size_t err_size)
@@ -388,7 +446,7 @@ static int open_stores(struct server *s, char *err, size_t err_size)
 		snprintf(err, err_size, "no memory");
 		return -1;
 	}
-	return 0;
+	return start_revocations(s, err, err_size) || start_keeper(s, err, err_size) ? -1 : 0;
 }
 
 static int valid_protection(const char *p)

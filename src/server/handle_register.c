@@ -169,11 +169,14 @@ static void done_check(struct work *w)
 		step(a, &(struct sa_event){.kind = SA_EV_BUSY});
 		return;
 	}
-	ev.token_ok = a->token == TOKEN_OK &&
+	int revoked = a->token == TOKEN_OK && revocations_has(s->revocations, &a->claims);
+	ev.token_ok = a->token == TOKEN_OK && !revoked &&
 		      MCX_CHECK(tok.service_scope, token_has_scope(&a->claims, SCOPE_PTT_SERVICE)) &&
 		      MCX_CHECK(tok.mcptt_id, *a->claims.mcptt_id);
 	if (!ev.token_ok)
-		a->detail = a->token == TOKEN_OK ? "scope or MCPTT ID missing" : token_verdict_name(a->token);
+		a->detail = revoked                ? "revoked"
+			    : a->token == TOKEN_OK ? "scope or MCPTT ID missing"
+						   : token_verdict_name(a->token);
 	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0
 				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
 	ev.suite_ok = suite_ok(a->im);
@@ -571,9 +574,40 @@ static int expire(void *ctx, struct binding *b)
 	return 0;
 }
 
+/* A binding lives no longer than the right to have it: its token or session may have been taken back. */
+struct taken_back {
+	struct server *s;
+	size_t n;
+	int64_t id[32]; /* the rest at the next tick */
+};
+
+static int find_taken_back(void *ctx, struct binding *b)
+{
+	struct taken_back *t = ctx;
+	struct token_claims c = {.iat = b->row.authorised_at};
+	if (!*b->row.jti)
+		return 0;
+	db_copy(c.jti, sizeof c.jti, b->row.jti);
+	db_copy(c.sid, sizeof c.sid, b->row.sid);
+	if (revocations_has(t->s->revocations, &c))
+		t->id[t->n++] = b->row.id;
+	return t->n == sizeof t->id / sizeof *t->id;
+}
+
+static void end_taken_back(struct server *s)
+{
+	struct taken_back t = {.s = s};
+	if (!s->revocations)
+		return;
+	bindings_each(s->bindings, find_taken_back, &t);
+	for (size_t i = 0; i < t.n; i++)
+		(void)register_revoke(s, t.id[i]); /* busy now: at the next tick */
+}
+
 void register_tick(struct server *s)
 {
 	bindings_each(s->bindings, expire, s);
+	end_taken_back(s);
 }
 
 int register_revoke(struct server *s, int64_t binding)

@@ -13,10 +13,12 @@
 #include <semaphore.h>
 
 #include "app/metrics.h"
+#include "audit/keeper.h"
 #include "audit/refusals.h"
 #include "mcx/flow/server_call.h"
 #include "net/jwks_cache.h"
 #include "net/relay.h"
+#include "net/revocations.h"
 #include "net/sip_port.h"
 #include "net/worker.h"
 #include "server/bindings.h"
@@ -59,6 +61,8 @@ struct server {
 	struct worker_pool *pool;
 	struct seal *seal;
 	struct jwks_cache *jwks;
+	struct revocations *revocations; /* NULL: no list */
+	struct audit_keeper *keeper;     /* NULL: no checkpoints */
 	struct server_keys *keys;
 	struct mcsec_replay *replay;
 	struct bindings *bindings;

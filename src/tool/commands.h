@@ -12,6 +12,7 @@ int cmd_up(const struct tool_command *c, int argc, char **argv);
 int cmd_down(const struct tool_command *c, int argc, char **argv);
 int cmd_demo(const struct tool_command *c, int argc, char **argv);
 int cmd_audit(const struct tool_command *c, int argc, char **argv);
+int cmd_lost(const struct tool_command *c, int argc, char **argv);
 int cmd_login(const struct tool_command *c, int argc, char **argv);
 int cmd_register(const struct tool_command *c, int argc, char **argv);
 int cmd_call(const struct tool_command *c, int argc, char **argv);
@@ -31,6 +32,8 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "kms", "the master secrets of a KMS: ceremonies at its host; its seal through the admin listener", \
 	  "ceremony init|backup|restore|verify|change | status | seal | unseal  [--dir DIR] [...]", cmd_kms }, \
+	{ "lost", "what the loss of a user's device touches, and with --yes the revocations", \
+	  "NAME [--yes] [--dir DIR] [--json]", cmd_lost }, \
 	{ "audit", "verify or export the daemons' tamper-evident records, offline", \
 	  "verify|export [idms|kms|server]  [--dir DIR | --db FILE] [...]", cmd_audit }, \
 	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \

@@ -98,8 +98,10 @@ static void write_kms(FILE *f, const struct domain *d)
 		"database = \"db\"\npassphrase = \"passphrase\"\n"
 		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
 		"servers = { \"sip.%s=sip:mcptt@%s\" }\n"
+		"revocations = \"https://idms.%s:%u/admin/v1/revoked\"\nrevocations_cert = \"revocations.pem\"\n"
 		"limit_hour = 600\nlimit_period = 20000\n", /* a laboratory's users come back often */
-		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone);
+		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone, d->zone,
+		d->idms_admin);
 }
 
 static void write_server(FILE *f, const struct domain *d)
@@ -113,9 +115,10 @@ static void write_server(FILE *f, const struct domain *d)
 		"tls = \"tls.pem\"\ntls_dir = \"tls\"\nca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
 		"resolv_conf = \"../dns/resolv.conf\"\ndatabase = \"db\"\n"
 		"kms = \"https://kms.%s:%u\"\n"
-		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n",
+		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
+		"revocations = \"https://idms.%s:%u/admin/v1/revoked\"\nrevocations_cert = \"revocations.pem\"\n",
 		d->zone, d->zone, d->sip, d->sips, d->server_admin, d->rtp_min, d->rtp_max, d->zone, d->kms, d->zone,
-		d->idms, d->zone, resolve);
+		d->idms, d->zone, resolve, d->zone, d->idms_admin);
 }
 
 int domain_write_configurations(const struct domain *d, char *err, size_t err_size)

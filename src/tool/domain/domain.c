@@ -204,6 +204,21 @@ static int issue_admins(struct domain *d, char *err, size_t err_size)
 	return 0;
 }
 
+/* With these the KMS and the MC server read the identity server's revocation list, and nothing else. */
+static int issue_resource_servers(struct domain *d, char *err, size_t err_size)
+{
+	static const char *const folders[] = {"kms", "server"};
+	char ca[PATH_MAX], out[PATH_MAX], cn[DOMAIN_TEXT];
+	domain_path(d, ca, "ca");
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		snprintf(cn, sizeof cn, "mcx-%s", folders[i]);
+		struct ca_subject s = {.common_name = cn, .org_unit = "resource-server", .client = 1, .days = 397};
+		if (ca_issue(ca, "admin", &s, domain_path(d, out, "%s/revocations.pem", folders[i]), err, err_size))
+			return -1;
+	}
+	return 0;
+}
+
 /* A folder as the SIP library wants it: agent.pem and cafile.pem. */
 static int link_tls_folder(struct domain *d, const char *folder, const char *agent, const char *ca, char *err,
 			   size_t err_size)
@@ -242,6 +257,7 @@ int domain_prepare(struct domain *d, char *err, size_t err_size)
 	if (ca_make(path, "admin", cn, err, err_size))
 		return -1;
 	if (issue_servers(d, err, err_size) || issue_admins(d, err, err_size) ||
+	    issue_resource_servers(d, err, err_size) ||
 	    link_tls_folder(d, "server/tls", "../tls.pem", "../../ca/domain.pem", err, err_size))
 		return -1;
 	return domain_write_configurations(d, err, err_size);

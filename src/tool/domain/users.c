@@ -325,6 +325,32 @@ enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t e
 	return rc == USER_OK ? keep(d, u, "suspended", err, err_size) : rc;
 }
 
+/* For a device that is lost: its keys are to be wiped wherever it shows up, its rights end now. */
+static const struct step lost_at_idms[] = {
+    {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, disabled_account},
+    {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 0, empty_json},
+};
+static const struct step lost_at_kms[] = {
+    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, revoked_json},
+};
+
+enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size)
+{
+	switch (at) {
+	case ADMIN_AT_IDMS:
+		return TAKE(lost_at_idms);
+	case ADMIN_AT_KMS:
+		return TAKE(lost_at_kms);
+	default:
+		return end_registrations(d, u, err, err_size);
+	}
+}
+
+enum user_err user_mark_lost(struct domain *d, struct user *u, char *err, size_t err_size)
+{
+	return keep(d, u, "lost", err, err_size);
+}
+
 enum user_err user_resume(struct domain *d, struct user *u, char *err, size_t err_size)
 {
 	enum user_err rc = TAKE(resume_steps);

@@ -11,13 +11,13 @@
 
 #include <jansson.h>
 
-#include "tool/domain/domain.h"
+#include "tool/domain/admin_client.h"
 
 struct user {
 	char name[40];           /* of the folder: letters, digits, '.', '_', '-' */
 	char mc_id[DOMAIN_TEXT]; /* the name at the identity server */
 	char mcptt[DOMAIN_TEXT], mcvideo[DOMAIN_TEXT], mcdata[DOMAIN_TEXT]; /* MC service IDs; "" without */
-	char state[16];                                                     /* active, suspended */
+	char state[16];                                                     /* active, suspended, lost */
 	char password[128]; /* only between making and sending; wiped by its user */
 };
 
@@ -39,6 +39,13 @@ enum user_err user_add(struct domain *d, struct user *u, char *err, size_t err_s
 enum user_err user_load(const struct domain *d, const char *name, struct user *u, char *err, size_t err_size);
 enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t err_size);
 enum user_err user_resume(struct domain *d, struct user *u, char *err, size_t err_size);
+/*
+ * The device is lost: at the identity server the account is closed and every token taken back, at the KMS the identity
+ * is revoked, at the MC server its registrations end. One daemon a call, so that one that is down holds up no other.
+ */
+enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size);
+/* The user's record says so; user_resume undoes it. */
+enum user_err user_mark_lost(struct domain *d, struct user *u, char *err, size_t err_size);
 /* The identity is revoked, the account deleted, the client's folder emptied. */
 enum user_err user_remove(struct domain *d, struct user *u, char *err, size_t err_size);
 /* Password of a local user; malloc'ed, the caller wipes and frees. NULL without. */
