@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_lost.c - `mcx lost NAME`: a device is lost. What do the daemons know that involves its user, and, after --yes,
- * the revocations: account and tokens at the identity server, identity at the KMS, registrations at the MC server.
+ * cmd_lost.c - `mcx lost NAME`: a device is lost. What do the daemons know that involves its user, and, when a person
+ * says yes or --yes was given, the revocations: account and tokens at the identity server, every MC service identity at
+ * the KMS, registrations at the MC server.
  *
- * Every daemon of the domain's plan is named. One that is not installed is "not asked", one that does not answer is
- * too, and the exit code says that something is still open; running it again finishes it.
+ * Every daemon of admin.md is named. One that is not installed, does not answer or refuses is "not asked" with the
+ * reason; the exit code says that something is still open, and running it again finishes it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 static const struct {
 	const char *name;
-	int asked; /* by admin interface: else only named */
+	int has_touches; /* else it has no admin interface: only named */
 	enum admin_at at;
 } daemons[] = {{"idms", 1, ADMIN_AT_IDMS},
 	       {"kms", 1, ADMIN_AT_KMS},
@@ -30,75 +31,107 @@ static int is_installed(const struct domain *d, const char *name)
 	return access(domain_path(d, path, "%s/conf", name), F_OK) == 0;
 }
 
-/* Why it cannot be asked, or NULL and what it knows. */
-static const char *ask(struct domain *d, const struct user *u, size_t i, json_t **knows, char *why, size_t why_size)
+/* ---- what is known ---- */
+
+/* One answer an identity into knows. The account is one, whatever the name it is asked by. */
+static int ask(struct admin_client *c, const struct user *u, enum admin_at at, json_t *knows, char *why,
+	       size_t why_size)
 {
-	char id[3 * DOMAIN_TEXT];
-	struct admin_answer a;
-	if (!is_installed(d, daemons[i].name))
-		return "not installed";
-	if (!daemons[i].asked)
-		return "has no such call";
-	struct admin_client *c = admin_client_new(d, "auditor", why, why_size);
-	if (!c)
-		return why;
-	int status = admin_call(c, daemons[i].at, "GET", NULL, &a, "touches?id=%s", admin_segment(u->mcptt, id));
-	if (status == 200 && a.body)
-		*knows = json_incref(a.body);
-	else
-		snprintf(why, why_size, "%s", a.error[0] ? a.error : "answers no JSON");
-	admin_answer_free(&a);
-	admin_client_free(c);
-	return *knows ? NULL : why;
+	const char *id[USER_IDENTITIES] = {u->mc_id};
+	size_t n = at == ADMIN_AT_IDMS ? 1 : user_identities(u, id);
+	for (size_t i = 0; i < n; i++) {
+		char segment[3 * DOMAIN_TEXT];
+		struct admin_answer a;
+		int status = admin_call(c, at, "GET", NULL, &a, "touches?id=%s", admin_segment(id[i], segment));
+		int good = status == 200 && a.body;
+		if (good)
+			json_array_append(knows, a.body);
+		else
+			snprintf(why, why_size, "%s", a.error[0] ? a.error : "answers no JSON");
+		admin_answer_free(&a);
+		if (!good)
+			return status ? TOOL_REFUSED : TOOL_UNREACHABLE;
+	}
+	return TOOL_OK;
 }
 
-/* Adds {"touches": {...}, "not_asked": {name: why}}; how many could not be asked although installed. */
+/* Adds {"touches": {name: [...]}, "not_asked": {name: why}}. TOOL_OK, or why an installed daemon could not be asked. */
 static int look(struct domain *d, const struct user *u, json_t *report)
 {
 	json_t *touches = json_object(), *not_asked = json_object();
-	int silent = 0;
+	char why[900] = "";
+	int code = TOOL_OK;
+	struct admin_client *c = admin_client_new(d, "auditor", why, sizeof why);
 	for (size_t i = 0; i < DAEMONS; i++) {
-		char why[900];
-		json_t *knows = NULL;
-		const char *reason = ask(d, u, i, &knows, why, sizeof why);
-		if (reason) {
-			json_object_set_new(not_asked, daemons[i].name, json_string(reason));
-			silent += reason == why;
+		json_t *knows = json_array();
+		int installed = is_installed(d, daemons[i].name);
+		if (!installed || !daemons[i].has_touches) {
+			json_object_set_new(not_asked, daemons[i].name,
+					    json_string(installed ? "has no such call" : "not installed"));
 		} else {
-			json_object_set_new(touches, daemons[i].name, knows);
+			int rc = c ? ask(c, u, daemons[i].at, knows, why, sizeof why) : TOOL_CONFIG;
+			code = rc ? rc : code;
+			if (rc)
+				json_object_set_new(not_asked, daemons[i].name, json_string(why));
+			else
+				json_object_set(touches, daemons[i].name, knows);
 		}
+		json_decref(knows);
 	}
+	admin_client_free(c);
 	json_object_set_new(report, "touches", touches);
 	json_object_set_new(report, "not_asked", not_asked);
-	return silent;
+	return code;
 }
 
-/* Each daemon that is there; the worst outcome. */
-static enum user_err revoke_all(struct domain *d, struct user *u, json_t *report)
+/* ---- the revocations ---- */
+
+static int code_of(enum user_err e)
+{
+	return e == USER_OK            ? TOOL_OK
+	       : e == USER_UNREACHABLE ? TOOL_UNREACHABLE
+	       : e == USER_FILE        ? TOOL_CONFIG
+				       : TOOL_REFUSED;
+}
+
+/* At each daemon that is there, whatever the others say. */
+static int revoke_all(struct domain *d, struct user *u, json_t *report)
 {
 	json_t *done = json_object();
-	enum user_err worst = USER_OK;
-	char err[900];
+	int code = TOOL_OK;
+	char err[900] = "";
 	for (size_t i = 0; i < DAEMONS; i++) {
-		if (!daemons[i].asked || !is_installed(d, daemons[i].name))
+		if (!daemons[i].has_touches || !is_installed(d, daemons[i].name))
 			continue;
-		enum user_err e = user_lost_at(d, u, daemons[i].at, err, sizeof err);
-		json_object_set_new(done, daemons[i].name, json_string(e == USER_OK ? "revoked" : err));
-		worst = e > worst ? e : worst;
+		int rc = code_of(user_lost_at(d, u, daemons[i].at, err, sizeof err));
+		json_object_set_new(done, daemons[i].name, json_string(rc ? err : "revoked"));
+		code = rc ? rc : code;
 	}
 	json_object_set_new(report, "revocations", done);
-	if (worst == USER_OK)
-		worst = user_mark_lost(d, u, err, sizeof err);
-	return worst;
+	return code ? code : code_of(user_mark_lost(d, u, err, sizeof err));
 }
 
-static void print_members(const char *title, const json_t *object)
+/* Only the whole word counts; the end of the input is no. */
+static int person_says_yes(const struct user *u)
 {
+	char line[16];
+	printf("Revoke all rights of %s (%s)? Type yes: ", u->name, u->mcptt);
+	fflush(stdout);
+	int yes = fgets(line, sizeof line, stdin) && strcmp(line, "yes\n") == 0;
+	if (!yes)
+		printf("Nothing was changed.\n");
+	return yes;
+}
+
+/* ---- the report ---- */
+
+static void print_members(const json_t *report, const char *member, const char *title)
+{
+	json_t *object = json_object_get(report, member), *value;
 	const char *key;
-	json_t *value;
 	if (json_object_size(object))
 		printf("%s\n", title);
-	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	json_object_foreach(object, key, value)
 	{
 		char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT);
 		printf("  %-8s %s\n", key, text ? text : json_string_value(value));
@@ -106,16 +139,26 @@ static void print_members(const char *title, const json_t *object)
 	}
 }
 
-static void print_report(const json_t *report, int as_json)
+static int run(const struct tool_command *c, struct domain *d, struct user *u, int yes, int as_json)
 {
-	if (as_json) {
-		json_dumpf(report, stdout, JSON_COMPACT);
-		putchar('\n');
-		return;
+	json_t *report = json_pack("{s:s, s:s}", "user", u->name, "id", u->mcptt);
+	int looked = look(d, u, report), revoked = TOOL_OK;
+	if (!as_json) {
+		print_members(report, "touches", "Known of this user:");
+		print_members(report, "not_asked", "Not asked:");
 	}
-	print_members("Known of this user:", json_object_get(report, "touches"));
-	print_members("Not asked:", json_object_get(report, "not_asked"));
-	print_members("Revoked:", json_object_get(report, "revocations"));
+	yes = yes || (!as_json && person_says_yes(u));
+	if (yes)
+		revoked = revoke_all(d, u, report);
+	if (as_json)
+		json_dumpf(report, stdout, JSON_COMPACT), putchar('\n');
+	else
+		print_members(report, "revocations", "Revoked:");
+	json_decref(report);
+	if (revoked)
+		return tool_fail(c, revoked, "once that is mended, run it again: what is done stays done",
+				 "not every revocation was carried out");
+	return looked ? tool_fail(c, looked, "mcx up starts the domain", "not every daemon could be asked") : TOOL_OK;
 }
 
 int cmd_lost(const struct tool_command *c, int argc, char **argv)
@@ -124,8 +167,8 @@ int cmd_lost(const struct tool_command *c, int argc, char **argv)
 	int yes = 0, as_json = 0;
 	const struct tool_option table[] = {
 	    {"dir", "DIR", NULL, &dir, "the domain's folder (default ./run)"},
-	    {"yes", NULL, &yes, NULL, "carry out the revocations"},
-	    {"json", NULL, &as_json, NULL, "print JSON"},
+	    {"yes", NULL, &yes, NULL, "carry out the revocations, without a question"},
+	    {"json", NULL, &as_json, NULL, "print JSON; ask nothing, and without --yes change nothing"},
 	};
 	struct domain d;
 	struct user u;
@@ -137,17 +180,5 @@ int cmd_lost(const struct tool_command *c, int argc, char **argv)
 		return tool_fail(c, TOOL_CONFIG, "--dir says which domain is meant", "%s", err);
 	if (user_load(&d, argv[0], &u, err, sizeof err) != USER_OK)
 		return tool_fail(c, TOOL_USAGE, "mcx user list shows the users of this domain", "%s", err);
-	json_t *report = json_pack("{s:s, s:s}", "user", u.name, "id", u.mcptt);
-	int silent = look(&d, &u, report);
-	enum user_err e = yes ? revoke_all(&d, &u, report) : USER_OK;
-	print_report(report, as_json);
-	json_decref(report);
-	if (yes && e != USER_OK)
-		return tool_fail(c, e == USER_UNREACHABLE ? TOOL_UNREACHABLE : TOOL_REFUSED,
-				 "run it again when every daemon answers", "not every revocation was carried out");
-	if (silent)
-		return tool_fail(c, TOOL_UNREACHABLE, "mcx up starts the domain", "not every daemon could be asked");
-	if (!yes && !as_json)
-		printf("Nothing was changed. To revoke: mcx lost %s --yes\n", u.name);
-	return TOOL_OK;
+	return run(c, &d, &u, yes, as_json);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The procedures of docs/operations.md that need a whole domain: lose a device, read alarms, verify and export the record.
+"""The procedures of docs/operations.md that need a whole domain: lose a device, read alarms, verify and export.
 
     test_operations.py MCX
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import tap
@@ -27,9 +28,9 @@ env = dict(os.environ, MCX_PORT_BASE=base)
 CAROL = 'sip:carol@town.mcx.test'
 
 
-def mcx(*args, code=0):
-    done = subprocess.run([MCX, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=120,
-                          check=False)
+def mcx(*args, code=0, stdin=''):
+    done = subprocess.run([MCX, *args], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env,
+                          timeout=120, check=False)
     assert code is None or done.returncode == code, '%s: exit %d, wanted %d\n%s%s' % (
         args, done.returncode, code, done.stdout[-1500:], done.stderr[-1500:])
     return done
@@ -85,19 +86,46 @@ def the_kms_and_the_server_read_the_list():
     assert 'server.revocation-list"' not in log('server') or 'server.revocation-list-read' in log('server')
 
 
-def losing_a_device_shows_what_it_touches_and_changes_nothing_without_yes():
+def kms_state(user):
+    uri = urllib.parse.quote('sip:%s@town.mcx.test' % user, safe='')
+    return json.loads(admin('kms', 8444, '/admin/v1/users/' + uri)[1])['state']
+
+
+def losing_a_device_shows_what_it_touches_and_changes_nothing_without_a_yes():
     mcx('user', 'add', 'carol', '--dir', folder)
     mcx('login', 'carol', '--dir', folder)
     done = json.loads(mcx('lost', 'carol', '--dir', folder, '--json').stdout)
     assert done['user'] == 'carol' and done['id'] == CAROL
     assert set(done['touches']) == {'idms', 'kms', 'server'}, done
     assert set(done['not_asked']) == {'gms', 'console'} and done['not_asked']['gms'] == 'not installed', done
-    assert done['touches']['idms']['known'] and done['touches']['idms']['tokens'] > 0
-    assert done['touches']['kms']['users'][0]['state'] == 'active' and done['touches']['kms']['keys']
+    assert done['touches']['idms'][0]['known'] and done['touches']['idms'][0]['tokens'] > 0
+    assert done['touches']['kms'][0]['users'][0]['state'] == 'active' and done['touches']['kms'][0]['keys']
     assert 'revocations' not in done
+    for answer in ('', 'no\n', 'y\n', 'YES\n', 'yes please\n', '\n'):
+        said = mcx('lost', 'carol', '--dir', folder, stdin=answer).stdout
+        assert 'Type yes:' in said and 'Nothing was changed.' in said and 'Revoked:' not in said, said
+        assert 'console' in said and 'not installed' in said
     again = json.loads(mcx('lost', 'carol', '--dir', folder, '--json').stdout)
-    assert again['touches']['idms']['enabled'] and again['touches']['kms']['users'][0]['state'] == 'active'
-    mcx('lost', 'nobody', '--dir', folder, code=2)
+    assert again['touches']['idms'][0]['enabled'] and again['touches']['kms'][0]['users'][0]['state'] == 'active'
+
+
+def losing_the_device_of_nobody_and_a_wrong_command_line_are_told_apart_by_the_exit_code():
+    assert 'there is no such user' in mcx('lost', 'nobody', '--dir', folder, code=2).stderr
+    assert mcx('lost', '../carol', '--dir', folder, code=2).stdout == ''
+    mcx('lost', '--dir', folder, code=2)
+    mcx('lost', 'carol', 'dave', '--dir', folder, code=2)
+    mcx('lost', 'carol', '--dir', top + '/nowhere', code=5)
+
+
+def with_yes_typed_every_identity_of_the_device_is_revoked():
+    ids = ['--mcvideo', 'sip:erin-video@town.mcx.test', '--mcdata', 'sip:erin-data@town.mcx.test']
+    mcx('user', 'add', 'erin', '--services', 'ptt,video,data', *ids, '--dir', folder)
+    said = mcx('lost', 'erin', '--dir', folder, stdin='yes\n').stdout
+    assert said.count('revoked') >= 3 and 'Revoked:' in said, said
+    assert [kms_state(u) for u in ('erin', 'erin-video', 'erin-data')] == ['revoked'] * 3
+    assert '"state":"lost"' in mcx('user', 'list', '--dir', folder, '--json').stdout
+    mcx('user', 'resume', 'erin', '--dir', folder)
+    assert [kms_state(u) for u in ('erin', 'erin-video', 'erin-data')] == ['active'] * 3
 
 
 def losing_a_device_with_yes_revokes_it_everywhere():
@@ -111,9 +139,34 @@ def losing_a_device_with_yes_revokes_it_everywhere():
     finally:
         register.kill()
         register.wait()
-    assert json.loads(admin('kms', 8444, '/admin/v1/users/sip%3Acarol%40town.mcx.test')[1])['state'] == 'revoked'
+    assert kms_state('carol') == 'revoked'
     assert not json.loads(admin('idms', 7444, '/admin/v1/users/sip%3Acarol%40town.mcx.test')[1])['enabled']
     assert mcx('login', 'carol', '--dir', folder, code=None).returncode != 0
+    rows = [json.loads(r) for r in mcx('audit', 'export', 'kms', '--dir', folder).stdout.splitlines()]
+    assert any(r['type'] == 'kms.user.block' and r['target'] == CAROL and r['detail']['state'] == 'revoked' for r in rows)
+
+
+def without_the_right_to_revoke_nothing_is_revoked_and_every_daemon_says_so():
+    mcx('user', 'add', 'frank', '--dir', folder)
+    own, auditor = path('ca', 'user-admin.pem'), path('ca', 'auditor.pem')
+    os.rename(own, own + '.kept')
+    shutil.copy(auditor, own)
+    try:
+        done = mcx('lost', 'frank', '--yes', '--dir', folder, '--json', code=3)
+        report = json.loads(done.stdout)['revocations']
+        assert set(report) == {'idms', 'kms', 'server'}, report
+        assert '403' in report['idms'] and '403' in report['kms'], report
+        assert 'not every revocation' in done.stderr
+    finally:
+        os.rename(own + '.kept', own)
+    assert kms_state('frank') == 'active'
+    os.rename(auditor, auditor + '.kept')
+    shutil.copy(path('kms', 'revocations.pem'), auditor)
+    try:
+        report = json.loads(mcx('lost', 'frank', '--dir', folder, '--json', code=3).stdout)
+        assert report['touches'] == {} and '403' in report['not_asked']['kms'], report
+    finally:
+        os.rename(auditor + '.kept', auditor)
 
 
 def a_cut_token_ends_the_registration_within_seconds():
@@ -220,8 +273,11 @@ try:
     mcx('up', folder)
     result = tap.run([a_resource_servers_certificate_reads_the_revocation_list_and_nothing_else,
                       the_kms_and_the_server_read_the_list,
-                      losing_a_device_shows_what_it_touches_and_changes_nothing_without_yes,
+                      losing_a_device_shows_what_it_touches_and_changes_nothing_without_a_yes,
+                      losing_the_device_of_nobody_and_a_wrong_command_line_are_told_apart_by_the_exit_code,
+                      with_yes_typed_every_identity_of_the_device_is_revoked,
                       losing_a_device_with_yes_revokes_it_everywhere,
+                      without_the_right_to_revoke_nothing_is_revoked_and_every_daemon_says_so,
                       a_cut_token_ends_the_registration_within_seconds,
                       a_user_who_is_given_back_its_rights_gets_keys_again,
                       a_daemon_that_does_not_answer_is_named_and_holds_up_no_other,

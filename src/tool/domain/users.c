@@ -22,7 +22,7 @@ struct step {
 	enum admin_at at;
 	const char *method;
 	const char *path; /* with one %s for the identity */
-	int by_mc_id;     /* else by the MCPTT ID */
+	enum whom { MC_ID, MCPTT_ID, EVERY_SERVICE_ID } whom;
 	int gone_is_fine; /* 404 is as good as success */
 	json_t *(*body)(const struct user *u);
 };
@@ -85,25 +85,58 @@ static json_t *profile_json(const struct user *u)
 }
 
 static const struct step add_steps[] = {
-    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, active_json},
-    {ADMIN_AT_SERVER, "PUT", "users/%s", 0, 0, profile_json},
-    {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, enabled_account},
-    {ADMIN_AT_IDMS, "POST", "users/%s/password", 1, 0, password_json},
+    {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, active_json},
+    {ADMIN_AT_SERVER, "PUT", "users/%s", MCPTT_ID, 0, profile_json},
+    {ADMIN_AT_IDMS, "PUT", "users/%s", MC_ID, 0, enabled_account},
+    {ADMIN_AT_IDMS, "POST", "users/%s/password", MC_ID, 0, password_json},
 };
 static const struct step suspend_steps[] = {
-    {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, disabled_account},
-    {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 0, empty_json},
-    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, suspended_json},
+    {ADMIN_AT_IDMS, "PUT", "users/%s", MC_ID, 0, disabled_account},
+    {ADMIN_AT_IDMS, "POST", "users/%s/cut", MC_ID, 0, empty_json},
+    {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, suspended_json},
 };
 static const struct step resume_steps[] = {
-    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, active_json},
-    {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, enabled_account},
+    {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, active_json},
+    {ADMIN_AT_IDMS, "PUT", "users/%s", MC_ID, 0, enabled_account},
 };
 static const struct step remove_steps[] = {
-    {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 1, empty_json},
-    {ADMIN_AT_IDMS, "DELETE", "users/%s", 1, 1, NULL},
-    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, revoked_json},
+    {ADMIN_AT_IDMS, "POST", "users/%s/cut", MC_ID, 1, empty_json},
+    {ADMIN_AT_IDMS, "DELETE", "users/%s", MC_ID, 1, NULL},
+    {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, revoked_json},
 };
+
+size_t user_identities(const struct user *u, const char *out[USER_IDENTITIES])
+{
+	const char *const all[USER_IDENTITIES] = {u->mcptt, u->mcvideo, u->mcdata};
+	size_t n = 0;
+	for (size_t i = 0; i < USER_IDENTITIES; i++) {
+		size_t j = 0;
+		while (j < n && strcmp(out[j], all[i]) != 0)
+			j++;
+		if (all[i][0] && j == n)
+			out[n++] = all[i];
+	}
+	return n;
+}
+
+static enum user_err take_step(struct admin_client *c, const struct step *s, const struct user *u, const char *identity,
+			       char *err, size_t err_size)
+{
+	char id[3 * DOMAIN_TEXT];
+	struct admin_answer a;
+	enum user_err rc = USER_OK;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the table's literals, each with one %s */
+	int status =
+	    admin_call(c, s->at, s->method, s->body ? s->body(u) : NULL, &a, s->path, admin_segment(identity, id));
+#pragma GCC diagnostic pop
+	if ((status < 200 || status > 299) && !(status == 404 && s->gone_is_fine)) {
+		rc = status ? USER_REFUSED : USER_UNREACHABLE;
+		snprintf(err, err_size, "%s", a.error);
+	}
+	admin_answer_free(&a);
+	return rc;
+}
 
 static enum user_err take_steps(struct domain *d, const struct user *u, const struct step *steps, size_t n, char *err,
 				size_t err_size)
@@ -111,19 +144,14 @@ static enum user_err take_steps(struct domain *d, const struct user *u, const st
 	struct admin_client *c = admin_client_new(d, "user-admin", err, err_size);
 	enum user_err rc = c ? USER_OK : USER_FILE;
 	for (size_t i = 0; rc == USER_OK && i < n; i++) {
-		char id[3 * DOMAIN_TEXT];
-		struct admin_answer a;
-		admin_segment(steps[i].by_mc_id ? u->mc_id : u->mcptt, id);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral" /* the table's literals, each with one %s */
-		int status = admin_call(c, steps[i].at, steps[i].method, steps[i].body ? steps[i].body(u) : NULL, &a,
-					steps[i].path, id);
-#pragma GCC diagnostic pop
-		if ((status < 200 || status > 299) && !(status == 404 && steps[i].gone_is_fine)) {
-			rc = status ? USER_REFUSED : USER_UNREACHABLE;
-			snprintf(err, err_size, "%s", a.error);
+		const char *service[USER_IDENTITIES];
+		size_t m = user_identities(u, service);
+		if (steps[i].whom != EVERY_SERVICE_ID) {
+			service[0] = steps[i].whom == MC_ID ? u->mc_id : u->mcptt;
+			m = 1;
 		}
-		admin_answer_free(&a);
+		for (size_t j = 0; rc == USER_OK && j < m; j++)
+			rc = take_step(c, &steps[i], u, service[j], err, err_size);
 	}
 	admin_client_free(c);
 	return rc;
@@ -327,11 +355,11 @@ enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t e
 
 /* For a device that is lost: its keys are to be wiped wherever it shows up, its rights end now. */
 static const struct step lost_at_idms[] = {
-    {ADMIN_AT_IDMS, "PUT", "users/%s", 1, 0, disabled_account},
-    {ADMIN_AT_IDMS, "POST", "users/%s/cut", 1, 0, empty_json},
+    {ADMIN_AT_IDMS, "PUT", "users/%s", MC_ID, 0, disabled_account},
+    {ADMIN_AT_IDMS, "POST", "users/%s/cut", MC_ID, 0, empty_json},
 };
 static const struct step lost_at_kms[] = {
-    {ADMIN_AT_KMS, "PUT", "users/%s", 0, 0, revoked_json},
+    {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, revoked_json},
 };
 
 enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size)

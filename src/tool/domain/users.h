@@ -40,16 +40,20 @@ enum user_err user_load(const struct domain *d, const char *name, struct user *u
 enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t err_size);
 enum user_err user_resume(struct domain *d, struct user *u, char *err, size_t err_size);
 /*
- * The device is lost: at the identity server the account is closed and every token taken back, at the KMS the identity
- * is revoked, at the MC server its registrations end. One daemon a call, so that one that is down holds up no other.
+ * The device is lost: at the identity server the account is closed and every token taken back, at the KMS each MC
+ * service identity is revoked, at the MC server its registrations end. One daemon a call, so that one that is down
+ * holds up no other.
  */
 enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size);
-/* The user's record says so; user_resume undoes it. */
+/* The record in the user's folder says "lost"; user_resume undoes it all. */
 enum user_err user_mark_lost(struct domain *d, struct user *u, char *err, size_t err_size);
 /* The identity is revoked, the account deleted, the client's folder emptied. */
 enum user_err user_remove(struct domain *d, struct user *u, char *err, size_t err_size);
 /* Password of a local user; malloc'ed, the caller wipes and frees. NULL without. */
 char *user_password(const struct domain *d, const char *name);
 json_t *user_json(const struct user *u);
+/* The distinct MC service IDs, MCPTT first; how many. */
+enum { USER_IDENTITIES = 3 };
+size_t user_identities(const struct user *u, const char *out[USER_IDENTITIES]);
 
 #endif
