@@ -14,7 +14,7 @@
 
 enum { AGAIN_MS = 60000, STEP_MS = 1000, EVEN_MS = 60000, CALM_MS = 5000 };
 
-static const char *const names[ALARMS] = {"clock", "database", "descriptors"};
+static const char *const names[ALARMS] = {"clock", "database", "descriptors", "audit"};
 
 static struct {
 	_Atomic int raised;

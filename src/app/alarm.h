@@ -14,6 +14,7 @@ enum alarm {
 	ALARM_CLOCK,    /* the wall clock was set by more than a second: clears when it has run evenly for a minute */
 	ALARM_DATABASE, /* a write did not go through: clears with the next that does */
 	ALARM_DESCRIPTORS, /* nine tenths of the process's descriptors are taken, or none is left */
+	ALARM_AUDIT,       /* the audit record has a gap, or its checkpoints cannot be made (checkpoints.h) */
 	ALARMS
 };
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "app/checkpoints.h"
 #include "app/log.h"
-#include "audit/keeper.h"
 #include "idms/grant.h"
 #include "idms/logins.h"
 #include "idms/routes.h"
@@ -273,34 +273,6 @@ static int open_database(struct idms *s, char *err, size_t err_size)
 	return 0;
 }
 
-static void checkpoint_said(void *ctx, const char *line)
-{
-	(void)ctx;
-	log_info("audit.checkpoint", log_text("line", line));
-}
-
-static void keeper_changed(void *ctx, enum audit_keeper_state state, const char *why)
-{
-	(void)ctx;
-	log_warn(state == AUDIT_KEEPER_GAP ? "audit.gap" : "audit.keeper",
-		 log_text("state", audit_keeper_state_name(state)), log_text("why", why));
-}
-
-static int start_checkpoints(struct idms *s, char *err, size_t err_size)
-{
-	struct audit_keeper_options o = {.database = s->cfg.database,
-					 .key = s->cfg.audit_key,
-					 .file = s->cfg.audit_checkpoints,
-					 .every_records = 1024,
-					 .every_s = 60,
-					 .said = checkpoint_said,
-					 .changed = keeper_changed};
-	if (!s->cfg.audit_key[0] || !s->cfg.audit_checkpoints[0])
-		return 0;
-	s->checkpoints = audit_keeper_start(&o, err, err_size);
-	return s->checkpoints ? 0 : -1;
-}
-
 static int make_pools(struct idms *s, char *err, size_t err_size)
 {
 	struct password_cost cost = {(uint32_t)s->cfg.argon2_memory_kib, (uint32_t)s->cfg.argon2_passes,
@@ -360,7 +332,9 @@ struct idms *idms_start(const struct idms_config *c, int64_t (*now_ms)(void), ch
 	int rc = issuer_ok(c->issuer) ? 0 : fail(err, err_size, "issuer is https://host[:port] and nothing more");
 	if (!rc)
 		rc = read_scopes(s, err, err_size) || open_database(s, err, err_size) ||
-		     start_checkpoints(s, err, err_size) || make_pools(s, err, err_size);
+		     checkpoints_start(c->database, c->audit_key, c->audit_checkpoints, &s->checkpoints, err,
+				       err_size) ||
+		     make_pools(s, err, err_size);
 	if (!rc && !(s->signing = signing_open(s, err, err_size)))
 		rc = -1;
 	if (!rc && pthread_create(&s->keeper, NULL, keep_house, s))

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "app/checkpoints.h"
 #include "app/log.h"
 #include "mcx/flow/warning.h"
 
@@ -356,7 +357,7 @@ static void *loop_main(void *arg)
 static void release(struct server *s)
 {
 	revocations_stop(s->revocations);
-	audit_keeper_stop(s->keeper);
+	audit_keeper_stop(s->checkpoints);
 	server_keys_stop(s->keys);
 	record_end(s);
 	jwks_cache_free(s->jwks);
@@ -395,34 +396,6 @@ static int start_revocations(struct server *s, char *err, size_t err_size)
 	return s->revocations ? 0 : -1;
 }
 
-static void checkpoint_said(void *ctx, const char *line)
-{
-	(void)ctx;
-	log_info("audit.checkpoint", log_text("line", line));
-}
-
-static void keeper_changed(void *ctx, enum audit_keeper_state state, const char *why)
-{
-	(void)ctx;
-	log_warn(state == AUDIT_KEEPER_GAP ? "audit.gap" : "audit.keeper",
-		 log_text("state", audit_keeper_state_name(state)), log_text("why", why));
-}
-
-static int start_keeper(struct server *s, char *err, size_t err_size)
-{
-	struct audit_keeper_options o = {.database = s->cfg->database,
-					 .key = s->cfg->audit_key,
-					 .file = s->cfg->audit_checkpoints,
-					 .every_records = 1024,
-					 .every_s = 60,
-					 .said = checkpoint_said,
-					 .changed = keeper_changed};
-	if (!*s->cfg->audit_key || !*s->cfg->audit_checkpoints)
-		return 0;
-	s->keeper = audit_keeper_start(&o, err, err_size);
-	return s->keeper ? 0 : -1;
-}
-
 static int open_stores(struct server *s, char *err, size_t err_size)
 {
 	const struct server_config *cfg = s->cfg;
@@ -446,7 +419,11 @@ static int open_stores(struct server *s, char *err, size_t err_size)
 		snprintf(err, err_size, "no memory");
 		return -1;
 	}
-	return start_revocations(s, err, err_size) || start_keeper(s, err, err_size) ? -1 : 0;
+	return start_revocations(s, err, err_size) ||
+		       checkpoints_start(cfg->database, cfg->audit_key, cfg->audit_checkpoints, &s->checkpoints, err,
+					 err_size)
+		   ? -1
+		   : 0;
 }
 
 static int valid_protection(const char *p)

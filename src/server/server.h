@@ -61,8 +61,8 @@ struct server {
 	struct worker_pool *pool;
 	struct seal *seal;
 	struct jwks_cache *jwks;
-	struct revocations *revocations; /* NULL: no list */
-	struct audit_keeper *keeper;     /* NULL: no checkpoints */
+	struct revocations *revocations;  /* NULL: no list */
+	struct audit_keeper *checkpoints; /* NULL: none */
 	struct server_keys *keys;
 	struct mcsec_replay *replay;
 	struct bindings *bindings;

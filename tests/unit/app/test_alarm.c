@@ -63,6 +63,7 @@ static void the_names_are_the_documented_ones(void **state)
 	assert_string_equal(alarm_name(ALARM_CLOCK), "clock");
 	assert_string_equal(alarm_name(ALARM_DATABASE), "database");
 	assert_string_equal(alarm_name(ALARM_DESCRIPTORS), "descriptors");
+	assert_string_equal(alarm_name(ALARM_AUDIT), "audit");
 }
 
 static void a_clock_that_both_go_on_with_has_not_stepped(void **state)
