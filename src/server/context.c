@@ -357,9 +357,9 @@ static void *loop_main(void *arg)
 static void release(struct server *s)
 {
 	revocations_stop(s->revocations);
-	audit_keeper_stop(s->checkpoints);
 	server_keys_stop(s->keys);
 	record_end(s);
+	audit_keeper_stop(s->checkpoints); /* the last one covers the last record */
 	jwks_cache_free(s->jwks);
 	db_close(s->admin_db);
 	seal_close(s->seal);
