@@ -77,7 +77,7 @@ bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
 soak: with-tests
-	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash server_kill
+	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
 
 docs:
