@@ -28,6 +28,7 @@ static const char *event_name(enum ue_event_kind kind)
 	    [UE_EV_OFFERED] = "offered",       [UE_EV_RINGING] = "ringing",       [UE_EV_KEY_OPENED] = "key-opened",
 	    [UE_EV_REJECTED] = "rejected",     [UE_EV_CALL_UP] = "call-up",       [UE_EV_FIRST_PACKET] = "first-packet",
 	    [UE_EV_CALL_ENDED] = "call-ended", [UE_EV_LOGGED_OFF] = "logged-off", [UE_EV_ALARM] = "alarm",
+	    [UE_EV_KEYS_EXPIRED] = "keys-expired",
 	};
 	return names[kind];
 }

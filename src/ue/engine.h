@@ -16,6 +16,7 @@
 #include "mcx/doc/sdp.h"
 #include "mcx/flow/client_auth.h"
 #include "mcx/flow/client_call.h"
+#include "mcx/flow/kms_provision.h"
 #include "net/kms_client.h"
 #include "net/sip_port.h"
 #include "net/worker.h"
@@ -38,8 +39,11 @@ struct ue_ring {
 	struct kms_domain home;
 	size_t n_keys;
 	struct kms_keys keys[UE_MAX_KEYS];
-	struct mcsec_im_kms kms;
-	const char *domains[KMS_MAX_DOMAINS];
+	int64_t cache_num; /* of the certificate cache; -1: none */
+	size_t n_external;
+	struct kms_domain *external; /* kms NULL: revoked */
+	struct mcsec_im_kms *kms;    /* of the book: home first */
+	const char **domains;        /* KMS_MAX_DOMAINS for each */
 	struct mcsec_im_own own[UE_MAX_KEYS];
 	struct mcsec_im_book book;
 };
@@ -123,6 +127,13 @@ struct ue {
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
 
+	/* of the KMS: over an exchange and what is kept of it; taken before `lock`, never the other way round */
+	pthread_mutex_t kms_lock;
+	pthread_mutex_t token_lock;      /* over one refresh: after kms_lock, before `lock` */
+	struct kms_transport *transport; /* TrK and InK, NULL without; secret memory */
+	struct kp_policy key_policy;
+	struct ue_provision *provision; /* set once; NULL while nothing runs in the background */
+
 	/* the loop and what lives on it */
 	pthread_t loop_thread;
 	int loop_runs, port_failed;
@@ -157,16 +168,39 @@ void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const stru
 /* Starts loop, port and workers when they are not running. 0, or -1 and a sentence in err. */
 int ue_loop_start(struct ue *u, char *err, size_t err_size);
 
-/* ---- ue_keys.c ---- */
+/* ---- ue_ring.c ---- */
 struct ue_ring *ue_ring_ref(struct ue *u); /* NULL if there is none */
 void ue_ring_unref(struct ue *u, struct ue_ring *ring);
+void ue_ring_free(struct ue_ring *ring); /* one that nobody shares */
 /* Is there an own key set for TIME `at`? */
 int ue_ring_covers(const struct ue_ring *ring, uint64_t at);
+/* Do we hold a certificate of this KMS that may be used? */
+int ue_kms_is_known(struct ue *u, const char *kms_uri);
+/* Each 0 when durable, else -1. */
+int ue_ring_keep_certificate(struct ue *u, const struct kms_certificate *cert);
+int ue_ring_keep_sets(struct ue *u, const struct kms_keys *keys, size_t n);
+int ue_ring_keep_cache(struct ue *u, int64_t num, const struct kms_domain *external, size_t n);
+int ue_ring_drop_below(struct ue *u, uint64_t period);
+int ue_ring_wipe(struct ue *u); /* the ring in use too */
+/* Makes what is kept the ring in use; -1: there is no certificate that serves, and all stays as it is. */
+int ue_ring_load(struct ue *u);
+
+/* ---- ue_keys.c ---- */
 /* What earlier runs left. 0 or -1. */
 int ue_keys_load(struct ue *u);
 /* Token of now: refreshed when due, or by force. Blocking. */
 enum ue_status ue_token_fresh(struct ue *u, int force, struct ue_report *r);
 enum ue_status ue_keys_fetch(struct ue *u, int force, struct ue_report *r);
+struct kms_client *ue_kms_client(struct ue *u); /* under kms_lock */
+
+/* ---- ue_provision.c ---- */
+enum ue_poke {
+	UE_POKE_TOKEN = 1,      /* there is a new one */
+	UE_POKE_FETCHED = 2,    /* certificate and key sets came by another way */
+	UE_POKE_UNKNOWN_KMS = 4 /* a KMS URI appeared that we hold no certificate of */
+};
+void ue_provision_poke(struct ue *u, enum ue_poke what);
+void ue_provision_stop(struct ue *u);
 
 /* ---- ue_register.c, on the loop ---- */
 void ue_auth_event(struct ue *u, const struct ca_event *ev);

@@ -159,6 +159,9 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 	}
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_mutex_init(&u->emit_lock, NULL);
+	pthread_mutex_init(&u->kms_lock, NULL);
+	pthread_mutex_init(&u->token_lock, NULL);
+	u->key_policy = c->key_policy ? *c->key_policy : kp_policy_default;
 	pthread_condattr_t steady; /* waits do not depend on the wall clock */
 	pthread_condattr_init(&steady);
 	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
@@ -197,14 +200,18 @@ void ue_free(struct ue *u)
 		sip_loop_post(u->loop, stop_loop, u);
 		pthread_join(u->loop_thread, NULL);
 	}
+	ue_provision_stop(u);
 	ue_ring_unref(u, u->ring);
 	signin_tokens_free(u->tokens);
+	mcsec_secret_free(u->transport);
 	mcsec_secret_free(u->kept);
 	mcsec_replay_free(u->replay);
 	mcsec_signers_free(u->signers);
 	ue_store_close(u->store);
 	pthread_cond_destroy(&u->changed);
 	pthread_mutex_destroy(&u->emit_lock);
+	pthread_mutex_destroy(&u->kms_lock);
+	pthread_mutex_destroy(&u->token_lock);
 	pthread_mutex_destroy(&u->lock);
 	free(u->text);
 	free(u);

@@ -17,6 +17,7 @@
 #include "sec/base/bytes.h"
 
 struct ue;
+struct kp_policy;
 
 /* ---- what happened --------------------------------------------------------------------------------------------- */
 
@@ -48,6 +49,7 @@ struct ue_report {
 enum ue_event_kind {
 	UE_EV_SIGNED_IN,    /* code flow with PKCE done, tokens checked */
 	UE_EV_KEYS,         /* certificate and key set there, checked, durable */
+	UE_EV_KEYS_EXPIRED, /* none for the current period: nothing is signed or opened until UE_EV_KEYS */
 	UE_EV_REGISTERED,   /* REGISTER with CSK answered 200 */
 	UE_EV_OFFERED,      /* INVITE with the I_MESSAGE left */
 	UE_EV_RINGING,      /* 180 came */
@@ -99,7 +101,8 @@ struct ue_config {
 	const char *tls_dir;      /* agent.pem and cafile.pem, as sip_port_options */
 	const char *resolv_conf;  /* as sip_port_options */
 	int xml_confidentiality_off, xml_integrity_off; /* XML towards the server: protected unless set (24.484) */
-	unsigned register_s;      /* Expires of the REGISTER; 0: 3600 */
+	unsigned register_s;                            /* Expires of the REGISTER; 0: 3600 */
+	const struct kp_policy *key_policy; /* of the provisioning (mcx/flow/kms_provision.h); NULL: the default */
 	void (*on_event)(void *ctx, const struct ue_event *ev);
 	void *ctx;
 	struct ue_hooks hooks;
@@ -114,6 +117,20 @@ void ue_free(struct ue *u);
 enum ue_status ue_sign_in(struct ue *u, const char *password, struct ue_report *r);
 /* Key set and certificates from the KMS when none is held for now (kms.md); every check of crypto.md 4. */
 enum ue_status ue_provision(struct ue *u, struct ue_report *r);
+/*
+ * From now on until ue_free a thread of its own keeps identity keys, home certificate and the certificates of other
+ * domains current (kms.md 3.4, 8.1, 8.2); ue_register begins it too. 0, or -1 without a thread.
+ */
+int ue_keep_keys(struct ue *u);
+/* Key by which the KMS protects what it sends us, handed over out of band (kms.md 10); kept sealed, renewed by the KMS.
+ */
+struct ue_transport_key {
+	const char *id;
+	uint8_t key[32];
+};
+/* ink may be NULL: the KMS gives one when it wants one. The caller wipes what was handed in. */
+enum ue_status ue_transport_keys(struct ue *u, const struct ue_transport_key *trk, const struct ue_transport_key *ink,
+				 struct ue_report *r);
 /* REGISTER with access token and a fresh CSK (flows.md 1.1). */
 enum ue_status ue_register(struct ue *u, struct ue_report *r);
 /* REGISTER with Expires 0; the CSK is wiped whatever the answer. */

@@ -20,7 +20,7 @@ struct make_job {
 	unsigned generation;
 	struct ue_ring *ring;
 	struct ue_pck *pck;
-	char peer[MCSEC_ID_MAX];
+	char peer[MCSEC_ID_MAX], kms[KMS_URI_MAX];
 	enum mcsec_err err;
 };
 
@@ -36,7 +36,7 @@ static void make_run(void *arg, void *state)
 				     .initiator = j->u->own_id,
 				     .initiator_kms = j->u->c.kms_uri,
 				     .responder = j->peer,
-				     .responder_kms = j->u->c.kms_uri};
+				     .responder_kms = j->kms};
 	p->rand_len = MCSEC_RAND_LEN;
 	p->from_us = 1;
 	j->err = mcsec_kid_new(MCSEC_PCK, &mcsec_rng_system, NULL, NULL, &p->id);
@@ -74,6 +74,7 @@ void ue_pck_make(struct ue *u)
 	if (j && pck && ring) {
 		*j = (struct make_job){.u = u, .generation = u->call.generation, .ring = ring, .pck = pck};
 		memcpy(j->peer, u->call.peer, sizeof j->peer);
+		memcpy(j->kms, u->call.kms_uri, sizeof j->kms);
 		if (!worker_submit(u->workers, &(struct worker_job){make_run, make_done, j}))
 			return;
 	}

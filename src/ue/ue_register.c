@@ -405,6 +405,8 @@ enum ue_status ue_register(struct ue *u, struct ue_report *r)
 		return ue_report_set(r, UE_STATE, began, "not signed in");
 	if (ue_loop_start(u, err, sizeof err))
 		return ue_report_set(r, UE_INTERNAL, began, "%s", err);
+	if (ue_keep_keys(u))
+		return ue_report_set(r, UE_INTERNAL, began, "no thread for the identity keys");
 	return run(u, start, r);
 }
 

@@ -140,13 +140,16 @@ static void begin(void *arg)
 	struct ue *u = o->u;
 	ue_call_reset(u, 1);
 	struct ue_call_state *c = &u->call;
-	const char *kms = o->call->kms_uri ? o->call->kms_uri : u->c.kms_uri;
+	snprintf(c->kms_uri, sizeof c->kms_uri, "%s", o->call->kms_uri ? o->call->kms_uri : u->c.kms_uri);
 	snprintf(c->peer, sizeof c->peer, "%s", o->call->target);
 	c->files = o->call->audio;
 	c->stay = o->call->stay;
 	c->ring_ms = o->call->ring_ms;
 	c->max_ms = o->call->max_ms;
-	ue_call_event(u, &(struct cc_event){.kind = CC_EV_CALL, .certificate = !strcmp(kms, u->c.kms_uri)}, NULL);
+	int known = ue_kms_is_known(u, c->kms_uri);
+	if (!known)
+		ue_provision_poke(u, UE_POKE_UNKNOWN_KMS); /* perhaps it is there when the user tries again */
+	ue_call_event(u, &(struct cc_event){.kind = CC_EV_CALL, .certificate = known}, NULL);
 }
 
 /* Registered, with keys of now, and the line is free: else why not. */
