@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * secrets_call.c - two clients of a running domain in a call that stays up, and the keys they hold, told to a test.
+ * secrets_call.c - two clients of a running domain in a call that stays up, and the keys of all that, told to a test.
  *
  *	secrets_call DIR ALICE BOB
  *
- * Prints `name<TAB>hex` for every secret of the two, then `up`; on the next line of input it hangs up, ends both
- *clients but not itself, and prints `over`. The reader is test_secrets.py, which looks for these octets everywhere.
+ * Prints `name<TAB>hex` for every secret of the two and the master secrets of their KMS, then `up`. On the next line of
+ * input it hangs up, makes a call to nobody and one whose I_MESSAGE is damaged, ends both clients but not itself, and
+ * prints `over`. test_secrets.py looks for these octets everywhere; test_sip_tshark.py reads the SIP of it.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,8 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "custody/custody.h"
+#include "kms/issuer/vault.h"
 #include "mcsec/secret.h"
+#include "mcx/xmlsec/xml_key.h"
 #include "sec/base/text.h"
+#include "store/store.h"
 #include "tool/domain/client.h"
 #include "ue/engine.h"
 
@@ -23,7 +28,8 @@ struct end {
 	const char *name;
 	struct user user;
 	struct ue *ue;
-	atomic_int heard; /* the first packet was decrypted */
+	atomic_int heard;  /* the first packet was decrypted */
+	atomic_int damage; /* the next offer */
 };
 
 static struct domain domain;
@@ -43,6 +49,13 @@ static void on_event(void *ctx, const struct ue_event *ev)
 		e->heard = 1;
 }
 
+static void on_offer(void *ctx, uint8_t *i_message, size_t len)
+{
+	struct end *e = ctx;
+	if (e->damage)
+		i_message[len / 2] ^= 1;
+}
+
 static void client(struct end *e)
 {
 	char err[600];
@@ -54,6 +67,7 @@ static void client(struct end *e)
 	client_config(&domain, &e->user, &t, &c);
 	c.on_event = on_event;
 	c.ctx = e;
+	c.hooks = (struct ue_hooks){.offer = on_offer, .ctx = e};
 	e->ue = ue_new(&c, err, sizeof err);
 	if (!e->ue)
 		die(e->name, err);
@@ -76,6 +90,12 @@ static void tell_identity(const struct end *e)
 	tell(e->name, "access token", u->tokens->access, strlen(u->tokens->access));
 	tell(e->name, "refresh token", u->tokens->refresh, strlen(u->tokens->refresh));
 	tell(e->name, "CSK", u->csk->key, sizeof u->csk->key);
+	struct xml_key k;
+	if (xml_key_derive(&k, u->csk->key, u->csk->id, e->user.mcptt))
+		die(e->name, "no XML key");
+	tell(e->name, "XML key", k.confidentiality, sizeof k.confidentiality);
+	tell(e->name, "XML key", k.integrity, sizeof k.integrity);
+	xml_key_wipe(&k);
 	for (size_t i = 0; i < u->ring->n_keys; i++) {
 		const struct kms_key_secret *s = u->ring->keys[i].set.secret;
 		tell(e->name, "SSK", s->ssk, sizeof s->ssk);
@@ -97,6 +117,27 @@ static void tell_call(struct ue *u)
 	mcsec_wipe(&k, sizeof k);
 }
 
+/* What no process but the issuer may know: opened here as it is there. */
+static void tell_master(void)
+{
+	char path[PATH_MAX], err[256];
+	struct store *db;
+	struct custody_passphrase *p;
+	uint8_t *s = mcsec_secret_alloc(VAULT_SECRET_LEN);
+	const struct store_options o = {.path = domain_path(&domain, path, "kms/db"), .read_only = 1};
+	if (!s || store_open(&db, &o, err, sizeof err))
+		die("kms/db", err);
+	struct store_stmt *st = store_sql(db, "SELECT kms_uri, sealed FROM domain");
+	if (store_step(st) != STORE_ROW || custody_passphrase_read(domain_path(&domain, path, "kms/passphrase"), &p) ||
+	    custody_open(p, store_text(st, 0), VAULT_SECRET_NAME, store_blob(st, 1), s, VAULT_SECRET_LEN))
+		die("kms", "its master secrets do not open");
+	tell("kms", "KSAK", s, MCSEC_KSAK_LEN);
+	tell("kms", "z_T", s + VAULT_SECRET_LEN - 32, 32); /* its low octets: every copy has them */
+	custody_passphrase_free(p);
+	store_close(db);
+	mcsec_secret_free(s);
+}
+
 static void *talk(void *arg)
 {
 	struct ue_report r;
@@ -106,6 +147,18 @@ static void *talk(void *arg)
 	if (ue_call(ends[0].ue, &c, &r) && !ends[1].heard)
 		die("the call", r.text);
 	return NULL;
+}
+
+static void calls_that_are_refused(void)
+{
+	struct ue_report r;
+	struct ue_call c = {.target = "sip:nobody@example.org", .audio = {.send = client_speech()}};
+	if (ue_call(ends[0].ue, &c, &r) == UE_OK)
+		die("a call to nobody", "was answered");
+	c.target = ends[1].user.mcptt;
+	ends[0].damage = 1;
+	if (ue_call(ends[0].ue, &c, &r) == UE_OK)
+		die("a damaged I_MESSAGE", "was answered");
 }
 
 int main(int argc, char **argv)
@@ -126,6 +179,7 @@ int main(int argc, char **argv)
 		usleep(20000);
 	tell_identity(&ends[0]);
 	tell_identity(&ends[1]);
+	tell_master();
 	tell_call(ends[0].ue);
 	puts("up");
 	fflush(stdout);
@@ -134,6 +188,8 @@ int main(int argc, char **argv)
 		return 1;
 	ue_hang_up(ends[0].ue);
 	pthread_join(caller, NULL);
+	ue_wait_idle(ends[1].ue, 60000);
+	calls_that_are_refused();
 	for (int i = 0; i < 2; i++)
 		ue_free(ends[i].ue);
 	puts("over");

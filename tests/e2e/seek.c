@@ -5,7 +5,7 @@
  *	seek WHAT... < NEEDLES        WHAT: /proc/PID, or a file; NEEDLES: one hex string a line, 12 octets or more
  *
  * Prints `WHAT<TAB>octets looked at<TAB>regions that could not be read`, then `WHAT<TAB>line of the needle` for each
- *needle that is there. A process's memory is read region by region through /proc/PID/mem, secret memory marked as such:
+ * needle that is there. A process's memory is read region by region through /proc/PID/mem, secret memory marked as such:
  * a hit there is `WHAT<TAB>line<TAB>secret`, elsewhere `...<TAB>plain`.
  */
 #include <fcntl.h>

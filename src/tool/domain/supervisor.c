@@ -308,6 +308,34 @@ static int block_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * domain_prepare in a process of its own, which ends with it: it has the keys of the authorities in memory, libraries
+ * keep copies, and the supervisor stays for years.
+ */
+static int prepare_apart(struct domain *d, char *err, size_t err_size)
+{
+	int fds[2], status = -1;
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return -1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		int bad = domain_prepare(d, err, err_size);
+		_exit(bad && write(fds[1], err, strlen(err)) >= 0 ? 1 : bad ? 2 : 0);
+	}
+	close(fds[1]);
+	ssize_t n = pid > 0 ? read(fds[0], err, err_size - 1) : 0;
+	close(fds[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (n > 0)
+		err[n] = 0;
+	else
+		snprintf(err, err_size, "the certificates and configurations could not be made");
+	return -1;
+}
+
 /* The supervisor's whole life; never returns. */
 static void supervise(struct domain *d, int report)
 {
@@ -328,7 +356,7 @@ static void supervise(struct domain *d, int report)
 	}
 	write_state(s); /* at once: the file of an earlier life may still say "up" */
 	int signals = block_signals();
-	if (signals < 0 || domain_prepare(d, err, sizeof err) || add_name_server(s, err, sizeof err) ||
+	if (signals < 0 || prepare_apart(d, err, sizeof err) || add_name_server(s, err, sizeof err) ||
 	    add_daemons(s, err, sizeof err)) {
 		tell(s, err);
 		_exit(1);
