@@ -7,6 +7,8 @@
  */
 #include "xml.h"
 
+#include <pthread.h>
+
 #include <libxml/parser.h>
 
 #include "sec/base/text.h"
@@ -30,6 +32,39 @@ static int root_fits(const xmlDoc *doc, const char *ns, const char *root)
 	return node && !doc->intSubset && !doc->extSubset && (!root || xml_is(node, ns, root));
 }
 
+/* ---- one parser a thread: to make one costs as much as to parse a short document ---- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t parsers;
+
+static void drop(void *parser)
+{
+	xmlFreeParserCtxt(parser);
+}
+
+static void begin(void)
+{
+	if (pthread_key_create(&parsers, drop))
+		abort();
+}
+
+/* It keeps the names it met. So that strangers' names do not pile up, it is made again when they are many. */
+static xmlParserCtxt *parser(void)
+{
+	enum { NAMES_KEPT = 1024 };
+	pthread_once(&once, begin);
+	xmlParserCtxt *p = pthread_getspecific(parsers);
+	if (p && xmlDictSize(p->dict) <= NAMES_KEPT)
+		return p;
+	xmlFreeParserCtxt(p);
+	p = xmlNewParserCtxt();
+	if (pthread_setspecific(parsers, p)) {
+		xmlFreeParserCtxt(p);
+		return NULL;
+	}
+	return p;
+}
+
 enum mcsec_err xml_read(struct octets text, size_t max, const char *ns, const char *root, xmlDoc **out)
 {
 	*out = NULL;
@@ -38,8 +73,13 @@ enum mcsec_err xml_read(struct octets text, size_t max, const char *ns, const ch
 	if (memmem(text.p, text.len, "<!DOCTYPE", 9)) /* before the parser works on its entities */
 		return MCSEC_E_MALFORMED;
 	/* No XML_PARSE_NOENT and no XML_PARSE_HUGE: entities stay unexpanded, depth and node sizes stay bounded. */
-	const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA;
-	xmlDoc *doc = xmlReadMemory((const char *)text.p, (int)text.len, NULL, NULL, options);
+	const int options =
+	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT;
+	xmlParserCtxt *p = parser();
+	if (!p)
+		return MCSEC_E_MEMORY;
+	xmlDoc *doc = xmlCtxtReadMemory(p, (const char *)text.p, (int)text.len, NULL, NULL, options);
+	xmlCtxtReset(p); /* it would hold the text, with the keys in it, until its next use */
 	if (!doc || !root_fits(doc, ns, root)) {
 		xmlFreeDoc(doc);
 		return MCSEC_E_MALFORMED;

@@ -9,14 +9,12 @@
 
 #include <stdlib.h>
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 #include "c14n.h"
 #include "mcsec/secret.h"
 #include "mcx/doc/xml.h"
 #include "sec/base/check.h"
 #include "sec/base/text.h"
+#include "sec/keys/hash.h"
 #include "xml_walk.h"
 
 #define NS_SIGNED  "urn:3gpp:ns:mcpttSignedDoc:1.0"
@@ -27,15 +25,12 @@ enum { SIGNED_INFO_MAX = 8192, CID_MAX = 128 };
 
 static enum mcsec_err mac_of(const struct xml_key *key, struct octets text, uint8_t out[XML_MAC_LEN])
 {
-	unsigned len = 0;
-	return HMAC(EVP_sha256(), key->integrity, XML_KEY_LEN, text.p, text.len, out, &len) && len == XML_MAC_LEN
-		   ? MCSEC_OK
-		   : MCSEC_E_CRYPTO;
+	return hmac_sha256_of(OCTETS(key->integrity), &text, 1, out);
 }
 
 static enum mcsec_err digest_of(struct octets text, uint8_t out[XML_MAC_LEN])
 {
-	return EVP_Digest(text.p, text.len, out, NULL, EVP_sha256(), NULL) == 1 ? MCSEC_OK : MCSEC_E_CRYPTO;
+	return sha256_of(&text, 1, out);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */

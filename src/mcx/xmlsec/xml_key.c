@@ -2,6 +2,8 @@
 /* xml_key.c - keys of the XML protection and AES-128-GCM under them (see xml_key.h). */
 #include "xml_key.h"
 
+#include <pthread.h>
+
 #include <openssl/evp.h>
 
 #include "mcsec/kdf.h"
@@ -46,12 +48,27 @@ int xml_key_name_read(const char *text, size_t len, uint32_t *id)
 	return 1;
 }
 
+/* Looked up once in a process: a look-up costs more than sealing one value. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static EVP_CIPHER *gcm;
+
+static void look_up(void)
+{
+	gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
+}
+
+static EVP_CIPHER_CTX *gcm_begin(void)
+{
+	pthread_once(&once, look_up);
+	return gcm ? EVP_CIPHER_CTX_new() : NULL;
+}
+
 enum mcsec_err xml_seal(const struct xml_key *key, const uint8_t iv[XML_IV_LEN], struct octets plain, uint8_t *out)
 {
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	EVP_CIPHER_CTX *c = gcm_begin();
 	int n = 0, end = 0;
 	int ok = c && plain.len <= INT32_MAX &&
-		 EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), NULL, key->confidentiality, iv) == 1 &&
+		 EVP_EncryptInit_ex(c, gcm, NULL, key->confidentiality, iv) == 1 &&
 		 EVP_EncryptUpdate(c, out, &n, plain.p, (int)plain.len) == 1 &&
 		 EVP_EncryptFinal_ex(c, out + n, &end) == 1 &&
 		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, XML_TAG_LEN, out + plain.len) == 1;
@@ -66,9 +83,9 @@ enum mcsec_err xml_unseal(const struct xml_key *key, const uint8_t iv[XML_IV_LEN
 	size_t len = sealed.len - XML_TAG_LEN;
 	uint8_t tag[XML_TAG_LEN];
 	memcpy(tag, sealed.p + len, sizeof tag);
-	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+	EVP_CIPHER_CTX *c = gcm_begin();
 	int n = 0, end = 0;
-	int ok = c && EVP_DecryptInit_ex(c, EVP_aes_128_gcm(), NULL, key->confidentiality, iv) == 1 &&
+	int ok = c && EVP_DecryptInit_ex(c, gcm, NULL, key->confidentiality, iv) == 1 &&
 		 EVP_DecryptUpdate(c, out, &n, sealed.p, (int)len) == 1 &&
 		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) == 1 &&
 		 MCX_CHECK(xml.tag, EVP_DecryptFinal_ex(c, out + n, &end) == 1);

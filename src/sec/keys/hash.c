@@ -2,7 +2,8 @@
 /*
  * hash.c - SHA-256, HMAC-SHA-256 and the string S (TS 33.220 B.2) over libcrypto.
  *
- * The HMAC implementation is looked up once in a process: a look-up costs more than the MAC of a short string.
+ * Implementations are looked up once in a process, the digest inside HMAC too: a look-up costs more than the MAC of a
+ * short string. What is kept has no key in it, and is never changed.
  */
 #include <pthread.h>
 
@@ -13,17 +14,29 @@
 #include "sec/keys/hash.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static EVP_MAC *hmac;
+static EVP_MD *sha256;
+static EVP_MAC_CTX *hmac; /* copied for each use */
 
 static void look_up(void)
 {
-	hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	char digest[] = "SHA256";
+	const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+				     OSSL_PARAM_construct_end()};
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	EVP_MAC_free(mac);
+	if (ctx && EVP_MAC_CTX_set_params(ctx, params))
+		hmac = ctx;
+	else
+		EVP_MAC_CTX_free(ctx);
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 }
 
 enum mcsec_err sha256_of(const struct octets *pieces, size_t n, uint8_t out[HASH_LEN])
 {
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	pthread_once(&once, look_up);
+	EVP_MD_CTX *ctx = sha256 ? EVP_MD_CTX_new() : NULL;
+	int ok = ctx && EVP_DigestInit_ex(ctx, sha256, NULL);
 	for (size_t i = 0; ok && i < n; i++)
 		ok = EVP_DigestUpdate(ctx, pieces[i].p, pieces[i].len);
 	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
@@ -33,13 +46,10 @@ enum mcsec_err sha256_of(const struct octets *pieces, size_t n, uint8_t out[HASH
 
 enum mcsec_err hmac_sha256_of(struct octets key, const struct octets *pieces, size_t n, uint8_t out[HASH_LEN])
 {
-	char digest[] = "SHA256";
-	const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-				     OSSL_PARAM_construct_end()};
 	size_t len;
 	pthread_once(&once, look_up);
-	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
-	int ok = ctx && EVP_MAC_init(ctx, key.p, key.len, params);
+	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_dup(hmac) : NULL;
+	int ok = ctx && EVP_MAC_init(ctx, key.p, key.len, NULL);
 	for (size_t i = 0; ok && i < n; i++)
 		ok = EVP_MAC_update(ctx, pieces[i].p, pieces[i].len);
 	ok = ok && EVP_MAC_final(ctx, out, &len, HASH_LEN);
