@@ -19,7 +19,7 @@ help:
 	@echo 'make coverage lines and branches the tests run, and the error paths they do not: docs/coverage.md'
 	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
-	@echo 'make soak     each daemon killed 200 times under load; then the main job again and again (MINUTES=10)'
+	@echo 'make soak     each daemon killed 200 times under load, then flooded; the main job again and again (MINUTES=10)'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
 	@echo 'make clean    remove the build folders (never a domain)'
 
@@ -77,7 +77,7 @@ bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
 soak: with-tests
-	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill
+	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill floods failing
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
 
 docs:

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -181,11 +182,22 @@ static void forget_configs(void)
 
 /* ---- until the end ---- */
 
+enum { TRIM_EVERY_S = 10 };
+
+/* What a flood made us take, the allocator keeps when it is over: the machine's other processes want it back. */
+static void give_back_memory(void)
+{
+	static unsigned turn;
+	if (++turn % TRIM_EVERY_S == 0)
+		malloc_trim(0);
+}
+
 static void wait_for_end(const sigset_t *signals)
 {
 	for (;;) {
 		int got = sigtimedwait(signals, NULL, &(struct timespec){.tv_sec = 1});
 		alarm_tick();
+		give_back_memory();
 		if (got < 0)
 			continue;
 		if (got != SIGHUP) {

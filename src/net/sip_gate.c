@@ -316,6 +316,13 @@ void sip_gate_hold(struct sip_gate *g, const struct sockaddr *peer)
 		c->held = 1;
 }
 
+void sip_gate_cut(struct sip_gate *g, const struct sockaddr *peer)
+{
+	struct guest *c = guest_of(g, peer);
+	if (c)
+		cut(g, c);
+}
+
 void sip_gate_sweep(struct sip_gate *g, int64_t now_ms)
 {
 	forget_closed(g);

@@ -37,6 +37,8 @@ void sip_gate_guard(struct sip_gate *g, uint16_t port);
 void sip_gate_active(struct sip_gate *g, const struct sockaddr *peer, int64_t now_ms);
 /* The connection of this peer is needed: idle time does not count against it at the next sweep. */
 void sip_gate_hold(struct sip_gate *g, const struct sockaddr *peer);
+/* Ends the connection of this peer. */
+void sip_gate_cut(struct sip_gate *g, const struct sockaddr *peer);
 /* Cuts what has to be cut; what the library closed meanwhile is forgotten. */
 void sip_gate_sweep(struct sip_gate *g, int64_t now_ms);
 

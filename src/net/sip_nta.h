@@ -50,6 +50,7 @@ struct sip_port {
 	struct sip_timer *sweep;
 	sip_request_handler *on_request;
 	int (*stateless)(void *ctx, const struct sip_source *from);
+	int (*may_invite)(void *ctx, const struct sip_source *from);
 	void *ctx;
 	uint8_t tag_key[16]; /* of To tags in stateless answers */
 	size_t n_server_txs, max_requests;
@@ -69,7 +70,7 @@ struct sip_server_tx {
 	struct sip_server_tx *next, **back;
 	struct sip_port *port;
 	nta_incoming_t *irq; /* NULL: answered without a transaction (RFC 3261 8.2.7) */
-	msg_t *msg; /* a reference; the texts of `rq` live in its home */
+	msg_t *msg;          /* a reference; the texts of `rq` live in its home */
 	struct sip_message rq;
 	struct sip_dialog *dialog; /* the one it came in, or the one it made; NULL outside */
 	struct sip_flow *flow;

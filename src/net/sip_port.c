@@ -116,9 +116,33 @@ static int complete(const sip_t *sip)
 	return sip->sip_from && sip->sip_to && sip->sip_call_id && sip->sip_cseq;
 }
 
+static int may_invite(struct sip_port *p, msg_t *msg, const sip_t *sip)
+{
+	struct sip_source from = {0};
+	if (!p->may_invite || sip->sip_request->rq_method != sip_method_invite)
+		return 1;
+	sip_source_of(p, msg, &from);
+	return p->may_invite(p->ctx, &from);
+}
+
+/* In a dialog a transaction is there already: the answer goes out, and who asked too much loses the connection. */
+static void too_many_in_dialog(struct sip_port *p, nta_incoming_t *irq, msg_t *msg)
+{
+	su_sockaddr_t *from = msg_addr(msg);
+	nta_incoming_treply(irq, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR("2"), TAG_END());
+	nta_incoming_destroy(irq);
+	if (from)
+		sip_gate_cut(p->gate, &from->su_sa);
+	msg_destroy(msg);
+}
+
 void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_t *irq, const sip_t *sip)
 {
 	msg_t *msg = nta_incoming_getrequest(irq);
+	if (msg && d && !may_invite(p, msg, sip)) {
+		too_many_in_dialog(p, irq, msg);
+		return;
+	}
 	struct sip_server_tx *tx = msg ? tx_new(p, irq, msg) : NULL;
 	if (!tx) {
 		nta_incoming_treply(irq, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
@@ -185,6 +209,8 @@ static int outside_message(struct sip_port *p, nta_agent_t *agent, msg_t *msg, s
 		too_busy(p, msg);
 	} else if (is_stateless(p, msg)) {
 		stateless_request(p, msg, sip);
+	} else if (!may_invite(p, msg, sip)) {
+		too_busy(p, msg);
 	} else {
 		nta_incoming_t *irq = nta_incoming_create(agent, NULL, msg, sip, TAG_END());
 		if (irq)
@@ -363,6 +389,7 @@ static int guard(struct sip_port *p, const struct sip_port_options *o)
 				     .ctx = o->ctx};
 	p->max_requests = or_default(o->max_requests, 8192);
 	p->stateless = o->stateless;
+	p->may_invite = o->may_invite;
 	p->gate = sip_gate_new(&g);
 	p->sweep = p->gate ? sip_timer_start(p->loop, SWEEP_MS, sweep, p) : NULL;
 	return p->sweep && getrandom(p->tag_key, sizeof p->tag_key, 0) == sizeof p->tag_key ? 0 : -1;

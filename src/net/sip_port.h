@@ -58,6 +58,12 @@ struct sip_port_options {
 	 * once; a dialog cannot be made of it. NULL: every request has a transaction.
 	 */
 	int (*stateless)(void *ctx, const struct sip_source *from);
+	/*
+	 * 1: this source may send an INVITE now. One that is refused and never acknowledged is kept for 32 s (RFC 3261
+	 * 17.2.1, timer H), so they have to be few: outside dialogs the answer is 503 without a transaction, in a
+	 * dialog the connection is cut. Not asked where `stateless` says 1. NULL: all may.
+	 */
+	int (*may_invite)(void *ctx, const struct sip_source *from);
 	sip_request_handler *on_request;
 	void *ctx;
 };

@@ -30,6 +30,7 @@ struct server_config {
 	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;
 	int64_t workers, queue, busy_ms, connect_ms;
 	int64_t max_connections, max_per_source, new_per_source, first_request_s, idle_s; /* SIP, net/sip_port.h */
+	int64_t invites_per_user;                                                         /* a second */
 	int xml_confidentiality, xml_integrity; /* XML towards clients: on unless switched off by name */
 	int xml_require;                        /* refuse sensitive values that come in clear */
 	int64_t csk_grace_s;                    /* the previous CSK still opens what is on its way */

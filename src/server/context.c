@@ -261,6 +261,18 @@ static int is_stranger(void *ctx, const struct sip_source *from)
 	       !server_lists(&s->cfg->register_over, sip_transport_name(from->transport), 0);
 }
 
+/* A user's refused INVITEs stay for 32 s when nobody acknowledges them: so many a second, four seconds' worth at once.
+ */
+static int may_invite(void *ctx, const struct sip_source *from)
+{
+	struct server *s = ctx;
+	char key[IDENTITY_KEY];
+	if (identity_is_neighbour(s, from))
+		return 1;
+	identity_key(from, key);
+	return source_limit_take(s->invites, key, sip_loop_now_ms(s->loop));
+}
+
 static int open_port(struct server *s)
 {
 	const struct server_config *cfg = s->cfg;
@@ -275,6 +287,7 @@ static int open_port(struct server *s)
 				     .idle_ms = (unsigned)cfg->idle_s * 1000,
 				     .trusted = is_neighbour,
 				     .stateless = is_stranger,
+				     .may_invite = may_invite,
 				     .on_request = on_request,
 				     .ctx = s};
 	uint16_t sip = (uint16_t)cfg->sip_port, sips = (uint16_t)cfg->sips_port;
@@ -314,8 +327,10 @@ static int begin(struct server *s)
 	struct relay_options r = {cfg->address, (uint16_t)cfg->rtp_min, (uint16_t)cfg->rtp_max};
 	s->bindings = bindings_new();
 	s->refusals = audit_refusals_new();
-	if (!s->loop || !s->bindings || !s->refusals || mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK ||
-	    !(s->pool = worker_pool_new(&w)) || !(s->relay = relay_new(&r))) {
+	s->invites = source_limit_new((unsigned)cfg->invites_per_user, 4 * (unsigned)cfg->invites_per_user);
+	if (!s->loop || !s->bindings || !s->refusals || !s->invites ||
+	    mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK || !(s->pool = worker_pool_new(&w)) ||
+	    !(s->relay = relay_new(&r))) {
 		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
 			 cfg->address);
 		return -1;
@@ -337,6 +352,7 @@ static void end(struct server *s)
 	bindings_free(s->bindings);
 	mcsec_replay_free(s->replay);
 	sip_loop_free(s->loop);
+	source_limit_free(s->invites);
 }
 
 static void *loop_main(void *arg)

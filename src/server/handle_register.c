@@ -111,6 +111,15 @@ static struct attempt *attempt_at_work(const struct server *s, const struct atte
 	return NULL;
 }
 
+/* One user's, so that nobody alone can fill the queue of jobs. */
+static int too_many_at_work(const struct server *s, const char *impu)
+{
+	size_t n = 0;
+	for (const struct attempt *a = s->attempts; a; a = a->next)
+		n += strcmp(a->row.impu, impu) == 0;
+	return n > CLIENTS_MAX;
+}
+
 /* ---- jobs ---- */
 
 /* The CSK that came with it opens the rest; its P0 is the identity that signed for it (xml-protection 3). */
@@ -522,6 +531,12 @@ static void register_by_client(struct attempt *a, const struct sip_message *rq)
 				  rq->source.transport == SIP_TLS);
 	ev.proven =
 	    sip_uri_equal(rq->from, rq->to) && identity_prove(s, rq, rq->to, a->row.impu, sizeof a->row.impu) == 0;
+	if (ev.proven && too_many_at_work(s, a->row.impu)) {
+		metric_add(&s->metrics[M_BUSY], 1);
+		attempt_free(a);
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+		return;
+	}
 	identity_peer(rq, a->row.peer, sizeof a->row.peer);
 	ev.contact = read_contact(a, rq, &ev);
 	a->row.expires = db_now() + ev.expires;

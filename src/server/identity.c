@@ -11,9 +11,11 @@
 #include "server/server.h"
 
 #include <ctype.h>
+#include <openssl/sha.h>
 #include <strings.h>
 
 #include "sec/base/check.h"
+#include "sec/base/text.h"
 
 int server_lists(const struct config_list *list, const char *what, int if_empty)
 {
@@ -74,6 +76,27 @@ enum mcsec_err identity_canonical(const char *uri, char *out, size_t size)
 	for (char *c = out + (host - uri); *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	return MCSEC_OK;
+}
+
+int identity_is_neighbour(const struct server *s, const struct sip_source *from)
+{
+	return is_one_of(&s->cfg->trusted, from) || is_one_of(&s->cfg->core, from);
+}
+
+/* The certificate's first SIP identity; else its first name; without a certificate the address. */
+void identity_key(const struct sip_source *from, char out[IDENTITY_KEY])
+{
+	const char *name = from->address;
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	if (from->transport == SIP_TLS && from->verified && from->n_subjects)
+		name = from->subjects[0];
+	for (size_t i = 0; from->transport == SIP_TLS && from->verified && i < from->n_subjects; i++)
+		if (strncasecmp(from->subjects[i], "sip", 3) == 0) {
+			name = from->subjects[i];
+			break;
+		}
+	SHA256((const uint8_t *)name, strlen(name), digest);
+	hex_encode((struct octets){digest, (IDENTITY_KEY - 1) / 2}, out);
 }
 
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size)

@@ -20,6 +20,7 @@
 #include "net/relay.h"
 #include "net/revocations.h"
 #include "net/sip_port.h"
+#include "net/source_limit.h"
 #include "net/worker.h"
 #include "server/bindings.h"
 #include "server/config.h"
@@ -68,6 +69,7 @@ struct server {
 	struct bindings *bindings;
 	struct attempt *attempts;
 	struct call *calls;
+	struct source_limit *invites; /* by who sends them */
 	struct audit_refusals *refusals;
 	int counts_out; /* a job writes them */
 	int64_t began_ms;
@@ -129,6 +131,11 @@ size_t identity_bindings(const struct server *s, const struct sip_message *rq, s
 struct binding *identity_binding(struct binding *const *all, size_t n, const char *client_id, int *same_client);
 /* Remember the connection as the way to this client. */
 void identity_seen(struct binding *b, struct sip_server_tx *tx);
+/* A neighbour's requests are its users': no limit of one user is for it. */
+int identity_is_neighbour(const struct server *s, const struct sip_source *from);
+/* As whom the limits count who is there: 32 hexadecimal digits and NUL. */
+enum { IDENTITY_KEY = 33 };
+void identity_key(const struct sip_source *from, char out[IDENTITY_KEY]);
 /* 1 if the request came from the peer of this binding (or from a trusted neighbour). */
 int identity_is(const struct server *s, const struct sip_message *rq, const struct db_binding *b);
 /* 1 if `list` names the transport; an empty list means `if_empty`. */

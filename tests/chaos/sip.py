@@ -32,9 +32,10 @@ class Terminal:
         self.source, self.port = raw.getsockname()
         self.tls = context.wrap_socket(raw, server_hostname='sip.' + domain.zone)
         self.head = {}
+        self.contact = 'sip:t@%s:%d;transport=tls' % (self.source, self.port)
 
     def ask(self, method, **more):
-        contact = 'sip:t@%s:%d;transport=tls' % (self.source, self.port) if method == 'REGISTER' else None
+        contact = self.contact if method == 'REGISTER' else None
         self.tls.sendall(request(method, self.uri, 'tls', self.source, self.port, contact=contact, **more))
         data = b''
         while True:

@@ -529,6 +529,62 @@ static void every_success_and_refusal_is_in_the_record(void **state)
 	bed_start();
 }
 
+static void a_user_may_send_so_many_invites_a_second_and_another_is_still_served(void **state)
+{
+	(void)state;
+	bed_stop();
+	bed.cfg.invites_per_user = 1;
+	bed_start();
+	int status = 0;
+	for (int i = 0; i < 500 && status != 503; i++)
+		status = ua_invite(&alice, &(struct inv){0});
+	assert_int_equal(status, 503);
+	assert_true(alice.retry_after > 0);
+	status = ua_invite(&bob, &(struct inv){0});
+	assert_in_range(status, 400, 499); /* he is not registered: refused, but heard */
+	bed_stop();
+	bed.cfg.invites_per_user = 0;
+	bed_fresh();
+	bed_start();
+}
+
+static void one_users_requests_do_not_fill_the_queue(void **state)
+{
+	(void)state;
+	enum { ALL = CLIENTS_MAX + 4 };
+	sqlite3 *db;
+	int64_t busy_ms = bed.cfg.busy_ms;
+	char own[64];
+	snprintf(own, sizeof own, "%s", alice.client_id);
+	bed_stop();
+	bed.cfg.busy_ms = 60000;
+	bed_start();
+	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	const struct metric *refused = &bed.server->metrics[M_BUSY], *bound = &bed.server->metrics[M_REGISTER_OK];
+	for (int i = 0; i < ALL; i++) { /* each as a client of its own; none can be stored now */
+		char contact[80];
+		snprintf(alice.client_id, sizeof alice.client_id, "urn:uuid:client-%d", i);
+		snprintf(contact, sizeof contact, "<sip:alice@127.0.0.1:%d;transport=tls>;+g.3gpp.mcptt", 7000 + i);
+		ua_send_register(&alice, &(struct reg){.expires = -1, .contact = contact});
+		pump(5);
+	}
+	for (int i = 0; i < 3000 && atomic_load(&refused->value) < ALL - CLIENTS_MAX; i++)
+		pump(10);
+	assert_int_equal(atomic_load(&refused->value), ALL - CLIENTS_MAX);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(db);
+	for (int i = 0; i < 3000 && atomic_load(&bound->value) < CLIENTS_MAX; i++)
+		pump(10);
+	assert_int_equal(atomic_load(&bound->value), CLIENTS_MAX);
+	assert_int_equal(bindings_in_db(), CLIENTS_MAX);
+	bed_stop();
+	bed.cfg.busy_ms = busy_ms;
+	snprintf(alice.client_id, sizeof alice.client_id, "%s", own);
+	bed_fresh();
+	bed_start();
+}
+
 static void a_flood_of_refused_requests_is_a_few_records_and_none_is_missing(void **state)
 {
 	(void)state;
@@ -833,6 +889,8 @@ int main(void)
 	    cmocka_unit_test(a_binding_ends_when_it_expires),
 	    cmocka_unit_test(an_old_csk_record_moved_to_another_client_does_not_open),
 	    cmocka_unit_test(every_success_and_refusal_is_in_the_record),
+	    cmocka_unit_test(a_user_may_send_so_many_invites_a_second_and_another_is_still_served),
+	    cmocka_unit_test(one_users_requests_do_not_fill_the_queue),
 	    cmocka_unit_test(a_flood_of_refused_requests_is_a_few_records_and_none_is_missing),
 	    cmocka_unit_test(a_locked_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),

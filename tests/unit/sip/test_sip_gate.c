@@ -28,14 +28,20 @@ static struct server {
 	struct sip_flow *flow;
 	struct sip_server_tx *held;
 	int hold;
+	int invites_left; /* -1: as many as they like */
+	struct sip_dialog *dialog;
 } s;
+
+static const struct sip_dialog_events dialog_events;
 
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	(void)ctx, (void)rq;
+	(void)ctx;
 	s.requests++;
 	if (s.keep_flow && !s.flow)
 		s.flow = sip_flow_of(tx);
+	if (s.invites_left >= 0 && strcmp(rq->method, "INVITE") == 0)
+		s.dialog = sip_dialog_accept(tx, &dialog_events, NULL);
 	if (s.hold)
 		s.held = tx;
 	else
@@ -48,11 +54,18 @@ static int stateless(void *ctx, const struct sip_source *from)
 	return s.all_stateless && from->transport != SIP_TLS;
 }
 
+static int may_invite(void *ctx, const struct sip_source *from)
+{
+	(void)ctx, (void)from;
+	return s.invites_left < 0 || s.invites_left-- > 0;
+}
+
 static void server_open(const struct sip_port_options *limits)
 {
 	char err[256] = "";
 	struct sip_port_options o = *limits;
 	memset(&s, 0, sizeof s);
+	s.invites_left = -1;
 	o.n_listen = 3;
 	o.listen[0] = (struct sip_listen){SIP_TCP, "127.0.0.1", 0};
 	o.listen[1] = (struct sip_listen){SIP_TLS, "127.0.0.1", 0};
@@ -60,6 +73,7 @@ static void server_open(const struct sip_port_options *limits)
 	o.tls_dir = tls_dir;
 	o.on_request = on_request;
 	o.stateless = stateless;
+	o.may_invite = may_invite;
 	s.port = sip_port_new(loop, &o, err, sizeof err);
 	if (!s.port)
 		fail_msg("%s", err);
@@ -93,10 +107,10 @@ static int dial(size_t listener)
 /* 1 as soon as the server has closed it, 0 when it did not within the time. */
 static int closed_within(int fd, int ms)
 {
-	char octet;
+	char octets[1000]; /* what is said before the end does not matter */
 	for (int64_t end = sip_loop_now_ms(loop) + ms; sip_loop_now_ms(loop) < end;) {
 		sip_loop_step(loop, 10);
-		ssize_t n = recv(fd, &octet, 1, 0);
+		ssize_t n = recv(fd, octets, sizeof octets, 0);
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
 			return 1;
 	}
@@ -422,6 +436,59 @@ static void beyond_the_bound_of_requests_the_answer_is_503_with_retry_after(void
 	server_close();
 }
 
+static void an_invite_beyond_its_sources_share_is_503_without_a_transaction(void **state)
+{
+	(void)state;
+	char text[1000];
+	struct sip_port_counts c;
+	server_open(&(struct sip_port_options){0});
+	s.invites_left = 0;
+	int fd = dial(0);
+	for (int i = 0; i < 3; i++) { /* the same one again is a request of its own: nothing remembers the first */
+		say(fd, "INVITE", "TCP", 1);
+		assert_int_equal(answer(fd, text, sizeof text), 503);
+		assert_non_null(strstr(text, "Retry-After: "));
+		s.invites_left = 0;
+	}
+	assert_int_equal(s.requests, 0);
+	sip_port_counts(s.port, &c);
+	assert_int_equal(c.requests, 0);
+	say(fd, "OPTIONS", "TCP", 2);
+	assert_int_equal(answer(fd, text, sizeof text), 200);
+	s.invites_left = -1;
+	say(fd, "INVITE", "TCP", 3);
+	assert_int_equal(answer(fd, text, sizeof text), 200);
+	close(fd);
+	server_close();
+}
+
+static void who_sends_too_many_invites_in_a_dialog_loses_the_connection(void **state)
+{
+	(void)state;
+	char text[1000], tag[64], again[800];
+	server_open(&(struct sip_port_options){0});
+	s.invites_left = 1;
+	int fd = dial(0);
+	say(fd, "INVITE", "TCP", 1);
+	assert_int_equal(answer(fd, text, sizeof text), 200);
+	assert_non_null(s.dialog);
+	snprintf(tag, sizeof tag, "%s", tag_in(text));
+	int len = snprintf(again, sizeof again,
+			   "INVITE sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;rport;branch=z9hG4bK-again\r\n"
+			   "From: <sip:x@y.test>;tag=f1\r\nTo: <sip:a@127.0.0.1>;%s\r\nCall-ID: gate-1\r\n"
+			   "CSeq: 2 INVITE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+			   tag);
+	assert_int_equal(send(fd, again, (size_t)len, 0), len);
+	assert_true(closed_within(fd, 20000));
+	int other = dial(0);
+	say(other, "OPTIONS", "TCP", 2);
+	assert_int_equal(answer(other, text, sizeof text), 200);
+	close(fd);
+	close(other);
+	sip_dialog_free(s.dialog);
+	server_close();
+}
+
 static void a_source_has_a_burst_and_then_its_rate(void **state)
 {
 	(void)state;
@@ -480,6 +547,8 @@ int main(void)
 	    cmocka_unit_test(a_strangers_request_is_answered_without_a_transaction_and_each_copy_alike),
 	    cmocka_unit_test(with_a_transaction_a_copy_is_no_second_request),
 	    cmocka_unit_test(beyond_the_bound_of_requests_the_answer_is_503_with_retry_after),
+	    cmocka_unit_test(an_invite_beyond_its_sources_share_is_503_without_a_transaction),
+	    cmocka_unit_test(who_sends_too_many_invites_in_a_dialog_loses_the_connection),
 	};
 	return cmocka_run_group_tests_name("sip_gate", tests, set_up, tear_down);
 }
