@@ -532,8 +532,9 @@ static void register_by_client(struct attempt *a, const struct sip_message *rq)
 	ev.proven =
 	    sip_uri_equal(rq->from, rq->to) && identity_prove(s, rq, rq->to, a->row.impu, sizeof a->row.impu) == 0;
 	if (ev.proven && too_many_at_work(s, a->row.impu)) {
-		metric_add(&s->metrics[M_BUSY], 1);
+		struct sip_server_tx *tx = a->tx;
 		attempt_free(a);
+		metric_add(&s->metrics[M_BUSY], 1);
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
 		return;
 	}
