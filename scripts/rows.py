@@ -3,7 +3,8 @@
 """The tables of what is met and what was unclear, from docs/rows/*.tsv.
 
     rows.py --write           write docs/conformance.md and docs/ambiguities.md
-    rows.py --check RANLIST   TAP: each row is well formed, each test it names ran, the written pages are current
+    rows.py --check RANLIST   TAP: each row is well formed, each test it names ran, the written pages are current; each test
+                              that docs/security.md names (`program:test`) ran, and each of its defences names one
 
 docs/rows/conformance-AREA.tsv: `page clause<TAB>what<TAB>program:test[, program:test...]` or `not yet: reason`
 docs/rows/ambiguities-AREA.tsv: `where<TAB>what is unclear<TAB>what we send<TAB>what we accept<TAB>switch`
@@ -12,9 +13,11 @@ named in the output; one that does not exist or did not run fails the check.
 """
 import glob
 import os
+import re
 import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+TEST_NAMED = re.compile(r'`([a-z0-9_]+:[^`\s][^`]*)`')
 KINDS = {
     'conformance': ('Conformance', ('clause', 'what', 'met by'), 3,
                     'Each clause of the source pages, and the test that shows it is met. '
@@ -69,6 +72,21 @@ def page(kind):
     return '\n'.join(out)
 
 
+def security_page():
+    """The tests that docs/security.md names, and what is wrong with its tables."""
+    with open(os.path.join(TOP, 'docs', 'security.md'), encoding='utf-8') as f:
+        text = f.read()
+    tests, faults, shown = TEST_NAMED.findall(text), [], False
+    for n, line in enumerate(text.splitlines(), 1):
+        if not line.startswith('|'):
+            shown = False
+        elif line.rstrip().endswith('| shown by |'):
+            shown = True
+        elif shown and not line.startswith('|---') and not TEST_NAMED.search(line):
+            faults.append('line %d claims a defence and names no test' % n)
+    return sorted(set(tests)), faults + ([] if tests else ['no test is named at all'])
+
+
 def path_of(kind):
     return os.path.join(TOP, 'docs', kind + '.md')
 
@@ -99,6 +117,10 @@ def check(ranlist):
                 elif ran[t] == 'skip':
                     skipped.append('line %d: %s was skipped on this machine' % (line, t))
         say(not missing, 'every test named in conformance-%s ran' % area, missing + skipped)
+    tests, faults = security_page()
+    say(not faults, 'every defence of docs/security.md names a test', faults)
+    say(not [t for t in tests if t not in ran], 'every test named in docs/security.md ran',
+        [t + (' did not run' if t not in ran else ' was skipped on this machine') for t in tests if ran.get(t) in (None, 'skip')])
     for kind in KINDS:
         current = os.path.exists(path_of(kind)) and open(path_of(kind), encoding='utf-8').read() == page(kind)
         say(current, 'docs/%s.md is what its rows say' % kind, [] if current else ['run `make docs` and commit'])
