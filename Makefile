@@ -3,11 +3,12 @@
 BUILD ?= build
 ASAN  ?= build-asan
 BITE  ?= build-bite
+FUZZ  ?= build-fuzz
 DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test deps-analyse with-tests build run check check-long analyse coverage timing bench soak docs clean
+.PHONY: help deps deps-test deps-analyse with-tests build run check check-long analyse coverage timing fuzz bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (ONCE=1 make run ends after the verdict)'
@@ -18,6 +19,7 @@ help:
 	@echo 'make analyse  clang-tidy, gcc -fanalyzer, scan-build, ThreadSanitizer, valgrind (ONLY="tidy gcc scan tsan valgrind")'
 	@echo 'make coverage lines and branches the tests run, and the error paths they do not: docs/coverage.md'
 	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
+	@echo 'make fuzz     fuzz every parser of hostile input (SECONDS=600 in all): tried, reached, found'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
 	@echo 'make soak     each daemon killed 200 times under load, then flooded; the main job again and again (MINUTES=10)'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
@@ -53,9 +55,12 @@ run: build
 
 # The sanitizers' build runs the unit tests again: a read past an end fails there, not in the field. Its instrumentation
 # makes gcc warn of paths that do not exist, so warnings are errors in the plain build alone.
+# What the fuzzer finds fails the run as a test of its own.
+FUZZ_SECONDS ?= 120
 check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
-	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE)
+	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(FUZZ_SECONDS) --tap $(BUILD)/fuzz.tap; true
+	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE) --tap fuzz=$(BUILD)/fuzz.tap
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
 check-long: with-tests
@@ -73,6 +78,9 @@ coverage: deps-analyse
 timing: with-tests
 	@$(BUILD)/tests/ct/timing_ibc $(SAMPLES)
 
+fuzz: deps-test
+	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(or $(SECONDS),600)
+
 bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
@@ -84,4 +92,4 @@ docs:
 	@python3 scripts/rows.py --write
 
 clean:
-	rm -rf $(BUILD) $(ASAN) $(BITE)
+	rm -rf $(BUILD) $(ASAN) $(BITE) $(FUZZ)

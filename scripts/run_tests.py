@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every test of a built tree and count every single one of them.
 
-    run_tests.py --build DIR [--sanitized DIR] [--bite DIR] [--suite NAME]...
+    run_tests.py --build DIR [--sanitized DIR] [--bite DIR] [--suite NAME]... [--tap PROGRAM=FILE]...
 
 meson runs the test programs; each prints TAP, so one program is many tests. This script reads what they printed, shows
 each failure with its output, writes the list of what ran to DIR/ran.txt (`program:test<TAB>ok|skip|fail`), and checks
@@ -120,11 +120,20 @@ def main():
     ap.add_argument('--sanitized')
     ap.add_argument('--bite')
     ap.add_argument('--suite', action='append', default=[])
+    ap.add_argument('--tap', action='append', default=[], metavar='PROGRAM=FILE', help='what another program printed')
     a = ap.parse_args()
 
     rows = collect(run_meson(a.build, a.suite, ''), '')
     if a.sanitized:
         rows += collect(run_meson(a.sanitized, ['unit', 'vector', 'sanitized'], 'sanitized'), 'sanitized')
+
+    for given in a.tap:
+        program, _, path = given.partition('=')
+        text = ''
+        if os.path.exists(path):
+            with open(path, encoding='utf-8') as f:
+                text = f.read()
+        rows += collect([{'name': program, 'stdout': text, 'result': 'OK'}], '')
 
     here = os.path.dirname(os.path.abspath(__file__))
     if a.bite:

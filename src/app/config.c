@@ -33,6 +33,9 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 			 cfg ? cfg->line : 0);
 	if (n > 0 && (size_t)n < load.err_size)
 		vsnprintf(load.err + n, load.err_size - (size_t)n, fmt, ap);
+	for (char *c = load.err; *c; c++) /* libconfuse quotes what it does not like, line ends and all */
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
 }
 
 static const struct config_option *option_of(const char *key, size_t *at)

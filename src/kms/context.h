@@ -52,6 +52,7 @@ enum kms_metric {
 	KMS_M_SEALED,
 	KMS_M_ISSUER_UP,
 	KMS_M_ISSUER_DEATHS,
+	KMS_M_READ,
 	KMS_METRICS
 };
 extern struct metric kms_metrics[KMS_METRICS];

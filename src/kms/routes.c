@@ -166,6 +166,7 @@ static int check_body(struct exchange *x)
 	struct kms_fault f;
 	if (x->rq->body.len == 0)
 		return protect_unsigned(x);
+	metric_add(&kms_metrics[KMS_M_READ], 1);
 	struct _xmlDoc *doc = kms_parse(x->rq->body, KMS_MAX_REQUEST, &f);
 	if (!doc)
 		return bad_xml(x, f.code, &f);

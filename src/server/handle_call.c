@@ -212,9 +212,11 @@ static int facts_of_media(struct call *c, const struct sip_message *rq, struct s
 {
 	struct sdp *sdp = malloc(sizeof *sdp);
 	int read = sdp && media_read(rq, &c->offer, sdp) == 0;
+	metric_add(&c->s->metrics[M_READ_SDP], 1);
 	if (read) {
 		c->n_media = sdp->n_media;
 		ev->key_mgmt = media_key(sdp, &c->row, &ev->im_ok);
+		metric_add(&c->s->metrics[M_READ_MIKEY], ev->key_mgmt);
 		ev->media_ok = media_acceptable(c->s, sdp, rq->source.address);
 	}
 	free(sdp);
@@ -271,6 +273,7 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 	sip_tx_on_cancel(tx, on_cancel, c);
 	db_copy(c->row.id, sizeof c->row.id, rq->call_id);
 	int read = body_read(rq, body) == BODY_READ;
+	metric_add(&s->metrics[M_READ_XML], body->xml_read);
 	struct binding *b = open_invite(c, rq, body, &ev);
 	ev.bound = b != NULL;
 	db_copy(c->row.caller, sizeof c->row.caller, b ? b->row.mcptt_id : rq->from);

@@ -211,6 +211,7 @@ static void start_check(struct attempt *a)
 	struct sa_event ev = {.kind = SA_EV_CHECKED, .im = MCSEC_E_NO_KEYS};
 	a->book = server_keys_book(s->keys);
 	if (a->book) {
+		metric_add(&s->metrics[M_READ_MIKEY], 1);
 		const char *selves[2] = {s->cfg->psi, s->cfg->mdsi};
 		struct mcsec_im_expect expect = {.now = (uint64_t)db_now() + MCSEC_NTP_UNIX,
 						 .tags = MCSEC_TAG_BIT(MCSEC_CSK),
@@ -413,6 +414,7 @@ static int read_body(struct attempt *a, const struct sip_message *rq, struct sa_
 {
 	enum body_kind kind = body_read(rq, &a->body);
 	const struct mcptt_info *info = &a->body.info;
+	metric_add(&a->work.s->metrics[M_READ_XML], a->body.xml_read);
 	ev->mikey = a->body.mikey.p != NULL;
 	ev->token = a->body.has_info && info->access_token.form != MCPTT_ABSENT;
 	if (kind == BODY_BROKEN)

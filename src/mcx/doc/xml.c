@@ -153,9 +153,10 @@ void xml_put_text(struct writer *w, const char *text)
 		const char *escaped = escape_of(*c);
 		if (escaped)
 			wr_text(w, escaped);
-		else if ((uint8_t)*c < 0x20)
-			w->err =
-			    MCSEC_E_VALUE; /* also tab and line ends: a parser would normalise them in attributes */
+		else if ((uint8_t)*c < 0x20) /* also tab and line ends: a parser would normalise them in attributes */
+			w->err = MCSEC_E_VALUE;
+		else if (strncmp(c, "\xef\xbf", 2) == 0 && (uint8_t)c[2] >= 0xbe) /* U+FFFE, U+FFFF: XML 1.0 2.2 */
+			w->err = MCSEC_E_VALUE;
 		else
 			wr_u8(w, (uint8_t)*c);
 	}

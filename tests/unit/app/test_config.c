@@ -88,6 +88,14 @@ static void each_fault_is_refused_with_file_and_line(void **state)
 	}
 }
 
+static void a_refusal_is_one_line_whatever_the_file_holds(void **state)
+{
+	(void)state;
+	struct sample s;
+	assert_int_equal(load("name = pem\"\nkey_file = \"a\nb\n", &s), -1);
+	assert_null(strpbrk(err, "\r\n\t"));
+}
+
 static void a_missing_file_is_refused_by_name(void **state)
 {
 	(void)state;
@@ -117,6 +125,7 @@ int main(void)
 	    cmocka_unit_test(values_and_defaults_are_filled_in),
 	    cmocka_unit_test(a_relative_path_is_taken_from_the_folder_of_the_file),
 	    cmocka_unit_test(each_fault_is_refused_with_file_and_line),
+	    cmocka_unit_test(a_refusal_is_one_line_whatever_the_file_holds),
 	    cmocka_unit_test(a_missing_file_is_refused_by_name),
 	    cmocka_unit_test(a_reload_names_the_first_key_that_may_not_change),
 	};

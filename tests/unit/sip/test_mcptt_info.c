@@ -140,7 +140,7 @@ static void values_too_long_for_their_field_are_refused_not_cut(void **state)
 static void control_characters_and_bad_utf8_are_never_written(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"a\nb", "a\x01", "a\xff", "a\xc0\x80"};
+	static const char *const bad[] = {"a\nb", "a\x01", "a\xff", "a\xc0\x80", "a\xef\xbf\xbe", "\xef\xbf\xbf"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct writer w = wr_init(out, sizeof out);
 		assert_int_equal(resource_lists_write(&w, &bad[i], 1), MCSEC_E_VALUE);
