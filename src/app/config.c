@@ -154,6 +154,8 @@ static int parse(cfg_t *cfg, const char *path, const char *folder, char *out)
 	int rc = cfg_parse(cfg, path);
 	if (rc == CFG_FILE_ERROR)
 		snprintf(load.err, load.err_size, "%s: cannot be read", path);
+	else if (rc != CFG_SUCCESS && !load.err[0]) /* libconfuse says nothing of octets that are no text */
+		snprintf(load.err, load.err_size, "%s:%d: this is not `key = value`", path, cfg->line > 0 ? cfg->line : 1);
 	if (rc != CFG_SUCCESS)
 		return -1;
 	for (size_t i = 0; i < load.n; i++) {

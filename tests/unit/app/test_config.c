@@ -94,6 +94,14 @@ static void a_refusal_is_one_line_whatever_the_file_holds(void **state)
 	struct sample s;
 	assert_int_equal(load("name = pem\"\nkey_file = \"a\nb\n", &s), -1);
 	assert_null(strpbrk(err, "\r\n\t"));
+	static const char nul[] = "\0\0\0\t";
+	char path[] = "/tmp/mcx-config-XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, nul, sizeof nul - 1), (ssize_t)sizeof nul - 1);
+	close(fd);
+	assert_int_equal(config_load(path, options, sizeof options / sizeof *options, &s, err, sizeof err), -1);
+	assert_non_null(strstr(err, ":1: "));
+	unlink(path);
 }
 
 static void a_missing_file_is_refused_by_name(void **state)
