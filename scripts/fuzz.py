@@ -54,7 +54,7 @@ def build(folder):
     if not os.path.exists(os.path.join(folder, 'build.ninja')):
         subprocess.run(['meson', 'setup', folder, ROOT] + SETUP, check=True, stdout=subprocess.DEVNULL,
                        env=dict(os.environ, CC='clang'))
-    subprocess.run(['nice', 'ninja', '-C', folder, '--quiet', 'fuzzers'], check=True)
+    subprocess.run(['nice', 'ninja', '-k', '0', '-C', folder, '--quiet', 'fuzzers'], check=False)
     return time.time() - began
 
 
@@ -75,6 +75,9 @@ def run(folder, t, seconds):
         cmd.append('-dict=' + os.path.join(FUZZ, 'dict', t['dict'] + '.dict'))
     cmd += [corpus] + ([seeds] if os.path.isdir(seeds) else [])
     began = time.time()
+    if not os.path.exists(program):
+        t.update(seconds=0, executions=0, corpus=0, finding='none: the target was not built', output='')
+        return t
     done = subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
                           env=dict(os.environ, LLVM_PROFILE_FILE=t['profile']))
     out = done.stdout.decode(errors='replace')
