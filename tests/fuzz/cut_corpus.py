@@ -82,6 +82,7 @@ def cut_sip(c, octets):
         return
     for target in ('multipart', 'sip_body', 'ue_sip'):
         c.put(target, name, kind + b'\n' + body)
+    c.put('xmlsec', name, kind + b'\n' + body + b'\0\0\0')
     boundary = re.search(rb'boundary="?([^";]+)', kind)
     parts = body.split(b'--' + boundary.group(1))[1:-1] if boundary else [b'\r\n\r\n' + body + b'\r\n']
     for part in parts:
@@ -117,6 +118,7 @@ def cut_http_request(c, octets):
         name = path.split('/')[4]
         c.put('kms_http', name, b'\0' + short)
         c.put('kms_doc', 'request-' + name, octets.partition(b'\r\n\r\n')[2])
+        c.put('kms_signed', 'request-' + name, octets.partition(b'\r\n\r\n')[2])
         c.put('xml', 'kms-request', octets.partition(b'\r\n\r\n')[2])
     elif path.startswith('/admin') or path in ('/metrics', '/healthz', '/readyz'):
         c.put('kms_http', name, b'\1' + short)
