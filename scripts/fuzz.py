@@ -19,6 +19,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 FUZZ = os.path.join(ROOT, 'tests/fuzz')
 SETUP = ['-Dfuzz=true', '-Db_sanitize=address,undefined', '-Db_lundef=false', '-Dwerror=false', '-Ddebug=false',
-         '-Doptimization=1', '-Dc_args=-gline-tables-only -fprofile-instr-generate -fcoverage-mapping',
+         '-Doptimization=1', '-Dwarning_level=0', '-Dc_args=-w -gline-tables-only -fprofile-instr-generate -fcoverage-mapping',
          '-Dc_link_args=-fprofile-instr-generate']
 GROW_FILES, GROW_OCTETS = 24, 2048
 CASE_SECONDS, MEMORY_MIB = 10, 2560
@@ -53,7 +54,7 @@ def build(folder):
     began = time.time()
     if not os.path.exists(os.path.join(folder, 'build.ninja')):
         subprocess.run(['meson', 'setup', folder, ROOT] + SETUP, check=True, stdout=subprocess.DEVNULL,
-                       env=dict(os.environ, CC='clang'))
+                       env=dict(os.environ, CC='ccache clang' if shutil.which('ccache') else 'clang'))
     subprocess.run(['nice', 'ninja', '-k', '0', '-C', folder, '--quiet', 'fuzzers'], check=False)
     return time.time() - began
 
