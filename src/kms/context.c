@@ -32,7 +32,7 @@ struct metric kms_metrics[KMS_METRICS] = {
     [KMS_M_SEALED] = {"mcx_kms_sealed", "1 while the master secrets are not loaded", NULL, METRIC_GAUGE, 0},
     [KMS_M_ISSUER_UP] = {"mcx_kms_issuer_up", "1 while the issuing process lives", NULL, METRIC_GAUGE, 0},
     [KMS_M_ISSUER_DEATHS] = {"mcx_kms_issuer_deaths_total", "Deaths of the issuing process", NULL, METRIC_COUNTER, 0},
-    [KMS_M_READ] = {"mcx_kms_read_total", "XML documents of requests that were read, good or bad", NULL, METRIC_COUNTER,
+    [KMS_M_READ] = {"mcx_kms_read_total", "Requests whose XML document was read, good or bad", NULL, METRIC_COUNTER,
 		    0},
 };
 

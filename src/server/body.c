@@ -23,7 +23,7 @@ static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_
 		out->sdp = sdp->body;
 	if (im)
 		out->mikey = mikey_body(im->body, mikey, mikey_size);
-	out->xml_read = (info != NULL) + (lists != NULL);
+	out->xml_read = info || lists;
 	if (info && mcptt_info_read(info->body, &out->info) != MCSEC_OK)
 		return BODY_BROKEN;
 	out->has_info = info != NULL;

@@ -19,7 +19,7 @@ enum body_kind { BODY_NONE, BODY_BROKEN, BODY_READ };
 struct body {
 	struct octets sdp, mikey; /* mikey: the I_MESSAGE in binary; p NULL when there is no part */
 	int has_info, has_lists;
-	int xml_read;                /* XML documents that were read, good or bad */
+	int xml_read;                /* an XML document was read, good or bad */
 	struct mcptt_info info;      /* before body_unprotect it tells which values are there, encrypted or not */
 	struct resource_lists lists; /* after body_unprotect */
 	struct multipart *parts;

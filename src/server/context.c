@@ -30,11 +30,11 @@ static const struct metric metric_names[M_METRICS] = {
     [M_RELAYED] = {"mcx_server_relayed_packets", "RTP and RTCP packets forwarded", NULL, METRIC_COUNTER, 0},
     [M_RELAY_DROPPED] = {"mcx_server_relay_dropped_packets", "Packets from sources that are no party", NULL,
 			 METRIC_COUNTER, 0},
-    [M_READ_MIKEY] = {"mcx_server_read_total", "Documents of requests that were read, good or bad", "kind=\"mikey\"",
+    [M_READ_MIKEY] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"mikey\"",
 		      METRIC_COUNTER, 0},
-    [M_READ_XML] = {"mcx_server_read_total", "Documents of requests that were read, good or bad", "kind=\"xml\"",
+    [M_READ_XML] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"xml\"",
 		    METRIC_COUNTER, 0},
-    [M_READ_SDP] = {"mcx_server_read_total", "Documents of requests that were read, good or bad", "kind=\"sdp\"",
+    [M_READ_SDP] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"sdp\"",
 		    METRIC_COUNTER, 0},
 };
 

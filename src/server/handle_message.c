@@ -44,6 +44,8 @@ void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip
 		return;
 	}
 	struct message_class c = classify(rq);
+	metric_add(&s->metrics[M_READ_MIKEY], c.read_mikey);
+	metric_add(&s->metrics[M_READ_XML], c.read_xml);
 	log_warn("sip.refuse", log_text("method", "MESSAGE"), log_text("kind", message_kind_name(c.kind)),
 		 log_text("detail", c.kind == MESSAGE_NONE ? c.why : "no procedure of this server"));
 	if (c.status == 415) {

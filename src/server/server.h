@@ -41,7 +41,7 @@ enum server_metric {
 	M_STORE_FAILED,
 	M_RELAYED,
 	M_RELAY_DROPPED,
-	M_READ_MIKEY, /* documents of requests that their parser was given, good or bad */
+	M_READ_MIKEY, /* requests whose document of this kind its parser was given, good or bad */
 	M_READ_XML,
 	M_READ_SDP,
 	M_METRICS

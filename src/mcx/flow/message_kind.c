@@ -254,8 +254,11 @@ struct message_class message_classify(enum mcx_service service, const char *icsi
 	read_location(&f);
 	read_usage(&f);
 	read_mikey(&f);
-	for (size_t i = 0; i < ROWS; i++)
+	struct message_class c = refuse(403, "a known type, but no kind of message");
+	for (size_t i = 0; i < ROWS && c.kind == MESSAGE_NONE; i++)
 		if (rows[i].services & 1 << service && f.part[rows[i].in] && meets(&rows[i], &f))
-			return (struct message_class){.kind = rows[i].kind, .csb_id = f.csb_id};
-	return refuse(403, "a known type, but no kind of message");
+			c = (struct message_class){.kind = rows[i].kind, .csb_id = f.csb_id};
+	c.read_mikey = f.part[MIKEY] != NULL;
+	c.read_xml = f.part[INFO] || f.part[LOCATION] || f.part[USAGE];
+	return c;
 }

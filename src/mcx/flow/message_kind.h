@@ -51,6 +51,7 @@ struct message_class {
 	enum message_kind kind;
 	int status;      /* with MESSAGE_NONE: 400 not readable, 403 known type but no kind, 415 no known type */
 	uint32_t csb_id; /* of an application/mikey part, as it stands there */
+	int read_mikey, read_xml; /* such a part was read, good or bad */
 	const char *why; /* with MESSAGE_NONE, for the log */
 };
 
