@@ -11,11 +11,21 @@
 
 static int counter;
 
+enum { LONG_WORD = 300, LONG_LINE = 8192 };
+
+/* Octets of what stands behind the head, marks filled in. */
+static size_t body_len(const char *text)
+{
+	const char *body = strstr(text, "\r\n\r\n") + 4;
+	return strlen(body) + (strstr(body, "$K") ? LONG_LINE - 2 : 0);
+}
+
 /* The row's text with its marks filled in. */
 static char *fill(const char *text, unsigned port)
 {
 	char *out = NULL, id[16];
 	size_t len = 0;
+	size_t body = body_len(text);
 	FILE *f = open_memstream(&out, &len);
 	snprintf(id, sizeof id, "t%d", ++counter);
 	for (; *text; text++) {
@@ -23,8 +33,10 @@ static char *fill(const char *text, unsigned port)
 			fputc(*text, f);
 		else if (*++text == 'P')
 			fprintf(f, "%u", port);
+		else if (*text == 'N')
+			fprintf(f, "%zu", body);
 		else if (*text == 'L' || *text == 'K')
-			for (int i = 0; i < (*text == 'L' ? 300 : 8192); i++)
+			for (int i = 0; i < (*text == 'L' ? LONG_WORD : LONG_LINE); i++)
 				fputc('a', f);
 		else
 			fputs(id, f);
