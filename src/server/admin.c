@@ -157,10 +157,16 @@ static int add_binding(void *ctx, struct binding *b)
 		return 0;
 	char csk_id[9];
 	snprintf(csk_id, sizeof csk_id, "%08x", r->csk_id);
-	json_array_append_new(v->list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:b}", "id", (json_int_t)r->id,
+	char pending[9] = "", musik[9] = "";
+	if (b->pending)
+		snprintf(pending, sizeof pending, "%08x", b->pending->csk_id);
+	if (b->musik_id)
+		snprintf(musik, sizeof musik, "%08x", b->musik_id);
+	json_array_append_new(v->list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:b,s:s,s:s}", "id", (json_int_t)r->id,
 						 "mcptt_id", r->mcptt_id, "impu", r->impu, "client", r->client_id,
 						 "contact", r->contact, "csk_id", r->has_csk ? csk_id : "", "expires",
-						 (json_int_t)r->expires, "connected", sip_flow_alive(b->flow)));
+						 (json_int_t)r->expires, "connected", sip_flow_alive(b->flow),
+						 "pending_csk_id", pending, "musik_id", musik));
 	return 0;
 }
 
@@ -256,7 +262,7 @@ static void handle(void *ctx, const struct http_request *rq, struct http_respons
 	struct admin_health health = {not_ready, s, s->metrics, M_METRICS, NULL, 0};
 	const char *id;
 	int get = strcmp(rq->method, "GET") == 0;
-	if (admin_health(&health, rq, rs))
+	if (admin_health(&health, rq, rs) || admin_keys(s, rq, rs))
 		return;
 	if ((id = after(rq->path, ROOT "users/")) &&
 	    (get || strcmp(rq->method, "PUT") == 0 || strcmp(rq->method, "DELETE") == 0))

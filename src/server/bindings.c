@@ -34,6 +34,7 @@ static void drop(struct binding *b)
 {
 	sip_flow_unref(b->flow);
 	xml_replay_free(b->ivs);
+	binding_pend(b, NULL);
 	free(b);
 }
 
@@ -101,6 +102,29 @@ static void retire_csk(struct binding *b, int64_t grace_until)
 	b->ivs = NULL;
 }
 
+void binding_pend(struct binding *b, struct db_binding *row)
+{
+	if (!row || !b->pending || row->csk_id != b->pending->csk_id) {
+		xml_replay_free(b->pending_ivs);
+		b->pending_ivs = NULL;
+	}
+	free(b->pending);
+	b->pending = row;
+}
+
+void binding_switch(struct binding *b, int64_t grace_until)
+{
+	if (!b->pending)
+		return;
+	retire_csk(b, grace_until);
+	memcpy(b->row.csk, b->pending->csk, sizeof b->row.csk);
+	b->row.csk_id = b->pending->csk_id;
+	b->row.t = b->pending->t;
+	b->ivs = b->pending_ivs;
+	b->pending_ivs = NULL;
+	binding_pend(b, NULL);
+}
+
 struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until)
 {
 	struct binding *b = bindings_by_client(t, row->impu, row->client_id);
@@ -110,8 +134,10 @@ struct binding *bindings_put(struct bindings *t, const struct db_binding *row, i
 		b = calloc(1, sizeof *b);
 	if (!b)
 		return NULL;
-	if (b->row.csk_id != row->csk_id)
+	if (b->row.csk_id != row->csk_id) {
 		retire_csk(b, grace_until);
+		binding_pend(b, NULL);
+	}
 	b->row = *row;
 	link_in(t, b);
 	return b;

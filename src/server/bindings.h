@@ -21,6 +21,10 @@ struct binding {
 	struct db_binding previous; /* the CSK before this one: it still opens, never protects */
 	int64_t previous_until;     /* Unix seconds; 0: there is none */
 	struct xml_replay *ivs;     /* seen under the CSK; NULL until the first */
+	struct db_binding *pending; /* with the CSK of a key download: it opens, and is not yet used; NULL: none */
+	struct xml_replay *pending_ivs;
+	uint32_t musik_id;  /* the MuSiK the client holds; 0: none */
+	int64_t roll_after; /* Unix seconds: before it the CSK's age is no reason again */
 };
 
 struct user {
@@ -39,6 +43,10 @@ size_t bindings_count(const struct bindings *t);
  * previous one until `grace_until` (Unix seconds, 0: not at all). NULL without memory.
  */
 struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until);
+/* The CSK of a key download that is out; the row is taken over. NULL: there is none any more. */
+void binding_pend(struct binding *b, struct db_binding *row);
+/* The pending CSK is the one in use from here on; the old one opens until grace_until (0: not at all). */
+void binding_switch(struct binding *b, int64_t grace_until);
 void bindings_remove(struct bindings *t, int64_t id);
 struct binding *bindings_by_id(const struct bindings *t, int64_t id);
 struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id);

@@ -44,6 +44,8 @@ const struct config_option server_options[] = {
     {"xml_integrity", CONFIG_BOOL, F(xml_integrity), "true", 0, 0},
     {"xml_require", CONFIG_BOOL, F(xml_require), "false", 0, 0},
     {"csk_grace_s", CONFIG_INT, F(csk_grace_s), "32", 0, 3600},
+    {"csk_max_age_s", CONFIG_INT, F(csk_max_age_s), "86400", 0, 31536000},
+    {"musik_life_s", CONFIG_INT, F(musik_life_s), "86400", 60, 31536000},
     {"expires_min", CONFIG_INT, F(expires_min), "60", 1, 3600},
     {"expires_max", CONFIG_INT, F(expires_max), "3600", 60, 86400},
     {"ring_s", CONFIG_INT, F(ring_s), "60", 1, 600},

@@ -33,8 +33,10 @@ struct server_config {
 	int64_t invites_per_user;                                                         /* a second */
 	int xml_confidentiality, xml_integrity; /* XML towards clients: on unless switched off by name */
 	int xml_require;                        /* refuse sensitive values that come in clear */
-	int64_t csk_grace_s;                    /* the previous CSK still opens what is on its way */
-	int media_any_address;                  /* relay to addresses other than the signalling peer's */
+	int64_t csk_max_age_s;                  /* an older CSK is replaced by key download; 0: never */
+	int64_t musik_life_s;
+	int64_t csk_grace_s;   /* the previous CSK still opens what is on its way */
+	int media_any_address; /* relay to addresses other than the signalling peer's */
 };
 
 extern const struct config_option server_options[];

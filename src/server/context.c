@@ -14,6 +14,7 @@
 #include "app/checkpoints.h"
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/download.h"
 
 enum { TICK_MS = 1000, REPLAY_CAPACITY = 200000, RETRY_AFTER_S = 2 };
 
@@ -205,6 +206,7 @@ static void tick(void *arg)
 	struct relay_stats st;
 	register_tick(s);
 	call_tick(s);
+	download_tick(s);
 	record_tick(s);
 	relay_stats(s->relay, &st);
 	metric_set(&s->metrics[M_RELAYED], (int64_t)st.forwarded);
@@ -245,6 +247,8 @@ static int load(struct server *s)
 		e = db_each_replay(s->admin_db, load_replay, s);
 	if (e == STORE_OK)
 		e = db_each_call(s->admin_db, load_call, s);
+	if (e == STORE_OK && download_restore(s) != 0)
+		e = STORE_BROKEN;
 	if (e != STORE_OK)
 		snprintf(s->start_error, sizeof s->start_error, "database: %s", store_err_name(e));
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
@@ -352,6 +356,7 @@ static void end(struct server *s)
 	worker_pool_free(s->pool);
 	if (s->loop)
 		sip_loop_step(s->loop, 1); /* results of the last jobs */
+	download_free_all(s);
 	call_free_all(s);
 	sip_port_free(s->port);
 	relay_free(s->relay);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* db.c - schema, opening, and bindings with their CSKs; users and calls are db_calls.c. */
-#include "server/db.h"
+#include "server/db_download.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -32,9 +32,9 @@ void db_copy(char *out, size_t size, const char *text)
 
 struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
-	const char *migrations[] = {audit_migration, schema};
+	const char *migrations[] = {audit_migration, schema, db_download_schema};
 	struct store_options so = {
-	    .path = o->path, .migrations = migrations, .n_migrations = 2, .busy_timeout_ms = o->busy_ms};
+	    .path = o->path, .migrations = migrations, .n_migrations = 3, .busy_timeout_ms = o->busy_ms};
 	struct db *d = calloc(1, sizeof *d);
 	if (!d) {
 		snprintf(err, err_size, "no memory");
@@ -87,11 +87,19 @@ static enum sa_stored verdict(enum store_err e)
 
 /* ---- bindings ---- */
 
-/* What a sealed CSK is for: a blob moved to another client's row does not open. */
-static struct octets purpose(const struct db_binding *b, char *buf, size_t size)
+static struct octets purpose_of(const char *buf, int n, size_t size)
 {
-	int n = snprintf(buf, size, "csk|%08x|%s|%s", b->csk_id, b->impu, b->client_id);
 	return (struct octets){(const uint8_t *)buf, n > 0 && (size_t)n < size ? (size_t)n : 0};
+}
+
+struct octets db_csk_purpose(const struct db_binding *b, uint32_t csk_id, char *buf, size_t size)
+{
+	return purpose_of(buf, snprintf(buf, size, "csk|%08x|%s|%s", csk_id, b->impu, b->client_id), size);
+}
+
+struct octets db_musik_purpose(uint32_t musik_id, char *buf, size_t size)
+{
+	return purpose_of(buf, snprintf(buf, size, "musik|%08x", musik_id), size);
 }
 
 static enum store_err remember(struct db *d, const struct mcsec_replay_entry *r)
@@ -165,7 +173,7 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 				struct octets rand, const struct mcsec_replay_entry *replay)
 {
 	char what[2 * DB_URI + 32], before[DB_URI];
-	struct octets p = purpose(b, what, sizeof what);
+	struct octets p = db_csk_purpose(b, b->csk_id, what, sizeof what);
 	if (p.len == 0 || seal_put(d->seal, p, (struct octets){key, MCSEC_KEY_LEN}, b->csk))
 		return SA_STORED_FAILED;
 	enum store_err e = store_begin(d->store);
@@ -251,14 +259,15 @@ enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, co
 enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, uint8_t *key)
 {
 	char what[2 * DB_URI + 32];
-	return b->has_csk ? seal_get(seal, purpose(b, what, sizeof what), OCTETS(b->csk), key) : MCSEC_E_NO_KEYS;
+	return b->has_csk ? seal_get(seal, db_csk_purpose(b, b->csk_id, what, sizeof what), OCTETS(b->csk), key)
+			  : MCSEC_E_NO_KEYS;
 }
 
 enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db_binding *), void *ctx)
 {
-	struct store_stmt *st = store_sql(
-	    d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
-		      " suite, authorised_at, expires, sid, jti FROM bindings");
+	struct store_stmt *st =
+	    store_sql(d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
+				" suite, authorised_at, expires, sid, jti FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct octets sealed = store_blob(st, 7);

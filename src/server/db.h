@@ -58,6 +58,10 @@ enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, co
 /* The CSK of a binding, unsealed into secret memory of MCSEC_KEY_LEN octets. MCSEC_E_NO_KEYS: it has none. */
 enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, uint8_t *key);
 
+/* What sealed keys are for: a blob moved to another row does not open. p NULL: buf is too small. */
+struct octets db_csk_purpose(const struct db_binding *b, uint32_t csk_id, char *buf, size_t size);
+struct octets db_musik_purpose(uint32_t musik_id, char *buf, size_t size);
+
 struct db_call {
 	char id[256]; /* the caller's Call-ID */
 	char caller[DB_URI], callee[DB_URI];

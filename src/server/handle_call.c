@@ -12,6 +12,7 @@
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/download.h"
 #include "server/xml.h"
 
 static struct call *call_new(struct server *s)
@@ -251,6 +252,8 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 		ev->same_client &= b == bound_keys_owner(keys, opened.key_id);
 		if (ev->same_client && binding_replayed(b, &opened))
 			ev->xml = SC_XML_REPLAY;
+		if (ev->same_client && opened.key_id != b->row.csk_id)
+			download_proved(s, b, opened.key_id);
 	}
 	if (ev->xml != SC_XML_PASSED)
 		log_warn("xml.refuse", log_text("why", ev->xml == SC_XML_REPLAY ? "seen before" : opened.why),

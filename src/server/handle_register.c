@@ -20,6 +20,7 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/body.h"
+#include "server/download.h"
 #include "server/third_party.h"
 #include "server/xml.h"
 
@@ -190,8 +191,10 @@ static void done_check(struct work *w)
 				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
 	ev.suite_ok = suite_ok(a->im);
 	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
-	ev.csk_wins =
-	    sa_csk_wins(a->im->ntp, a->im->k_id, b && b->row.has_csk, b ? b->row.t : 0, b ? b->row.csk_id : 0);
+	uint64_t rival_t = 0;
+	uint32_t rival_id = 0;
+	int had = download_rival(s, b, &rival_t, &rival_id);
+	ev.csk_wins = sa_csk_wins(a->im->ntp, a->im->k_id, had, rival_t, rival_id);
 	db_copy(a->row.mcptt_id, sizeof a->row.mcptt_id, a->claims.mcptt_id);
 	db_copy(a->row.sid, sizeof a->row.sid, a->claims.sid);
 	db_copy(a->row.jti, sizeof a->row.jti, a->claims.jti);
@@ -285,6 +288,14 @@ static void start_store(struct attempt *a, enum sa_action what)
 static void install(struct attempt *a)
 {
 	struct server *s = a->work.s;
+	const struct binding *now = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
+	if (a->storing == SA_DO_REFRESH && now) { /* its CSK may have changed while the contact was stored */
+		struct db_binding row = now->row;
+		db_copy(row.contact, sizeof row.contact, a->row.contact);
+		db_copy(row.peer, sizeof row.peer, a->row.peer);
+		row.expires = a->row.expires;
+		a->row = row;
+	}
 	struct binding *b =
 	    bindings_put(s->bindings, &a->row, s->cfg->csk_grace_s ? db_now() + s->cfg->csk_grace_s : 0);
 	if (b && a->tx)
@@ -292,6 +303,8 @@ static void install(struct attempt *a)
 	if (a->storing == SA_DO_STORE && a->im->remember &&
 	    mcsec_replay_add(s->replay, &a->im->entry, (uint64_t)db_now() + MCSEC_NTP_UNIX) == MCSEC_E_NO_SPACE)
 		log_error("server.replay-full", log_text("note", "the store still refuses repeated messages"));
+	if (b && a->storing == SA_DO_STORE)
+		download_upload_won(s, b, a->row.t, a->row.csk_id);
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
 	log_info("sip.bound", log_text("mcptt_id", a->row.mcptt_id), log_text("impu", a->row.impu),
 		 log_int("csk_id", a->row.csk_id), log_int("expires_s", a->row.expires - db_now()));
@@ -303,6 +316,7 @@ static void forget(struct attempt *a)
 	for (size_t i = 0; i < a->n_ids; i++) {
 		if (a->revoked)
 			call_revoked(s, a->ids[i]);
+		download_gone(s, a->ids[i]);
 		bindings_remove(s->bindings, a->ids[i]);
 	}
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
@@ -383,8 +397,15 @@ static void step(struct attempt *a, const struct sa_event *ev)
 			break;
 		}
 	}
-	if (a->machine.state == SA_NONE || a->machine.state == SA_BOUND)
-		attempt_free(a);
+	if (a->machine.state != SA_NONE && a->machine.state != SA_BOUND)
+		return;
+	struct binding *loser =
+	    ev->kind == SA_EV_STORED && ev->stored == SA_STORED_OK && a->im && a->storing == SA_DO_REFRESH
+		? bindings_by_client(a->work.s->bindings, a->row.impu, a->row.client_id)
+		: NULL;
+	if (loser) /* its 200 has left: the client holds a CSK that we do not (flows 0.4) */
+		download_upload_lost(a->work.s, loser);
+	attempt_free(a);
 }
 
 /* ---- facts of a REGISTER ---- */
@@ -632,4 +653,10 @@ int register_revoke(struct server *s, int64_t binding)
 {
 	const struct binding *b = bindings_by_id(s->bindings, binding);
 	return b ? end_binding(s, b, SA_EV_REVOKED, "revoked") : -1;
+}
+
+int register_drop(struct server *s, int64_t binding, const char *reason)
+{
+	const struct binding *b = bindings_by_id(s->bindings, binding);
+	return b ? end_binding(s, b, SA_EV_EXPIRED, reason) : -1;
 }

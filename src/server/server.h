@@ -24,6 +24,7 @@
 #include "net/worker.h"
 #include "server/bindings.h"
 #include "server/config.h"
+#include "server/db_download.h"
 #include "server/keys.h"
 
 #define ICSI_MCPTT    "urn:urn-7:3gpp-service.ims.icsi.mcptt"
@@ -49,6 +50,7 @@ enum server_metric {
 
 struct attempt;
 struct call;
+struct download;
 
 struct server {
 	const struct server_config *cfg;
@@ -73,6 +75,9 @@ struct server {
 	struct attempt *attempts;
 	struct call *calls;
 	struct source_limit *invites; /* by who sends them */
+	struct download *downloads;
+	struct db_musik musik; /* in force, if has_musik */
+	int has_musik, musik_stale, musik_making;
 	struct audit_refusals *refusals;
 	int counts_out; /* a job writes them */
 	int64_t began_ms;
@@ -151,6 +156,8 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 void register_tick(struct server *s);
 /* Drop a binding and end its calls, as an officer or a revocation wants. 0, or -1 if it is busy or unknown. */
 int register_revoke(struct server *s, int64_t binding);
+/* Drop a binding for a reason of the server's own; its calls go on. 0, or -1 if it is busy or unknown. */
+int register_drop(struct server *s, int64_t binding, const char *reason);
 
 void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
 
@@ -163,6 +170,12 @@ void call_revoked(struct server *s, int64_t binding);
 /* For the admin listener: one line of JSON a call. */
 void call_each(struct server *s, void (*each)(void *ctx, const struct db_call *row, enum sc_state state), void *ctx);
 void call_free_all(struct server *s);
+
+/* ---- admin_keys.c ---- */
+struct http_request;
+struct http_response;
+/* 1 if the call was one of its own. */
+int admin_keys(struct server *s, const struct http_request *rq, struct http_response *rs);
 
 /* ---- admin.c ---- */
 int admin_start(struct server *s, char *err, size_t err_size);

@@ -4,7 +4,7 @@
 
 #include "mcsec/secret.h"
 
-enum { BOUND_MAX = 16 };
+enum { BOUND_MAX = 3 * CLIENTS_MAX };
 
 struct bound_keys {
 	size_t n;
@@ -46,6 +46,8 @@ struct bound_keys *bound_keys_new(const struct server *s, struct binding *const 
 		add_key(k, s, who[i], &who[i]->row);
 		if (who[i]->previous_until > db_now())
 			add_key(k, s, who[i], &who[i]->previous);
+		if (who[i]->pending)
+			add_key(k, s, who[i], who[i]->pending);
 	}
 	return k;
 }
@@ -70,11 +72,13 @@ struct binding *bound_keys_owner(const struct bound_keys *k, uint32_t key_id)
 
 int binding_replayed(struct binding *b, const struct xml_opened *opened)
 {
-	if (opened->seen.n == 0 || opened->key_id != b->row.csk_id)
+	int pending = b->pending && opened->key_id == b->pending->csk_id;
+	struct xml_replay **ivs = pending ? &b->pending_ivs : &b->ivs;
+	if (opened->seen.n == 0 || (!pending && opened->key_id != b->row.csk_id))
 		return 0;
-	if (!b->ivs)
-		b->ivs = xml_replay_new();
-	return b->ivs ? xml_replay_check(b->ivs, &opened->seen) : 1; /* without memory nothing is believed */
+	if (!*ivs)
+		*ivs = xml_replay_new();
+	return *ivs ? xml_replay_check(*ivs, &opened->seen) : 1; /* without memory nothing is believed */
 }
 
 enum mcsec_err server_xml_protect(const struct server *s, const struct db_binding *to, struct body_out *parts,

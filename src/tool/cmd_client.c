@@ -24,11 +24,21 @@ struct session {
 static const char *event_name(enum ue_event_kind kind)
 {
 	static const char *const names[] = {
-	    [UE_EV_SIGNED_IN] = "signed-in",   [UE_EV_KEYS] = "identity-keys",    [UE_EV_REGISTERED] = "registered",
-	    [UE_EV_OFFERED] = "offered",       [UE_EV_RINGING] = "ringing",       [UE_EV_KEY_OPENED] = "key-opened",
-	    [UE_EV_REJECTED] = "rejected",     [UE_EV_CALL_UP] = "call-up",       [UE_EV_FIRST_PACKET] = "first-packet",
-	    [UE_EV_CALL_ENDED] = "call-ended", [UE_EV_LOGGED_OFF] = "logged-off", [UE_EV_ALARM] = "alarm",
+	    [UE_EV_SIGNED_IN] = "signed-in",
+	    [UE_EV_KEYS] = "identity-keys",
+	    [UE_EV_REGISTERED] = "registered",
+	    [UE_EV_OFFERED] = "offered",
+	    [UE_EV_RINGING] = "ringing",
+	    [UE_EV_KEY_OPENED] = "key-opened",
+	    [UE_EV_REJECTED] = "rejected",
+	    [UE_EV_CALL_UP] = "call-up",
+	    [UE_EV_FIRST_PACKET] = "first-packet",
+	    [UE_EV_CALL_ENDED] = "call-ended",
+	    [UE_EV_LOGGED_OFF] = "logged-off",
+	    [UE_EV_ALARM] = "alarm",
 	    [UE_EV_KEYS_EXPIRED] = "keys-expired",
+	    [UE_EV_CSK_REPLACED] = "csk-replaced",
+	    [UE_EV_MUSIK] = "musik",
 	};
 	return names[kind];
 }
@@ -172,8 +182,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 		return end(&s, tool_fail(c, TOOL_USAGE, "--to bob, for example", "whom to call is not said"));
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
-	struct ue_call call = {.target = uri,
-			       .audio = {.send = s.send ? s.send : client_speech(), .record = s.record}};
+	struct ue_call call = {.target = uri, .audio = {.send = s.send ? s.send : client_speech(), .record = s.record}};
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -57,6 +57,15 @@ struct ue_csk {
 	uint8_t message[MCSEC_IM_MAX];
 };
 
+/* A multicast signalling key of the server (sip.md 4.3). Secret memory. */
+struct ue_musik {
+	struct ue_musik *next;
+	uint32_t id;
+	int64_t expires; /* Unix seconds; 0: never */
+	uint8_t key[MCSEC_KEY_LEN];
+	uint8_t rand[MCSEC_RAND_LEN];
+};
+
 /* A private call key as both sides need it. Secret memory. */
 struct ue_pck {
 	uint32_t id;
@@ -123,6 +132,7 @@ struct ue {
 	struct ue_report auth_report, call_report;
 	uint32_t csk_id;
 	struct ue_media_stats stats;
+	struct ue_musik *musiks;   /* changed on the loop alone */
 	struct ue_call_keys *kept; /* secret memory */
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
@@ -207,6 +217,16 @@ void ue_auth_event(struct ue *u, const struct ca_event *ev);
 void ue_auth_close(struct ue *u);
 /* REGISTER with u->csk_new, or, with 0, the log-off. */
 void ue_register_send(struct ue *u, uint32_t expires);
+
+void ue_set_csk_id(struct ue *u, uint32_t id);
+
+/* ---- ue_download.c, on the loop ---- */
+/* A SIP MESSAGE of the server. */
+void ue_message(struct ue *u, struct sip_server_tx *tx, const struct sip_message *rq);
+/* MuSiKs of earlier runs; before the loop runs. 0 or -1. */
+int ue_musik_load(struct ue *u);
+/* From memory, and for ever from the folder too. */
+void ue_musik_wipe(struct ue *u, int for_ever);
 
 /* ---- ue_csk.c, on the loop ---- */
 /* A job whose end sends the REGISTER, or tells the machine that it cannot. 0 or -1. */

@@ -174,7 +174,7 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 	int ok = !copy_config(u, c) && u->tokens && !mcsec_replay_new(&u->replay, UE_REPLAYS);
 	if (ok)
 		u->store = ue_store_open(u->c.dir, err, err_size);
-	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) &&
+	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) && !ue_musik_load(u) &&
 	     !ue_store_replays(u->store, ue_time_now(), u->replay);
 	if (ok)
 		return u;
@@ -205,6 +205,7 @@ void ue_free(struct ue *u)
 	signin_tokens_free(u->tokens);
 	mcsec_secret_free(u->transport);
 	mcsec_secret_free(u->kept);
+	ue_musik_wipe(u, 0);
 	mcsec_replay_free(u->replay);
 	mcsec_signers_free(u->signers);
 	ue_store_close(u->store);
@@ -314,6 +315,18 @@ uint32_t ue_csk_id(const struct ue *u)
 	uint32_t id = u->csk_id;
 	pthread_mutex_unlock(&w->lock);
 	return id;
+}
+
+size_t ue_musik_ids(const struct ue *u, uint32_t *ids, size_t max)
+{
+	struct ue *w = (struct ue *)(uintptr_t)u; /* only the lock is touched */
+	size_t n = 0;
+	pthread_mutex_lock(&w->lock);
+	for (const struct ue_musik *m = u->musiks; m; m = m->next, n++)
+		if (n < max)
+			ids[n] = m->id;
+	pthread_mutex_unlock(&w->lock);
+	return n;
 }
 
 void ue_answer(struct ue *u, const struct ue_audio_files *audio)

@@ -54,12 +54,14 @@ enum ue_event_kind {
 	UE_EV_OFFERED,      /* INVITE with the I_MESSAGE left */
 	UE_EV_RINGING,      /* 180 came */
 	UE_EV_KEY_OPENED,   /* callee: I_MESSAGE verified and opened, before ringing or answering */
-	UE_EV_REJECTED,     /* callee: the call was refused; sip_status, warning and text say why */
+	UE_EV_REJECTED,     /* a call, or a key download, was refused; sip_status, warning and text say why */
 	UE_EV_CALL_UP,      /* caller: secure answer came; callee: answered */
 	UE_EV_FIRST_PACKET, /* first packet decrypted; ms counts from the call's beginning */
 	UE_EV_CALL_ENDED,   /* text says who ended it and why */
 	UE_EV_LOGGED_OFF,
-	UE_EV_ALARM, /* something the user should know: text */
+	UE_EV_ALARM,        /* something the user should know: text */
+	UE_EV_CSK_REPLACED, /* key download: the server's CSK is the one in use */
+	UE_EV_MUSIK,        /* key download: a MuSiK was added */
 };
 
 struct ue_event {
@@ -139,6 +141,8 @@ enum ue_status ue_log_off(struct ue *u, struct ue_report *r);
 /* "" before the sign-in. */
 const char *ue_mcptt_id(const struct ue *u);
 uint32_t ue_csk_id(const struct ue *u);
+/* MuSiK-IDs that are held, at most max; returns how many there are. */
+size_t ue_musik_ids(const struct ue *u, uint32_t *ids, size_t max);
 
 /* ---- calls ----------------------------------------------------------------------------------------------------- */
 

@@ -229,7 +229,7 @@ static void fetch(struct ue *u, int new_token, int new_keys)
 	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_NOT_READY});
 }
 
-static void set_csk_id(struct ue *u, uint32_t id)
+void ue_set_csk_id(struct ue *u, uint32_t id)
 {
 	pthread_mutex_lock(&u->lock);
 	u->csk_id = id;
@@ -241,7 +241,7 @@ static void install_csk(struct ue *u)
 	mcsec_secret_free(u->csk);
 	u->csk = u->csk_new;
 	u->csk_new = NULL;
-	set_csk_id(u, u->csk ? u->csk->id : 0);
+	ue_set_csk_id(u, u->csk ? u->csk->id : 0);
 	ue_emit(u, UE_EV_REGISTERED, u->auth_began_ms, NULL, u->own_id, u->csk ? u->csk->id : 0,
 		"registered as %s for %u s, CSK uploaded", u->own_id, u->granted_s);
 	finish(u, UE_OK, "registered, service authorised");
@@ -322,9 +322,10 @@ static void act(struct ue *u, enum ca_action a)
 		ue_csk_wipe_new(u);
 		mcsec_secret_free(u->csk);
 		u->csk = NULL;
-		set_csk_id(u, 0);
+		ue_set_csk_id(u, 0);
 		break;
 	case CA_DO_LOG_OFF:
+		ue_musik_wipe(u, 1);
 		ue_register_send(u, 0);
 		break;
 	case CA_DO_TELL:

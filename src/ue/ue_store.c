@@ -165,22 +165,27 @@ static uint8_t *unseal(const struct ue_store *s, const char *name, struct octets
 	return out;
 }
 
+/* Under the lock. */
+static enum store_err put_item(struct ue_store *s, const char *name, struct octets sealed)
+{
+	struct store_stmt *st = store_sql(s->db, "INSERT INTO item VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET "
+						 "sealed=excluded.sealed");
+	if (!st)
+		return STORE_BROKEN;
+	store_bind_text(st, 1, name);
+	store_bind_blob(st, 2, sealed);
+	enum store_err e = store_step(st);
+	store_reset(st);
+	return e;
+}
+
 int ue_store_put(struct ue_store *s, const char *name, struct octets secret)
 {
 	size_t len = NONCE + secret.len + TAG;
 	uint8_t *sealed = malloc(len);
 	int ok = sealed && secret.len < INT32_MAX && !seal(s, name, secret, sealed);
 	pthread_mutex_lock(&s->lock);
-	struct store_stmt *st = ok ? store_sql(s->db, "INSERT INTO item VALUES(?1,?2) ON CONFLICT(name) DO UPDATE SET "
-						      "sealed=excluded.sealed")
-				   : NULL;
-	if (st) {
-		store_bind_text(st, 1, name);
-		store_bind_blob(st, 2, (struct octets){sealed, len});
-	}
-	ok = st && store_step(st) == STORE_OK;
-	if (st)
-		store_reset(st);
+	ok = ok && put_item(s, name, (struct octets){sealed, len}) == STORE_OK;
 	pthread_mutex_unlock(&s->lock);
 	free(sealed);
 	return ok ? 0 : -1;
@@ -293,6 +298,25 @@ int ue_store_record(struct ue_store *s, uint32_t key_id, uint8_t cs_id, uint32_t
 		store_rollback(s->db);
 	pthread_mutex_unlock(&s->lock);
 	return e == STORE_OK ? 0 : e == STORE_CONFLICT ? 1 : -1;
+}
+
+int ue_store_take(struct ue_store *s, const char *name, struct octets secret, const struct mcsec_replay_entry *entry)
+{
+	uint8_t sealed[256];
+	size_t len = NONCE + secret.len + TAG;
+	if (len > sizeof sealed || seal(s, name, secret, sealed))
+		return -1;
+	pthread_mutex_lock(&s->lock);
+	enum store_err e = store_begin(s->db);
+	int begun = e == STORE_OK;
+	e = e ? e : put_item(s, name, (struct octets){sealed, len});
+	if (!e && entry)
+		e = add_replay(s, entry);
+	e = e ? e : store_commit(s->db);
+	if (e && begun)
+		store_rollback(s->db);
+	pthread_mutex_unlock(&s->lock);
+	return e ? -1 : 0;
 }
 
 int ue_store_replays(struct ue_store *s, uint64_t now, struct mcsec_replay *cache)

@@ -20,6 +20,8 @@ void ue_store_close(struct ue_store *s);
 
 /* 0 when durable, else -1. */
 int ue_store_put(struct ue_store *s, const char *name, struct octets secret);
+/* The same in one transaction with a message that was seen (NULL: none). */
+int ue_store_take(struct ue_store *s, const char *name, struct octets secret, const struct mcsec_replay_entry *entry);
 /* Secret memory of *len octets (the caller frees it), NULL if there is none or it does not open. */
 uint8_t *ue_store_get(struct ue_store *s, const char *name, size_t *len);
 int ue_store_drop(struct ue_store *s, const char *name);

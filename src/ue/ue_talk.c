@@ -85,8 +85,8 @@ void ue_call_request(void *ctx, struct sip_server_tx *tx, const struct sip_messa
 		on_invite(u, tx, rq);
 	else if (!strcmp(rq->method, "OPTIONS"))
 		ue_call_reply(u, tx, 200, 0);
-	else if (!strcmp(rq->method, "MESSAGE")) /* no kind of message this client knows (sip.md 3 row 15) */
-		ue_call_reply(u, tx, 403, 0);
+	else if (!strcmp(rq->method, "MESSAGE"))
+		ue_message(u, tx, rq);
 	else
 		ue_call_reply(u, tx, 405, 0);
 }

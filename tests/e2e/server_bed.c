@@ -422,9 +422,28 @@ static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_mess
 	(void)sip_reply(tx, 200, NULL, NULL);
 }
 
+void (*bed_on_message)(struct ua *u, struct sip_server_tx *tx, const struct sip_message *rq);
+
+struct mcsec_im *ua_open_im(const struct ua *u, struct octets message)
+{
+	const char *servers[] = {PSI, MDSI}, *self = u->mcptt_id;
+	struct mcsec_im_kms k = {.uri = KMS_URI, .kms = kms, .periods = periods};
+	struct mcsec_im_own own = {u->mcptt_id, KMS_URI, period_now(), u->keys};
+	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
+	struct mcsec_im_expect expect = {
+	    .now = now_ntp(), .initiators = servers, .n_initiators = 2, .selves = &self, .n_selves = 1};
+	struct mcsec_fault fault;
+	struct mcsec_im *im = NULL;
+	return mcsec_im_open(&book, &expect, message.p, message.len, &im, &fault) ? NULL : im;
+}
+
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct ua *u = ctx;
+	if (strcmp(rq->method, "MESSAGE") == 0 && bed_on_message) {
+		bed_on_message(u, tx, rq);
+		return;
+	}
 	if (strcmp(rq->method, "INVITE") != 0) {
 		(void)sip_reply(tx, 200, NULL, NULL);
 		return;

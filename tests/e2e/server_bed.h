@@ -125,6 +125,12 @@ extern uint32_t last_csk_id;
 /* The body alone; its Content-Type is BED_REGISTER_TYPE. Returns its length, 0 for none. */
 #define BED_REGISTER_TYPE "multipart/mixed;boundary=\"bed-boundary-5f0d1\""
 size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size);
+
+/* Answers a MESSAGE; NULL: 200. */
+extern void (*bed_on_message)(struct ua *u, struct sip_server_tx *tx, const struct sip_message *rq);
+/* Opens an I_MESSAGE with the user's keys, from PSI or MDSI. The caller frees. NULL: it does not open. */
+struct mcsec_im *ua_open_im(const struct ua *u, struct octets message);
+
 void ua_send_register(struct ua *u, const struct reg *r);
 /* Sends it, waits; returns the status. */
 int ua_register(struct ua *u, const struct reg *r);
