@@ -200,6 +200,7 @@ static void write_refusals(struct idms *s, int all)
 void idms_housekeeping(struct idms *s)
 {
 	write_refusals(s, 0);
+	logins_purge(s->logins, idms_now(s));
 	enum store_err e = idms_begin(s);
 	if (!e) {
 		e = grant_purge(s);

@@ -261,7 +261,8 @@ static void begin_login(struct idms *s, const struct http_request *rq, struct lo
 	/* Several tabs of one browser share the pre-session cookie: each form stays good. */
 	idms_cookie(rq, COOKIE_PRE, pre);
 	int fresh = !pre[0];
-	if ((fresh && idms_random(pre)) || (idms_hash(pre, r->pre_hash), logins_put(s->logins, r, idms_now(s), tx))) {
+	if ((fresh && idms_random(pre)) ||
+	    (idms_hash(pre, r->pre_hash), logins_put(s->logins, r, source, idms_now(s), tx))) {
 		page_error(503, title, "The server is out of resources.", rs);
 		return;
 	}

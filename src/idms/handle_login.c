@@ -150,7 +150,7 @@ static void succeed(struct attempt *a, const struct password_job *job, struct ht
 	}
 	if (e) {
 		/* Nothing happened: the request gets a new handle, and the person another try. */
-		if (logins_put(s->logins, &a->request, idms_now(s), a->tx))
+		if (logins_put(s->logins, &a->request, a->source, idms_now(s), a->tx))
 			a->tx[0] = 0;
 		answer_busy(a, rs);
 		return;

@@ -2,34 +2,86 @@
 /* logins.c - see logins.h. Handles are compared by their SHA-256, so that a lookup tells nothing by its time. */
 #include "idms/logins.h"
 
+#include <openssl/sha.h>
+#include <stddef.h>
 #include <stdlib.h>
 
+#include "mcsec/rng.h"
 #include "mcsec/secret.h"
+
+enum { BUCKETS = 4096 };
 
 struct login {
 	uint8_t hash[HASH_LEN];
-	int64_t until; /* 0: free */
-	struct login_request *request;
+	int64_t until;    /* 0: free */
+	unsigned source;  /* bucket */
+	uint8_t *request; /* packed: most of a login_request is empty, and there may be thousands */
 };
 
 struct logins {
 	pthread_mutex_t lock;
+	uint8_t seed[16];
 	unsigned max;
+	uint16_t of_source[BUCKETS]; /* entries */
 	struct login entry[];
 };
+
+/* ---- packed: the hash, then each text with its end ---- */
+
+#define TEXT(member) offsetof(struct login_request, member)
+static const size_t texts[] = {TEXT(client_id), TEXT(redirect_uri), TEXT(state),      TEXT(nonce),
+			       TEXT(scope),     TEXT(challenge),    TEXT(acr_values), TEXT(login_hint)};
+enum { TEXTS = sizeof texts / sizeof *texts };
+
+static uint8_t *packed(const struct login_request *r)
+{
+	size_t len = HASH_LEN;
+	for (size_t i = 0; i < TEXTS; i++)
+		len += strlen((const char *)r + texts[i]) + 1;
+	uint8_t *out = malloc(len), *at = out;
+	if (!out)
+		return NULL;
+	memcpy(at, r->pre_hash, HASH_LEN);
+	at += HASH_LEN;
+	for (size_t i = 0; i < TEXTS; i++) {
+		size_t n = strlen((const char *)r + texts[i]) + 1;
+		memcpy(at, (const char *)r + texts[i], n);
+		at += n;
+	}
+	return out;
+}
+
+static void unpack(const uint8_t *in, struct login_request *out)
+{
+	memset(out, 0, sizeof *out);
+	memcpy(out->pre_hash, in, HASH_LEN);
+	in += HASH_LEN;
+	for (size_t i = 0; i < TEXTS; i++) {
+		size_t n = strlen((const char *)in) + 1;
+		memcpy((char *)out + texts[i], in, n);
+		in += n;
+	}
+}
+
+/* ---- the table ---- */
 
 struct logins *logins_new(unsigned max)
 {
 	struct logins *l = calloc(1, sizeof *l + max * sizeof l->entry[0]);
-	if (l) {
-		l->max = max;
-		pthread_mutex_init(&l->lock, NULL);
+	if (!l || mcsec_rng_system.fill(mcsec_rng_system.ctx, l->seed, sizeof l->seed)) {
+		free(l);
+		return NULL;
 	}
+	l->max = max;
+	pthread_mutex_init(&l->lock, NULL);
 	return l;
 }
 
-static void forget(struct login *e)
+static void forget(struct logins *l, struct login *e)
 {
+	if (!e->until)
+		return;
+	l->of_source[e->source]--;
 	free(e->request);
 	*e = (struct login){0};
 }
@@ -37,31 +89,69 @@ static void forget(struct login *e)
 void logins_free(struct logins *l)
 {
 	for (unsigned i = 0; l && i < l->max; i++)
-		forget(&l->entry[i]);
+		forget(l, &l->entry[i]);
 	if (l)
 		pthread_mutex_destroy(&l->lock);
 	free(l);
 }
 
-int logins_put(struct logins *l, const struct login_request *r, int64_t now, char tx[RANDOM_TEXT])
+/* Nobody outside knows the seed, so nobody can choose an address that shares another's bucket. */
+static unsigned bucket_of(const struct logins *l, const char *source)
 {
-	struct login_request *copy = malloc(sizeof *copy);
+	char text[sizeof l->seed + 64] = "";
+	uint8_t hash[HASH_LEN];
+	memcpy(text, l->seed, sizeof l->seed);
+	size_t n = strnlen(source, sizeof text - sizeof l->seed);
+	memcpy(text + sizeof l->seed, source, n);
+	SHA256((const uint8_t *)text, sizeof l->seed + n, hash);
+	return ((unsigned)hash[0] | (unsigned)hash[1] << 8) % BUCKETS;
+}
+
+/* A free place; in a full table the oldest entry of the source that has most. */
+static struct login *place(struct logins *l)
+{
+	unsigned most = 0;
+	struct login *oldest = NULL;
+	for (unsigned i = 0; i < l->max; i++)
+		if (!l->entry[i].until)
+			return &l->entry[i];
+	for (unsigned i = 0; i < BUCKETS; i++)
+		if (l->of_source[i] > l->of_source[most])
+			most = i;
+	for (unsigned i = 0; i < l->max; i++) {
+		struct login *e = &l->entry[i];
+		if (e->source == most && (!oldest || e->until < oldest->until))
+			oldest = e;
+	}
+	return oldest;
+}
+
+int logins_put(struct logins *l, const struct login_request *r, const char *source, int64_t now, char tx[RANDOM_TEXT])
+{
+	uint8_t *copy = packed(r);
 	if (!copy || idms_random(tx)) {
 		free(copy);
 		return -1;
 	}
-	*copy = *r;
 	pthread_mutex_lock(&l->lock);
-	struct login *oldest = &l->entry[0];
-	for (unsigned i = 0; i < l->max && oldest->until; i++)
-		if (l->entry[i].until < oldest->until)
-			oldest = &l->entry[i];
-	forget(oldest);
-	idms_hash(tx, oldest->hash);
-	oldest->until = now + LOGIN_LIFE_S;
-	oldest->request = copy;
+	struct login *e = place(l);
+	forget(l, e);
+	idms_hash(tx, e->hash);
+	e->until = now + LOGIN_LIFE_S;
+	e->request = copy;
+	e->source = bucket_of(l, source);
+	l->of_source[e->source]++;
 	pthread_mutex_unlock(&l->lock);
 	return 0;
+}
+
+void logins_purge(struct logins *l, int64_t now)
+{
+	pthread_mutex_lock(&l->lock);
+	for (unsigned i = 0; i < l->max; i++)
+		if (l->entry[i].until && now >= l->entry[i].until)
+			forget(l, &l->entry[i]);
+	pthread_mutex_unlock(&l->lock);
 }
 
 static struct login *find(struct logins *l, const char *tx)
@@ -80,7 +170,7 @@ int logins_get(struct logins *l, const char *tx, int64_t now, struct login_reque
 	struct login *e = find(l, tx);
 	int found = e && now < e->until;
 	if (found)
-		*out = *e->request;
+		unpack(e->request, out);
 	pthread_mutex_unlock(&l->lock);
 	return found ? 0 : -1;
 }
@@ -90,7 +180,7 @@ int logins_drop(struct logins *l, const char *tx)
 	pthread_mutex_lock(&l->lock);
 	struct login *e = find(l, tx);
 	if (e)
-		forget(e);
+		forget(l, e);
 	pthread_mutex_unlock(&l->lock);
 	return e ? 0 : -1;
 }

@@ -3,7 +3,8 @@
  * logins.h - two small tables that live in memory only: authorization requests whose form is out (identity.md 7.5), and
  * for ten seconds the successor of a rotated refresh token, for a client that lost the answer (8.5).
  *
- * Both are bounded; a full one forgets its oldest entry. Nothing in them was ever acknowledged to anybody: after a
+ * Both are bounded. A full table of requests forgets the oldest of the source that has most of them, so that a flood of
+ * sign-ins drives out its own; the other forgets its oldest. Nothing in them was ever acknowledged to anybody: after a
  * restart the user begins again.
  */
 #ifndef MCX_IDMS_LOGINS_H
@@ -24,8 +25,10 @@ struct logins;
 
 struct logins *logins_new(unsigned max);
 void logins_free(struct logins *l);
-/* Keeps a copy; tx receives its handle. 0 or -1. */
-int logins_put(struct logins *l, const struct login_request *r, int64_t now, char tx[RANDOM_TEXT]);
+/* Keeps a copy; source: the address it came from; tx receives its handle. 0 or -1. */
+int logins_put(struct logins *l, const struct login_request *r, const char *source, int64_t now, char tx[RANDOM_TEXT]);
+/* Frees what is too old. */
+void logins_purge(struct logins *l, int64_t now);
 /* A copy of what stands behind the handle; 0, or -1 if there is none (any more). It stays until dropped or too old. */
 int logins_get(struct logins *l, const char *tx, int64_t now, struct login_request *out);
 /* 0 for the one who drops it, -1 if it was gone: two forms sent at once yield one code. */

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "idms/form.h"
+#include "idms/logins.h"
 #include "idms/redirect.h"
 #include "idms/schema.h"
 #include "lab_idms.h"
@@ -77,6 +78,37 @@ static void a_flood_of_strangers_uses_no_more_memory_and_forgets_the_quietest(vo
 		throttle_ladder_fail(t, "loud", 200000);
 	assert_int_equal(throttle_ladder_wait(t, "loud", 200000), 1);
 	throttle_free(t);
+}
+
+static void a_flood_of_sign_in_forms_drives_out_its_own(void **state)
+{
+	(void)state;
+	enum { MAX = 64, FLOOD = 5000, SOURCES = 7 };
+	struct logins *l = logins_new(MAX);
+	struct login_request mine = {.client_id = "mcx-ue",
+				     .redirect_uri = REDIRECT,
+				     .state = "s",
+				     .nonce = "n",
+				     .scope = "openid",
+				     .challenge = CHALLENGE,
+				     .login_hint = ALICE,
+				     .pre_hash = {1, 2}};
+	struct login_request other = {.client_id = "flood"}, got;
+	char tx[RANDOM_TEXT], last[RANDOM_TEXT], source[32];
+	assert_int_equal(logins_put(l, &mine, "192.0.2.1", 1000, tx), 0);
+	for (int i = 0; i < FLOOD; i++) {
+		snprintf(source, sizeof source, "198.51.100.%d", i % SOURCES);
+		assert_int_equal(logins_put(l, &other, source, 1001, last), 0);
+	}
+	assert_int_equal(logins_get(l, last, 1001, &got), 0);
+	assert_int_equal(logins_get(l, tx, 1001, &got), 0);
+	assert_memory_equal(&got, &mine, sizeof got);
+	logins_purge(l, 1000 + LOGIN_LIFE_S);
+	assert_int_equal(logins_get(l, tx, 1001, &got), -1); /* gone, and not only too old */
+	assert_int_equal(logins_get(l, last, 1001, &got), 0);
+	assert_int_equal(logins_drop(l, last), 0);
+	assert_int_equal(logins_drop(l, last), -1);
+	logins_free(l);
 }
 
 static void scopes_follow_catalogue_account_and_client(void **state)
@@ -527,6 +559,7 @@ int main(void)
 	    cmocka_unit_test(a_bucket_gives_its_burst_then_its_rate),
 	    cmocka_unit_test(k2_the_delay_doubles_from_the_fifth_failure_up_to_300_seconds),
 	    cmocka_unit_test(a_flood_of_strangers_uses_no_more_memory_and_forgets_the_quietest),
+	    cmocka_unit_test(a_flood_of_sign_in_forms_drives_out_its_own),
 	    cmocka_unit_test(scopes_follow_catalogue_account_and_client),
 	    cmocka_unit_test(redirect_uris_are_registered_and_matched_by_rule),
 	    cmocka_unit_test(a_form_is_parsed_once_and_within_its_limits),
