@@ -191,7 +191,7 @@ int issuer_desk_open(struct issuer_desk *d, const struct mcsec_rng *rng)
 {
 	*d = (struct issuer_desk){.rng = rng, .custody_absent = CUSTODY_ABSENT};
 	pthread_mutex_init(&d->sharing, NULL);
-	d->vault = vault_new();
+	d->vault = vault_new(&vault_software);
 	d->parcels = parcel_key_new(d->transport_key);
 	return d->vault && d->parcels ? 0 : -1;
 }

@@ -10,27 +10,68 @@
 #include "mcsec/secret.h"
 
 struct vault {
+	const struct vault_provider *provider;
 	pthread_rwlock_t lock;
-	struct mcsec_master *master; /* NULL: sealed */
+	void *keys; /* the provider's; NULL: sealed */
 	char kms_uri[ISSUER_IDENTITY_MAX];
 	struct mcsec_periods periods;
 };
 
-struct vault *vault_new(void)
+/* ---- libmcsec as provider ---- */
+
+static void *software_open(const uint8_t *secrets)
+{
+	struct mcsec_master *m = NULL;
+	return mcsec_master_load(&m, secrets, secrets + MCSEC_KSAK_LEN) ? NULL : m;
+}
+
+static void *software_create(uint8_t *secrets)
+{
+	struct mcsec_master *m = NULL;
+	if (mcsec_master_generate(&m, &mcsec_rng_system))
+		return NULL;
+	mcsec_master_export(m, secrets, secrets + MCSEC_KSAK_LEN);
+	return m;
+}
+
+static void software_public(void *keys, uint8_t kpak[MCSEC_KPAK_LEN], uint8_t z_pub[MCSEC_ZPUB_LEN])
+{
+	mcsec_master_public(keys, kpak, z_pub);
+}
+
+static enum mcsec_err software_issue(void *keys, const struct mcsec_rng *rng, uint64_t number,
+				     const uint8_t uid[MCSEC_UID_LEN], struct mcsec_issued *out)
+{
+	return mcsec_master_issue(keys, rng, number, uid, MCSEC_UID_LEN, out);
+}
+
+static void software_close(void *keys)
+{
+	mcsec_master_free(keys);
+}
+
+const struct vault_provider vault_software = {software_open, software_create, software_public, software_issue,
+					      software_close};
+
+/* ---- the vault ---- */
+
+struct vault *vault_new(const struct vault_provider *provider)
 {
 	struct vault *v = calloc(1, sizeof *v);
-	if (v)
+	if (v) {
+		v->provider = provider;
 		pthread_rwlock_init(&v->lock, NULL);
+	}
 	return v;
 }
 
-static void install(struct vault *v, struct mcsec_master *master)
+static void install(struct vault *v, void *keys)
 {
 	pthread_rwlock_wrlock(&v->lock);
-	struct mcsec_master *old = v->master;
-	v->master = master;
+	void *old = v->keys;
+	v->keys = keys;
 	pthread_rwlock_unlock(&v->lock);
-	mcsec_master_free(old);
+	v->provider->close(old);
 }
 
 void vault_seal(struct vault *v)
@@ -50,7 +91,7 @@ void vault_free(struct vault *v)
 int vault_is_sealed(struct vault *v)
 {
 	pthread_rwlock_rdlock(&v->lock);
-	int sealed = !v->master;
+	int sealed = !v->keys;
 	pthread_rwlock_unlock(&v->lock);
 	return sealed;
 }
@@ -64,80 +105,81 @@ static void name_domain(struct vault *v, const char *kms_uri, const struct issue
 	v->periods = d->periods;
 }
 
-static enum custody_err seal_master(const struct mcsec_master *master, struct custody *c, const char *kms_uri,
-				    uint8_t *sealed, size_t *sealed_len)
-{
-	uint8_t *s = mcsec_secret_alloc(VAULT_SECRET_LEN);
-	if (!s)
-		return CUSTODY_RESOURCES;
-	mcsec_master_export(master, s, s + MCSEC_KSAK_LEN);
-	enum custody_err e = custody_put(c, kms_uri, VAULT_SECRET_NAME, (struct octets){s, VAULT_SECRET_LEN},
-					 &mcsec_rng_system, sealed, sealed_len);
-	mcsec_secret_free(s);
-	return e;
-}
-
 enum custody_err vault_create(struct vault *v, struct custody *c, const char *kms_uri, struct issuer_domain *d,
 			      uint8_t sealed[CUSTODY_BLOB_MAX])
 {
-	struct mcsec_master *master = NULL;
 	size_t len = 0;
-	enum custody_err e = mcsec_master_generate(&master, &mcsec_rng_system) ? CUSTODY_RESOURCES : CUSTODY_OK;
-	if (!e)
-		e = seal_master(master, c, kms_uri, sealed, &len);
+	uint8_t *s = mcsec_secret_alloc(VAULT_SECRET_LEN);
+	void *keys = s ? v->provider->create(s) : NULL;
+	enum custody_err e = CUSTODY_RESOURCES;
+	if (keys)
+		e = custody_put(c, kms_uri, VAULT_SECRET_NAME, (struct octets){s, VAULT_SECRET_LEN}, &mcsec_rng_system,
+				sealed, &len);
+	mcsec_secret_free(s);
 	if (e) {
-		mcsec_master_free(master);
+		v->provider->close(keys);
 		return e;
 	}
-	mcsec_master_public(master, d->kpak, d->z_pub);
+	v->provider->get_public(keys, d->kpak, d->z_pub);
 	d->sealed = (struct octets){sealed, len};
 	name_domain(v, kms_uri, d);
-	install(v, master);
+	install(v, keys);
 	return CUSTODY_OK;
 }
 
-static enum custody_err load(const uint8_t *secrets, const struct issuer_domain *d, struct mcsec_master **out)
+/* Keys of these secrets, if they belong to these public keys. */
+static enum custody_err load(const struct vault_provider *p, const uint8_t *secrets, const struct issuer_domain *d,
+			     void **out)
 {
 	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
-	if (mcsec_master_load(out, secrets, secrets + MCSEC_KSAK_LEN))
+	*out = p->open(secrets);
+	if (!*out)
 		return CUSTODY_WRONG;
-	mcsec_master_public(*out, kpak, z_pub);
+	p->get_public(*out, kpak, z_pub);
 	if (memcmp(kpak, d->kpak, sizeof kpak) == 0 && memcmp(z_pub, d->z_pub, sizeof z_pub) == 0)
 		return CUSTODY_OK;
-	mcsec_master_free(*out);
+	p->close(*out);
 	*out = NULL;
 	return CUSTODY_WRONG;
 }
 
+/* *s: VAULT_SECRET_LEN octets, *keys: what the provider makes of them; both only when CUSTODY_OK. */
+static enum custody_err take_out(const struct vault_provider *p, struct custody *c, const char *kms_uri,
+				 const struct issuer_domain *d, uint8_t **s, void **keys)
+{
+	enum custody_err e = CUSTODY_RESOURCES;
+	*keys = NULL;
+	*s = mcsec_secret_alloc(VAULT_SECRET_LEN);
+	if (*s)
+		e = custody_get(c, kms_uri, VAULT_SECRET_NAME, d->sealed, *s, VAULT_SECRET_LEN);
+	if (!e)
+		e = load(p, *s, d, keys);
+	if (e) {
+		mcsec_secret_free(*s);
+		*s = NULL;
+	}
+	return e;
+}
+
 enum custody_err vault_secrets(struct custody *c, const char *kms_uri, const struct issuer_domain *d, uint8_t **out)
 {
-	struct mcsec_master *master = NULL;
-	uint8_t *s = mcsec_secret_alloc(VAULT_SECRET_LEN);
-	enum custody_err e = CUSTODY_RESOURCES;
-	if (s)
-		e = custody_get(c, kms_uri, VAULT_SECRET_NAME, d->sealed, s, VAULT_SECRET_LEN);
-	if (!e)
-		e = load(s, d, &master);
-	mcsec_master_free(master);
-	if (e)
-		mcsec_secret_free(s);
-	*out = e ? NULL : s;
+	void *keys;
+	enum custody_err e = take_out(&vault_software, c, kms_uri, d, out, &keys);
+	vault_software.close(keys);
 	return e;
 }
 
 enum custody_err vault_open(struct vault *v, struct custody *c, const char *kms_uri, const struct issuer_domain *d)
 {
-	struct mcsec_master *master = NULL;
+	void *keys;
 	uint8_t *s = NULL;
 	name_domain(v, kms_uri, d);
 	if (!c)
 		return CUSTODY_ABSENT;
-	enum custody_err e = vault_secrets(c, kms_uri, d, &s);
-	if (!e)
-		e = load(s, d, &master);
+	enum custody_err e = take_out(v->provider, c, kms_uri, d, &s, &keys);
 	mcsec_secret_free(s);
 	if (!e)
-		install(v, master);
+		install(v, keys);
 	return e;
 }
 
@@ -149,12 +191,12 @@ enum issuer_status vault_issue(struct vault *v, const struct mcsec_rng *rng, con
 	uint8_t own[MCSEC_UID_LEN];
 	enum issuer_status s = ISSUER_SEALED;
 	pthread_rwlock_rdlock(&v->lock);
-	if (v->master) {
+	if (v->keys) {
 		int same = identity[0] && !mcsec_uid(identity, v->kms_uri, &v->periods, period, own) &&
 			   memcmp(own, uid, sizeof own) == 0;
-		s = !same                                                              ? ISSUER_UID_MISMATCH
-		    : mcsec_master_issue(v->master, rng, number, own, sizeof own, out) ? ISSUER_FAILED
-										       : ISSUER_OK;
+		s = !same                                                ? ISSUER_UID_MISMATCH
+		    : v->provider->issue(v->keys, rng, number, own, out) ? ISSUER_FAILED
+									 : ISSUER_OK;
 	}
 	pthread_rwlock_unlock(&v->lock);
 	return s;
@@ -163,9 +205,9 @@ enum issuer_status vault_issue(struct vault *v, const struct mcsec_rng *rng, con
 enum issuer_status vault_public(struct vault *v, uint8_t kpak[MCSEC_KPAK_LEN], uint8_t z_pub[MCSEC_ZPUB_LEN])
 {
 	pthread_rwlock_rdlock(&v->lock);
-	int sealed = !v->master;
+	int sealed = !v->keys;
 	if (!sealed)
-		mcsec_master_public(v->master, kpak, z_pub);
+		v->provider->get_public(v->keys, kpak, z_pub);
 	pthread_rwlock_unlock(&v->lock);
 	return sealed ? ISSUER_SEALED : ISSUER_OK;
 }

@@ -16,9 +16,27 @@
 enum { VAULT_SECRET_LEN = MCSEC_KSAK_LEN + MCSEC_ZT_LEN };
 #define VAULT_SECRET_NAME "master"
 
+/*
+ * Who does the arithmetic with the master secrets (kms.md 15A row 7). libmcsec does it in this process; a module that
+ * does it inside itself puts its own functions here, and what rests in custody is then its handle to them.
+ * The functions but open are called by many threads at once.
+ */
+struct vault_provider {
+	/* Keys of these VAULT_SECRET_LEN octets; NULL: there are none. */
+	void *(*open)(const uint8_t *secrets);
+	/* New ones, and the octets to be sealed; NULL: none could be made. */
+	void *(*create)(uint8_t *secrets);
+	void (*get_public)(void *keys, uint8_t kpak[MCSEC_KPAK_LEN], uint8_t z_pub[MCSEC_ZPUB_LEN]);
+	/* RSK, SSK and PVT of a UID; number: never the same twice (kms.md 2.1 item 3). MCSEC_OK or why not. */
+	enum mcsec_err (*issue)(void *keys, const struct mcsec_rng *rng, uint64_t number,
+				const uint8_t uid[MCSEC_UID_LEN], struct mcsec_issued *out);
+	void (*close)(void *keys); /* forgets; NULL is allowed */
+};
+extern const struct vault_provider vault_software;
+
 struct vault;
 
-struct vault *vault_new(void);
+struct vault *vault_new(const struct vault_provider *provider);
 void vault_free(struct vault *v); /* wipes */
 
 /* New master secrets, sealed in this custody; the vault is open with them. d->periods is given, the rest filled in. */
@@ -37,7 +55,7 @@ enum issuer_status vault_issue(struct vault *v, const struct mcsec_rng *rng, con
 			       uint64_t number, const uint8_t uid[MCSEC_UID_LEN], struct mcsec_issued *out);
 enum issuer_status vault_public(struct vault *v, uint8_t kpak[MCSEC_KPAK_LEN], uint8_t z_pub[MCSEC_ZPUB_LEN]);
 
-/* The secrets of a blob as they are sealed, if they belong to these public keys. *out: secret memory to be freed. */
+/* The secrets of a blob of libmcsec's as they are sealed, if they belong to these public keys. *out: to be freed. */
 enum custody_err vault_secrets(struct custody *c, const char *kms_uri, const struct issuer_domain *d, uint8_t **out);
 
 /* Known answers, before anything is issued (self_test.c). MCSEC_OK or MCSEC_E_SELF_TEST. Takes some 10 ms. */

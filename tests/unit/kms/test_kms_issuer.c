@@ -371,9 +371,88 @@ static void the_front_ends_filter_leaves_sockets_and_files_and_kills_for_program
 }
 
 #define I(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* ---- another provider ---- */
+
+/* A module that keeps the secrets to itself: what rests outside is a handle. */
+static struct mcsec_master *inside;
+static const uint8_t handle[VAULT_SECRET_LEN] = "slot 7";
+static int opened, closed, issued;
+
+static void *module_open(const uint8_t *secrets)
+{
+	opened++;
+	return memcmp(secrets, handle, sizeof handle) == 0 ? inside : NULL;
+}
+
+static void *module_create(uint8_t *secrets)
+{
+	memcpy(secrets, handle, sizeof handle);
+	return inside;
+}
+
+static void module_public(void *keys, uint8_t kpak[MCSEC_KPAK_LEN], uint8_t z_pub[MCSEC_ZPUB_LEN])
+{
+	mcsec_master_public(keys, kpak, z_pub);
+}
+
+static enum mcsec_err module_issue(void *keys, const struct mcsec_rng *rng, uint64_t number,
+				   const uint8_t uid[MCSEC_UID_LEN], struct mcsec_issued *out)
+{
+	issued++;
+	return mcsec_master_issue(keys, rng, number, uid, MCSEC_UID_LEN, out);
+}
+
+static void module_close(void *keys)
+{
+	closed += keys != NULL;
+}
+
+static void a_module_that_does_the_arithmetic_inside_issues_and_its_secrets_never_rest_outside(void **state)
+{
+	struct fixture *f = *state;
+	static const struct vault_provider module = {module_open, module_create, module_public, module_issue,
+						     module_close};
+	struct share shares[5];
+	uint8_t sealed[CUSTODY_BLOB_MAX], uid[MCSEC_UID_LEN], kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
+	size_t n;
+	struct custody *c;
+	inside = f->vector.master;
+	assert_int_equal(
+	    officers_seal(3, 5, VECTOR_KMS, VAULT_SECRET_NAME, OCTETS(handle), &mcsec_rng_system, sealed, &n, shares),
+	    CUSTODY_OK);
+	struct issuer_domain d = f->domain;
+	d.sealed = (struct octets){sealed, n};
+	assert_int_equal(custody_attach(CUSTODY_BY_OFFICERS, &three_of_five, &c), CUSTODY_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(custody_add_share(c, d.sealed, &shares[i]), CUSTODY_OK);
+	struct vault *v = vault_new(&module);
+	assert_int_equal(vault_open(v, c, VECTOR_KMS, &d), CUSTODY_OK);
+	assert_int_equal(opened, 1);
+	assert_int_equal(vault_public(v, kpak, z_pub), ISSUER_OK);
+	assert_memory_equal(kpak, f->domain.kpak, sizeof kpak);
+	struct mcsec_issued *k = mcsec_secret_alloc(sizeof *k);
+	assert_int_equal(mcsec_uid(VECTOR_USER, VECTOR_KMS, &d.periods, 1388, uid), MCSEC_OK);
+	assert_int_equal(vault_issue(v, &mcsec_rng_system, VECTOR_USER, 1388, 1, uid, k), ISSUER_OK);
+	assert_int_equal(issued, 1);
+	assert_memory_equal(k->rsk, f->vector.set.secret->rsk, MCSEC_RSK_LEN);
+	uid[0] ^= 1; /* the vault's check comes before any provider */
+	assert_int_equal(vault_issue(v, &mcsec_rng_system, VECTOR_USER, 1388, 2, uid, k), ISSUER_UID_MISMATCH);
+	assert_int_equal(issued, 1);
+	mcsec_secret_free(k);
+	vault_seal(v);
+	assert_int_equal(closed, 1);
+	assert_int_equal(vault_public(v, kpak, z_pub), ISSUER_SEALED);
+	vault_free(v);
+	struct vault *other = vault_new(&vault_software); /* to libmcsec the handle is no secret of this domain */
+	assert_int_equal(vault_open(other, c, VECTOR_KMS, &d), CUSTODY_WRONG);
+	vault_free(other);
+	custody_detach(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    I(a_module_that_does_the_arithmetic_inside_issues_and_its_secrets_never_rest_outside),
 	    I(an_issue_gives_the_vectors_rsk_and_public_keys_over_the_socket_format),
 	    I(a_request_cut_short_or_too_long_is_malformed_whatever_its_length),
 	    I(another_version_operation_domain_or_flag_is_unsupported),

@@ -128,7 +128,7 @@ static int open_issuer(void **state)
 	assert_int_equal(
 	    custody_attach(CUSTODY_BY_PASSPHRASE, &(struct custody_place){.passphrase = f->passphrase}, &f->custody),
 	    CUSTODY_OK);
-	f->vault = vault_new();
+	f->vault = vault_new(&vault_software);
 	f->domain = (struct issuer_domain){.periods = f->vector.cert.periods, .sealed = OCTETS(f->sealed)};
 	memcpy(f->domain.kpak, f->vector.cert.pub_auth_key, MCSEC_KPAK_LEN);
 	memcpy(f->domain.z_pub, f->vector.cert.pub_enc_key, MCSEC_ZPUB_LEN);
