@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * caller.c - who asks: an access token of the identity server, or the TLS certificate of a server (kms.md 4.1, 4.2;
- * identity.md 10.1, 10.2).
+ * caller.c - who asks: an access token of the identity server, the TLS certificate of a server, or an identity that a
+ * trusted HTTP proxy asserts (kms.md 4.1, 4.2, 5; identity.md 10.1, 10.2).
  *
  * The credential decides whose keys may be asked for, never the payload: set A is the MC service identities of the
  * token whose service has its key scope granted, or the identities the operator mapped to the certificate's names.
@@ -110,14 +110,81 @@ static int is_name(const struct http_client_cert *cert, const char *name, size_t
 	return 0;
 }
 
+/* Entries "name in the certificate=value"; the value of each that this certificate carries, or NULL when there is none.
+ */
+static const char *value_for(const struct http_client_cert *cert, const char *entry)
+{
+	const char *equals = strchr(entry, '=');
+	return equals && is_name(cert, entry, (size_t)(equals - entry)) ? equals + 1 : NULL;
+}
+
 static void map_names(const struct config_list *servers, const struct http_client_cert *cert, struct kms_caller *c)
 {
-	for (size_t i = 0; i < servers->n; i++) {
-		const char *equals = strchr(servers->item[i], '=');
-		if (equals && is_name(cert, servers->item[i], (size_t)(equals - servers->item[i])))
-			add_identity(c, equals + 1);
-	}
+	for (size_t i = 0; i < servers->n; i++)
+		if (value_for(cert, servers->item[i]))
+			add_identity(c, value_for(cert, servers->item[i]));
 }
+
+int kms_caller_provisions(const struct exchange *x, const char *uri)
+{
+	const struct config_list *list = &x->kms->config->provisioners;
+	if (strcmp(x->caller.by, "tls") != 0)
+		return 0;
+	for (size_t i = 0; i < list->n; i++) {
+		const char *pattern = value_for(x->rq->cert, list->item[i]);
+		if (pattern && kms_uri_matches(pattern, strlen(pattern), uri))
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- a proxy that has authenticated the user (TS 33.180 5.3.3; TS 24.109) ---- */
+
+static int is_trusted_proxy(const struct exchange *x)
+{
+	const struct config_list *proxies = &x->kms->config->proxies;
+	const struct http_client_cert *cert = x->rq->cert;
+	for (size_t i = 0; cert && cert->present && i < proxies->n; i++)
+		if (is_name(cert, proxies->item[i], strlen(proxies->item[i])))
+			return 1;
+	return 0;
+}
+
+/* One URI of the list, quoted or not; what follows it, or NULL. */
+static const char *take_asserted(struct kms_caller *c, const char *at)
+{
+	char uri[KMS_URI_MAX];
+	int quoted = *at == '"';
+	at += quoted;
+	size_t n = strcspn(at, quoted ? "\"" : " \t,");
+	const char *end = at + n;
+	if (n == 0 || n >= sizeof uri || (quoted && *end != '"') || !memchr(at, ':', n) || c->n == KMS_CALLER_MAX)
+		return NULL;
+	snprintf(uri, sizeof uri, "%.*s", (int)n, at);
+	if (uri[strcspn(uri, " \t,<>\"")])
+		return NULL;
+	add_identity(c, uri);
+	end += quoted;
+	end += strspn(end, " \t");
+	return *end == ',' ? end + 1 + strspn(end + 1, " \t") : *end ? NULL : end;
+}
+
+static int by_proxy(struct exchange *x, const char *list, unsigned headers)
+{
+	const char *at = list + strspn(list, " \t");
+	do
+		at = headers == 1 ? take_asserted(&x->caller, at) : NULL;
+	while (at && *at);
+	if (!at) {
+		x->caller.n = 0;
+		return stranger(x, BEARER_BAD_HEADER, "bad X-3GPP-Asserted-Identity header");
+	}
+	x->caller.by = "proxy";
+	memcpy(x->caller.name, x->rq->cert->subject, sizeof x->caller.name);
+	return 1;
+}
+
+/* ---- */
 
 static int by_certificate(struct exchange *x)
 {
@@ -132,10 +199,15 @@ static int by_certificate(struct exchange *x)
 	return 1;
 }
 
-/* A token that is sent counts, whatever certificate the connection has. */
+/* A token that is sent counts, whatever certificate the connection has; an assertion counts only from a trusted proxy.
+ */
 int kms_authenticate(struct exchange *x)
 {
-	if (!http_request_header(x->rq, "Authorization", NULL) && by_certificate(x))
-		return 1;
-	return by_token(x);
+	unsigned headers = 0;
+	if (http_request_header(x->rq, "Authorization", NULL))
+		return by_token(x);
+	const char *asserted = http_request_header(x->rq, "X-3GPP-Asserted-Identity", &headers);
+	if (asserted && is_trusted_proxy(x))
+		return by_proxy(x, asserted, headers);
+	return by_certificate(x) || by_token(x);
 }

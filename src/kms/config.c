@@ -43,6 +43,8 @@ const struct config_option kms_options[] = {
     {"rel13_scopes", CONFIG_BOOL, AT(rel13_scopes), "false", NO_RANGE},
     {"no_token_status", CONFIG_INT, AT(no_token_status), "403", 401, 403},
     {"servers", CONFIG_LIST, AT(servers), NULL, NO_RANGE},
+    {"provisioners", CONFIG_LIST, AT(provisioners), NULL, NO_RANGE},
+    {"proxies", CONFIG_LIST, AT(proxies), NULL, NO_RANGE},
     {"aliases", CONFIG_LIST, AT(aliases), NULL, NO_RANGE},
     {"directory", CONFIG_LIST, AT(directory), NULL, NO_RANGE},
     {"domains", CONFIG_LIST, AT(domains), NULL, NO_RANGE},

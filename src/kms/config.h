@@ -29,10 +29,12 @@ struct kms_config {
 	char jwks[1024], jwks_file[KMS_PATH], ca[KMS_PATH], resolve[1024];
 	int rel13_scopes;
 	int64_t no_token_status;
-	struct config_list servers;   /* "SAN=identity": what a server's certificate may fetch keys for */
-	struct config_list aliases;   /* KmsUri values of requests that mean us */
-	struct config_list directory; /* "pattern=KMS URIs": who serves whom */
-	struct config_list domains;   /* KmsDomainList */
+	struct config_list servers;      /* "SAN=identity": what a server's certificate may fetch keys for */
+	struct config_list provisioners; /* "SAN=pattern": for which identities a gateway may fetch keys besides */
+	struct config_list proxies;      /* SANs of HTTP proxies whose X-3GPP-Asserted-Identity counts */
+	struct config_list aliases;      /* KmsUri values of requests that mean us */
+	struct config_list directory;    /* "pattern=KMS URIs": who serves whom */
+	struct config_list domains;      /* KmsDomainList */
 	int64_t period, offset, preprovision, max_past, max_future, validity_days;
 	char suites[256], suites_minimum[8];
 	char enrolment[16]; /* "token" or "listed" */
@@ -45,8 +47,8 @@ struct kms_config {
 	int64_t transport_roll_days; /* age at which TrK and InK are replaced; 0: never */
 	int compat_rel13;            /* documents of Rel-13 are read; written: schema = "rel13" */
 	char schema[16], response_media_type[32];
-	char krr_ca[KMS_PATH];                          /* trust anchors for processors of redirect responses */
-	int64_t krr_day;                                /* reports a reporter may make in a day */
+	char krr_ca[KMS_PATH];                               /* trust anchors for processors of redirect responses */
+	int64_t krr_day;                                     /* reports a reporter may make in a day */
 	int64_t limit_hour, limit_period, limit_source;      /* 0: none */
 	int64_t max_connections, max_per_peer, new_per_peer; /* of the public listener (net/http.h) */
 	int64_t threads, busy_ms;

@@ -14,7 +14,7 @@ enum { KMS_CALLER_MAX = 8, KMS_ISSUE_MAX = 2 * KMS_CALLER_MAX };
 
 /* Who asks, and the identities whose keys are theirs (kms.md 4.2: set A). */
 struct kms_caller {
-	const char *by; /* "token" or "tls" */
+	const char *by; /* "token", "tls" or "proxy" */
 	char name[256]; /* token: subject; tls: subject of the certificate */
 	char client[256];
 	size_t n;
@@ -87,6 +87,9 @@ int kms_authenticate(struct exchange *x);
 /* 1 if uri is in set A. */
 int kms_caller_owns(const struct kms_caller *c, const char *uri);
 
+/* 1 if the caller is a gateway that the operator lets fetch keys for uri too (kms.md 4.2: role provisioner). */
+int kms_caller_provisions(const struct exchange *x, const char *uri);
+
 /* The operations: each answers. */
 void kms_handle_init(struct exchange *x);
 void kms_handle_keyprov(struct exchange *x);
@@ -94,6 +97,8 @@ void kms_handle_certcache(struct exchange *x);
 void kms_handle_cert(struct exchange *x);
 void kms_handle_lookup(struct exchange *x);
 void kms_handle_redirect(struct exchange *x);
+/* handle_lookup.c: a pattern is a whole URI, or '*' and its end. */
+int kms_uri_matches(const char *pattern, size_t len, const char *uri);
 /* handle_lookup.c: does the directory serve this target by one of these KMSs? -1: the target is not known. */
 int kms_directory_agrees(const struct exchange *x, const char *target, const char (*kms)[KMS_URI_MAX], size_t n);
 /* handle_init.c: the durable record of certificates given out; 1, or 0 and answered. */

@@ -22,6 +22,7 @@ struct job {
 	enum store_err e; /* last verdict of the store */
 	size_t n_users, n_periods;
 	const char *user[KMS_CALLER_MAX];
+	int for_other; /* a provisioner asks for an identity that is not its own */
 	uint64_t period[2];
 	uint64_t current;         /* period */
 	struct kms_key_set *sets; /* user by user, period by period */
@@ -50,7 +51,8 @@ static int choose_users(struct job *j)
 	struct exchange *x = j->x;
 	if (x->n_args) {
 		j->user[j->n_users++] = x->arg;
-		return kms_caller_owns(&x->caller, x->arg) || refuse(j, KMS_R_NOT_PERMITTED, NULL);
+		j->for_other = !kms_caller_owns(&x->caller, x->arg);
+		return !j->for_other || kms_caller_provisions(x, x->arg) || refuse(j, KMS_R_NOT_PERMITTED, NULL);
 	}
 	for (size_t i = 0; i < x->caller.n; i++)
 		j->user[j->n_users++] = x->caller.identity[i];
@@ -183,6 +185,8 @@ static int record_set(struct job *j, const struct kms_key_set *set)
 	audit_detail(&r, "uid", uid);
 	audit_detail(&r, "period", period);
 	audit_detail(&r, "cert-uri", set->cert_uri);
+	if (j->for_other)
+		audit_detail(&r, "role", "provisioner");
 	if (j->x->caller.client[0])
 		audit_detail(&r, "client", j->x->caller.client);
 	j->e = audit_append(j->db->audit, &r, kms_now_ns());

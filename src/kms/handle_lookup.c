@@ -46,7 +46,7 @@ static void add_found(struct lookup *l, const char *kms_uri, size_t len)
 
 /* "*@partner.example" is every URI with this end (host names have no case); anything else is one URI, octet for octet.
  */
-static int matches(const char *pattern, size_t len, const char *uri)
+int kms_uri_matches(const char *pattern, size_t len, const char *uri)
 {
 	size_t n = strlen(uri);
 	if (len && pattern[0] == '*')
@@ -60,7 +60,7 @@ static void look_in_our_domains(struct lookup *l, const char *target)
 	char pattern[KMS_URI_MAX + 2];
 	for (size_t i = 0; i < own->n_domains; i++) {
 		snprintf(pattern, sizeof pattern, "*@%s", own->domains[i]);
-		if (matches(pattern, strlen(pattern), target)) {
+		if (kms_uri_matches(pattern, strlen(pattern), target)) {
 			l->matched = 1;
 			add_found(l, own->kms_uri, strlen(own->kms_uri));
 			return;
@@ -74,7 +74,7 @@ static void look_in_directory(struct lookup *l, const char *target)
 	const struct config_list *directory = &l->x->kms->config->directory;
 	for (size_t i = 0; i < directory->n; i++) {
 		const char *entry = directory->item[i], *equals = strrchr(entry, '=');
-		if (!equals || !matches(entry, (size_t)(equals - entry), target))
+		if (!equals || !kms_uri_matches(entry, (size_t)(equals - entry), target))
 			continue;
 		l->matched = 1;
 		for (const char *k = equals + 1 + strspn(equals + 1, " "); *k; k += strspn(k, " ")) {

@@ -11,6 +11,8 @@
 static const char *const may_change[] = {"aliases",
 					 "directory",
 					 "servers",
+					 "provisioners",
+					 "proxies",
 					 "preprovision",
 					 "max_past",
 					 "max_future",

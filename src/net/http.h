@@ -135,8 +135,9 @@ struct http_call {
 	struct octets body;
 	const char *bearer;        /* access token or NULL */
 	const char *authorization; /* whole value of another scheme, or NULL */
-	const char *cookie;        /* NULL without */
-	const char *accept;        /* NULL: anything */
+	const char *asserted; /* X-3GPP-Asserted-Identity, as a proxy that has authenticated its user; NULL without */
+	const char *cookie;   /* NULL without */
+	const char *accept;   /* NULL: anything */
 };
 
 struct http_answer {

@@ -219,6 +219,7 @@ static struct curl_slist *request_headers(const struct http_call *call)
 	list = add_header(list, "Content-Type", call->content_type);
 	list = add_header(list, "Cookie", call->cookie);
 	list = add_header(list, "Authorization", call->authorization);
+	list = add_header(list, "X-3GPP-Asserted-Identity", call->asserted);
 	list = curl_slist_append(list, "Expect:"); /* no 100-continue: bodies are small */
 	if (call->bearer) {
 		size_t size = strlen(call->bearer) + 8;

@@ -222,7 +222,7 @@ struct kl_post {
 	const char *method, *type; /* NULL: POST, application/xml */
 	const char *token, *body;
 	size_t body_len; /* 0: strlen */
-	const char *authorization;
+	const char *authorization, *asserted;
 };
 
 static inline struct http_answer kl_send(struct kms_lab *k, struct http_client *c, struct kl_post p)
@@ -237,7 +237,8 @@ static inline struct http_answer kl_send(struct kms_lab *k, struct http_client *
 					   .content_type = n ? (p.type ? p.type : "application/xml") : NULL,
 					   .body = {(const uint8_t *)p.body, n},
 					   .bearer = p.token,
-					   .authorization = p.authorization},
+					   .authorization = p.authorization,
+					   .asserted = p.asserted},
 		       &a);
 	return a;
 }
