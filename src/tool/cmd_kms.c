@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_kms.c - `mcx kms ceremony STEP`, at the host of the KMS with its configuration (ceremony/), and `mcx kms
- * status|seal|unseal`, from anywhere through the admin listener.
+ * cmd_kms.c - `mcx kms ceremony STEP`, at the host of the KMS with its configuration (ceremony/); `mcx kms
+ * status|seal|unseal` and the daily work (desk/), from anywhere through the admin listener.
  *
  * An officer's share travels in a parcel that only the issuer opens (custody/parcel.h); neither the front end nor TLS
  * ever carries it in clear.
@@ -14,11 +14,10 @@
 #include "app/daemon.h"
 #include "custody/parcel.h"
 #include "mcsec/secret.h"
-#include "net/http.h"
 #include "sec/base/text.h"
 #include "tool/ceremony/ceremony.h"
 #include "tool/commands.h"
-#include "tool/domain/domain.h"
+#include "tool/desk/desk.h"
 
 /* ---- ceremonies ---- */
 
@@ -86,93 +85,33 @@ static int run_ceremony(const struct tool_command *command, const struct ceremon
 
 /* ---- the admin listener ---- */
 
-struct door {
-	struct http_client *http;
-	char base[1024];
-};
-
-struct door_options {
-	const char *url, *ca, *cert;
-};
-
-static int open_door(struct door *at, const struct ceremony_options *o, const struct door_options *d, char *err,
-		     size_t err_size)
-{
-	struct domain domain;
-	char ca[PATH_MAX], cert[PATH_MAX], resolve[1024] = "";
-	if (d->url) {
-		snprintf(at->base, sizeof at->base, "%s", d->url);
-	} else {
-		if (domain_open(&domain, o->dir, 0, err, err_size))
-			return -1;
-		domain_resolve(&domain, resolve, sizeof resolve);
-		snprintf(at->base, sizeof at->base, "https://kms.%s:%u", domain.zone, domain.kms_admin);
-		domain_path(&domain, ca, "ca/domain.pem");
-		domain_path(&domain, cert, "ca/officer.pem");
-	}
-	const char *key = d->cert ? d->cert : cert;
-	const struct http_client_options h = {.ca_file = d->ca ? d->ca : ca,
-					      .cert_file = key,
-					      .key_file = key,
-					      .resolve = resolve[0] ? resolve : NULL,
-					      .max_body = 1 << 16,
-					      .timeout_ms = 30000};
-	if (d->url && (!d->ca || !d->cert)) {
-		snprintf(err, err_size, "--url needs --ca and --cert");
-		return -1;
-	}
-	at->http = http_client_new(&h);
-	if (!at->http)
-		snprintf(err, err_size, "the certificate %.500s cannot be used", key);
-	return at->http ? 0 : -1;
-}
-
-/* The answer as JSON (NULL: none); *status 0 when nobody answers. */
-static json_t *call(struct door *at, const char *method, const char *what, const char *body, int *status)
-{
-	char url[1200];
-	struct http_answer a;
-	snprintf(url, sizeof url, "%s/admin/v1/%s", at->base, what);
-	http_client_do(at->http,
-		       &(struct http_call){.method = method,
-					   .url = url,
-					   .content_type = body ? "application/json" : NULL,
-					   .body = body ? octets_of(body) : (struct octets){0}},
-		       &a);
-	json_t *j = a.body_len ? json_loadb((const char *)a.body, a.body_len, 0, NULL) : NULL;
-	*status = a.status;
-	http_answer_free(&a);
-	return j;
-}
-
-static const char *text_of(const json_t *j, const char *key)
-{
-	const char *s = json_string_value(json_object_get(j, key));
-	return s ? s : "";
-}
-
 static int number_of(const json_t *j, const char *key)
 {
 	return (int)json_integer_value(json_object_get(j, key));
 }
 
-/* Ends a command with an answer: what it says, or why not. Takes over j. */
+/* Ends a command about the seal with an answer: what it says, or why not. Takes over j. */
 static int finish(const struct tool_command *c, const struct ceremony_options *o, json_t *j, int status)
 {
-	int rc = TOOL_OK;
-	if (!status)
-		rc = tool_fail(c, TOOL_UNREACHABLE, "is mcx-kms running?", "the admin listener does not answer");
-	else if (status != 200)
-		rc = tool_fail(c, TOOL_REFUSED, NULL, "%d %s: %s", status, text_of(j, "error"), text_of(j, "detail"));
-	else if (o->json)
+	int rc = door_verdict(c, j, status);
+	const char *state = door_text(j, "state");
+	if (rc == TOOL_OK && o->json)
 		json_dumpf(j, stdout, JSON_COMPACT), putchar('\n');
-	else if (number_of(j, "needed") && strcmp(text_of(j, "state"), "unsealed") != 0)
-		printf("%s: %d of %d officers' shares given\n", text_of(j, "state"), number_of(j, "given"),
-		       number_of(j, "needed"));
-	else
-		printf("%s\n", text_of(j, "state"));
+	else if (rc == TOOL_OK && number_of(j, "needed") && strcmp(state, "unsealed") != 0)
+		printf("%s: %d of %d officers' shares given\n", state, number_of(j, "given"), number_of(j, "needed"));
+	else if (rc == TOOL_OK)
+		printf("%s\n", state);
 	json_decref(j);
 	return rc;
+}
+
+/* A call about the seal. */
+static json_t *call(struct door *at, const char *method, const char *what, const char *body, int *status)
+{
+	return door_call(
+	    at,
+	    &(struct door_call){.method = method, .what = what, .body = body ? octets_of(body) : (struct octets){0}},
+	    status);
 }
 
 /* A share from a file or the keyboard, wrapped for this key, as the body of a call. */
@@ -205,8 +144,8 @@ static int give_shares(const struct tool_command *c, const struct ceremony_optio
 	char *list = o->with ? strdup(o->with) : NULL, *save = NULL;
 	char *file = list ? strtok_r(list, ",", &save) : NULL;
 	int status = 200, rc = -1;
-	snprintf(key, sizeof key, "%s", text_of(seal, "transport_key"));
-	while (rc < 0 && status == 200 && strcmp(text_of(seal, "state"), "unsealed") != 0 && (file || !list)) {
+	snprintf(key, sizeof key, "%s", door_text(seal, "transport_key"));
+	while (rc < 0 && status == 200 && strcmp(door_text(seal, "state"), "unsealed") != 0 && (file || !list)) {
 		snprintf(prompt, sizeof prompt,
 			 "Officer %d of %d, type your share (it is not shown): ", number_of(seal, "given") + 1,
 			 number_of(seal, "needed"));
@@ -218,7 +157,7 @@ static int give_shares(const struct tool_command *c, const struct ceremony_optio
 		seal = call(at, "POST", "shares", body, &status);
 		if (status == 409 && number_of(seal, "number"))
 			rc = tool_fail(c, TOOL_REFUSED, "shares that were good stay given", "share %d: %s",
-				       number_of(seal, "number"), text_of(seal, "detail"));
+				       number_of(seal, "number"), door_text(seal, "detail"));
 		file = list ? strtok_r(NULL, ",", &save) : NULL;
 		if (!list && o->batch)
 			break;
@@ -234,13 +173,13 @@ static int unseal(const struct tool_command *c, const struct ceremony_options *o
 {
 	int status;
 	json_t *j = call(at, "GET", "seal", NULL, &status);
-	if (status == 200 && number_of(j, "needed") && strcmp(text_of(j, "state"), "unsealed") != 0)
+	if (status == 200 && number_of(j, "needed") && strcmp(door_text(j, "state"), "unsealed") != 0)
 		return give_shares(c, o, at, j);
 	if (status != 200)
 		return finish(c, o, j, status);
 	json_decref(j);
 	j = call(at, "POST", "unseal", NULL, &status);
-	if (status == 409 && strcmp(text_of(j, "detail"), "absent") == 0) { /* it may wait for officers now */
+	if (status == 409 && strcmp(door_text(j, "detail"), "absent") == 0) { /* it may wait for officers now */
 		json_decref(j);
 		j = call(at, "GET", "seal", NULL, &status);
 		if (status == 200 && number_of(j, "needed"))
@@ -252,30 +191,40 @@ static int unseal(const struct tool_command *c, const struct ceremony_options *o
 	return finish(c, o, j, status);
 }
 
+static int is_about_the_seal(const char *what)
+{
+	return strcmp(what, "status") == 0 || strcmp(what, "seal") == 0 || strcmp(what, "unseal") == 0;
+}
+
+static int move_seal(const struct tool_command *c, const struct ceremony_options *o, struct door *at, const char *what)
+{
+	int status;
+	if (strcmp(what, "unseal") == 0)
+		return unseal(c, o, at);
+	json_t *j = call(at, strcmp(what, "status") == 0 ? "GET" : "POST", "seal", NULL, &status);
+	return finish(c, o, j, status);
+}
+
+/* word: subject, action, operand. */
 static int ask_kms(const struct tool_command *c, const struct ceremony_options *o, const struct door_options *d,
-		   const char *what)
+		   int words, char **word)
 {
 	struct door at = {0};
 	char err[600];
-	int status, rc;
-	if (open_door(&at, o, d, err, sizeof err))
+	const char *action = words > 1 ? word[1] : NULL, *operand = words > 2 ? word[2] : NULL;
+	if (door_open(&at, d, err, sizeof err))
 		return tool_fail(c, TOOL_CONFIG, "--dir names a domain; --url, --ca and --cert a KMS anywhere", "%s",
 				 err);
-	if (strcmp(what, "unseal") == 0) {
-		rc = unseal(c, o, &at);
-	} else {
-		int look = strcmp(what, "status") == 0;
-		json_t *j = call(&at, look ? "GET" : "POST", "seal", NULL, &status);
-		rc = finish(c, o, j, status);
-	}
-	http_client_free(at.http);
+	int rc = is_about_the_seal(word[0]) ? move_seal(c, o, &at, word[0])
+					    : desk_run(c, &at, word[0], action, operand, o->json);
+	door_close(&at);
 	return rc;
 }
 
 int cmd_kms(const struct tool_command *c, int argc, char **argv)
 {
 	struct ceremony_options o = {.dir = "run"};
-	struct door_options d = {0};
+	struct door_options d = {.dir = "run"};
 	const struct tool_option table[] = {
 	    {"dir", "DIR", NULL, &o.dir, "the domain's folder (default ./run)"},
 	    {"config", "FILE", NULL, &o.config, "ceremony: configuration of mcx-kms (default DIR/kms/conf)"},
@@ -287,19 +236,19 @@ int cmd_kms(const struct tool_command *c, int argc, char **argv)
 	    {"file", "FILE", NULL, &o.file, "the backup to write, restore or verify"},
 	    {"passphrase-file", "FILE", NULL, &o.passphrase_file, "seals or opens the backup (default: officers)"},
 	    {"make-key", NULL, &o.make_key, NULL, "pkcs11: make the token's key if it is not there"},
-	    {"url", "URL", NULL, &d.url, "status, seal, unseal: admin listener of a KMS anywhere"},
+	    {"url", "URL", NULL, &d.url, "admin listener of a KMS anywhere"},
 	    {"ca", "FILE", NULL, &d.ca, "with --url: its authority"},
-	    {"cert", "FILE", NULL, &d.cert, "with --url: the officer's certificate and key"},
+	    {"cert", "FILE", NULL, &d.cert, "your certificate and key (default: the domain's officer)"},
 	    {"batch", NULL, &o.batch, NULL, "ask nothing: what is missing is a mistake"},
 	    {"json", NULL, &o.json, NULL, "print JSON, one object"},
 	};
-	int rc = tool_parse(c, table, sizeof table / sizeof *table, &argc, argv, 1, 2);
+	int rc = tool_parse(c, table, sizeof table / sizeof *table, &argc, argv, 1, 3);
 	if (rc >= 0)
 		return rc;
+	d.dir = o.dir;
 	if (argc == 2 && strcmp(argv[0], "ceremony") == 0)
 		return run_ceremony(c, &o, argv[1]);
-	if (argc == 1 &&
-	    (strcmp(argv[0], "status") == 0 || strcmp(argv[0], "seal") == 0 || strcmp(argv[0], "unseal") == 0))
-		return ask_kms(c, &o, &d, argv[0]);
+	if ((argc == 1 && is_about_the_seal(argv[0])) || desk_knows(argv[0], argc > 1 ? argv[1] : NULL))
+		return ask_kms(c, &o, &d, argc, argv);
 	return tool_fail(c, TOOL_USAGE, "--help says more", "usage: mcx %s %s", c->name, c->synopsis);
 }

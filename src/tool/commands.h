@@ -30,9 +30,12 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	  "[--dir DIR] [--wav FILE] [--once] [--json]", cmd_demo }, \
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
-	{ "kms", "the master secrets of a KMS: ceremonies at its host; its seal through the admin listener", \
-	  "ceremony init|backup|restore|verify|change | status | seal | unseal  [--dir DIR] [...]", cmd_kms }, \
-	{ "lost", "what the loss of a user's device touches, and with --yes the revocations", \
+	{ "kms", "a KMS: ceremonies on its master secrets at its host; seal and daily work through the admin listener", \
+	  "ceremony init|backup|restore|verify|change | status | seal | unseal | domain | alarms | reports |\n" \
+	  "           checkpoint | reload | clock accept | user show|enrol|suspend|revoke URI |\n" \
+	  "           extcert list | extcert import FILE | extcert permit|suspend|revoke FINGERPRINT |\n" \
+	  "           transport list|make|roll|withdraw URI  [--dir DIR] [...]", cmd_kms }, \
+	{ "lost", "what the loss of a user's device touches, and, after a yes, the revocations", \
 	  "NAME [--yes] [--dir DIR] [--json]", cmd_lost }, \
 	{ "audit", "verify or export the daemons' tamper-evident records, offline", \
 	  "verify|export [idms|kms|server]  [--dir DIR | --db FILE] [...]", cmd_audit }, \
