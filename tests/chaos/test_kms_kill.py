@@ -10,14 +10,12 @@ without libmcsec (eccsi.py).
 """
 import base64
 import collections
-import http.client
 import json
 import os
 import random
 import re
 import signal
 import sqlite3
-import ssl
 import subprocess
 import sys
 import threading
@@ -27,6 +25,7 @@ import xml.etree.ElementTree as etree
 
 import eccsi
 import lab
+import officers
 
 KILLS = 200 if lab.LONG else 10
 VICTIMS = ('front end', 'issuer', 'both', 'keeper')
@@ -38,44 +37,6 @@ domain, kms, tokens = None, None, {}
 
 
 # ---- officers
-
-def make_second_officer():
-    """As an operator does it: a certificate of the administrators' authority with another name."""
-    ca = os.path.join(domain.dir, 'ca')
-    run = lambda *a: subprocess.run(['openssl', *a], cwd=ca, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    run('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'officer2.key', '-subj',
-        '/OU=officer/CN=second', '-out', 'officer2.csr')
-    with open(os.path.join(ca, 'client.ext'), 'w', encoding='ascii') as f:
-        f.write('extendedKeyUsage=clientAuth\n')
-    run('x509', '-req', '-in', 'officer2.csr', '-CA', 'admin.pem', '-CAkey', 'admin.key', '-CAcreateserial', '-days', '30',
-        '-extfile', 'client.ext', '-out', 'officer2.crt')
-    with open(os.path.join(ca, 'officer2.pem'), 'w', encoding='ascii') as out:
-        for name in ('officer2.crt', 'officer2.key'):
-            with open(os.path.join(ca, name), encoding='ascii') as f:
-                out.write(f.read())
-
-
-class Officer:
-    def __init__(self, who):
-        ca = os.path.join(domain.dir, 'ca')
-        self.tls = ssl.create_default_context(cafile=os.path.join(ca, 'domain.pem'))
-        self.tls.load_cert_chain(os.path.join(ca, who + '.pem'))
-
-    def ask(self, method, call, body=None, kind='application/json'):
-        """Status, body, source address. OSError when no whole answer came."""
-        source = lab.new_source()
-        raw = lab.socket.create_connection(('127.0.0.1', kms.ready['admin_port']), timeout=30, source_address=(source, 0))
-        with self.tls.wrap_socket(raw, server_hostname=kms.host) as s:
-            data = (body or '').encode()
-            s.sendall(('%s /admin/v1/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n'
-                       % (method, call, kms.host, kind, len(data))).encode() + data)
-            try:
-                r = http.client.HTTPResponse(s)
-                r.begin()
-                return r.status, r.read().decode(), source
-            except http.client.HTTPException as e:
-                raise OSError('no whole answer: %r' % e) from e
-
 
 def segment(text):
     return urllib.parse.quote(text, safe='')
@@ -160,7 +121,7 @@ def officers_day(officer, second, odd, over):
     while not over.is_set():
         try:
             status = moves.choice([user, user, certificate, certificate, transport])()
-        except (OSError, ssl.SSLError):
+        except OSError:
             time.sleep(0.01)
             continue
         if status not in (200, 201, 503):
@@ -201,39 +162,21 @@ def provisioned(user, work, over):
             work.odd.append('keyprov %d' % r.status)
 
 
-def report_of(key_id, target):
-    krr = {'InitiatorUri': domain_uri('u1'), 'ReceiverUri': target, 'RejectedReceiverKmsUri': 'kms.old.example',
-           'ProcessorUri': 'sip:controlling@partner.example', 'Time': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-           'KeyId': key_id}
-    inner = ''.join('<krr:%s>%s</krr:%s>' % (n, v, n) for n, v in krr.items())
-    return ('<KmsRequest xmlns="urn:3gpp:ns:mcsecKMSInterface:1.0" xmlns:krr="urn:3gpp:ns:mcsecKMSKRR:1.0" Version="1.1.0">'
-            '<UserUri>%s</UserUri><KmsUri>%s</KmsUri><Time>%s</Time><ClientReqUrl>https://%s:%d%sredirect</ClientReqUrl>'
-            '<KrrList Version="1.0.0">%s<krr:ReceiverKmsUris><krr:KmsUri>kms.p0.example</krr:KmsUri></krr:ReceiverKmsUris>'
-            '</KrrList></KmsRequest>' % (domain_uri('u1'), 'kms.' + domain.zone, krr['Time'], kms.host, kms.port, ROOT, inner))
-
-
 def reports(work, over):
     n = 0
     while not over.is_set():
-        source, target = lab.new_source(), 'sip:t%x@partner.example' % rng.getrandbits(60)
-        body = report_of('%08x' % (n := n + 1), target).encode()
+        n, target = n + 1, 'sip:t%x@partner.example' % rng.getrandbits(60)
         try:
-            s = kms.connect(source)
-            s.sendall(('POST %sredirect HTTP/1.1\r\nHost: %s:%d\r\nAuthorization: Bearer %s\r\nContent-Type: application/xml\r\n'
-                       'Content-Length: %d\r\n\r\n' % (ROOT, kms.host, kms.port, tokens['u1'], len(body))).encode() + body)
-            r = http.client.HTTPResponse(s)
-            r.begin()
-            text = r.read()
-            s.close()
-        except (OSError, http.client.HTTPException):
-            work.broken.append(source)
+            status, source = officers.redirect_report(domain, tokens['u1'], domain_uri('u1'), target, PARTNERS[0], '%08x' % n)
+        except OSError as e:
+            work.broken.append(e)
             time.sleep(0.01)
             continue
-        if r.status == 200:
+        if status == 200:
             work.acked.append(source)
             work.reports.append(target)
-        elif r.status != 503:
-            work.odd.append('redirect %d %s' % (r.status, text[:300]))
+        elif status != 503:
+            work.odd.append('redirect %d' % status)
         time.sleep(0.02)
 
 
@@ -269,7 +212,7 @@ def round_of(victim):
     over, work = threading.Event(), Work([], [], [], [], [])
     threads = [threading.Thread(target=provisioned, args=(u, work, over)) for u in domain.users]
     threads.append(threading.Thread(target=reports, args=(work, over)))
-    threads.append(threading.Thread(target=officers_day, args=(Officer('officer'), Officer('officer2'), work.odd, over)))
+    threads.append(threading.Thread(target=officers_day, args=(officers.Officer(domain, 'officer'), officers.Officer(domain, 'officer2'), work.odd, over)))
     for t in threads:
         t.start()
     try:
@@ -352,7 +295,7 @@ def the_pairs_are_judged_by_the_published_example():
 
 
 def after_kill_9_of_front_end_issuer_or_keeper_nothing_acknowledged_is_lost():
-    officer, since, total = Officer('officer'), 0, collections.Counter()
+    officer, since, total = officers.Officer(domain, 'officer'), 0, collections.Counter()
     kms.start(extra=EXTRA)
     own, kpak = kms_certificate()
     make_partners(own)
@@ -394,7 +337,7 @@ def main():
     domain = lab.Domain(sys.argv[1], ['u0', 'u1', 's0'])
     kms = domain.kms
     try:
-        make_second_officer()
+        officers.make_second(domain)
         domain.idms.start()
         with open(os.path.join(domain.dir, 'kms', 'jwks.json'), 'wb') as f:
             f.write(domain.idms.ask('GET', '/jwks').body)

@@ -23,7 +23,7 @@ struct step {
 	const char *method;
 	const char *path; /* with one %s for the identity */
 	enum whom { MC_ID, MCPTT_ID, EVERY_SERVICE_ID } whom;
-	int gone_is_fine; /* 404 is as good as success */
+	int fine; /* a status that is as good as success; 0 none */
 	json_t *(*body)(const struct user *u);
 };
 
@@ -100,8 +100,8 @@ static const struct step resume_steps[] = {
     {ADMIN_AT_IDMS, "PUT", "users/%s", MC_ID, 0, enabled_account},
 };
 static const struct step remove_steps[] = {
-    {ADMIN_AT_IDMS, "POST", "users/%s/cut", MC_ID, 1, empty_json},
-    {ADMIN_AT_IDMS, "DELETE", "users/%s", MC_ID, 1, NULL},
+    {ADMIN_AT_IDMS, "POST", "users/%s/cut", MC_ID, 404, empty_json},
+    {ADMIN_AT_IDMS, "DELETE", "users/%s", MC_ID, 404, NULL},
     {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, revoked_json},
 };
 
@@ -130,7 +130,7 @@ static enum user_err take_step(struct admin_client *c, const struct step *s, con
 	int status =
 	    admin_call(c, s->at, s->method, s->body ? s->body(u) : NULL, &a, s->path, admin_segment(identity, id));
 #pragma GCC diagnostic pop
-	if ((status < 200 || status > 299) && !(status == 404 && s->gone_is_fine)) {
+	if ((status < 200 || status > 299) && !(s->fine && status == s->fine)) {
 		rc = status ? USER_REFUSED : USER_UNREACHABLE;
 		snprintf(err, err_size, "%s", a.error);
 	}
@@ -360,6 +360,7 @@ static const struct step lost_at_idms[] = {
 };
 static const struct step lost_at_kms[] = {
     {ADMIN_AT_KMS, "PUT", "users/%s", EVERY_SERVICE_ID, 0, revoked_json},
+    {ADMIN_AT_KMS, "POST", "transportkeys/%s/withdraw", EVERY_SERVICE_ID, 409, NULL}, /* 409: protect is off */
 };
 
 enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size)

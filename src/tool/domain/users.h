@@ -41,8 +41,8 @@ enum user_err user_suspend(struct domain *d, struct user *u, char *err, size_t e
 enum user_err user_resume(struct domain *d, struct user *u, char *err, size_t err_size);
 /*
  * The device is lost: at the identity server the account is closed and every token taken back, at the KMS each MC
- * service identity is revoked, at the MC server its registrations end. One daemon a call, so that one that is down
- * holds up no other.
+ * service identity is revoked and its transport keys go, at the MC server its registrations end. One daemon a call, so
+ * that one that is down holds up no other.
  */
 enum user_err user_lost_at(struct domain *d, struct user *u, enum admin_at at, char *err, size_t err_size);
 /* The record in the user's folder says "lost"; user_resume undoes it all. */
