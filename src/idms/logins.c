@@ -9,13 +9,18 @@
 #include "mcsec/rng.h"
 #include "mcsec/secret.h"
 
-enum { BUCKETS = 4096 };
+enum { BUCKETS = 4096, ROOM = 352 };
 
 struct login {
 	uint8_t hash[HASH_LEN];
-	int64_t until;    /* 0: free */
-	unsigned source;  /* bucket */
-	uint8_t *request; /* packed: most of a login_request is empty, and there may be thousands */
+	int64_t until;   /* 0: free */
+	unsigned source; /* bucket */
+	/*
+	 * The request, packed, because most of a login_request is empty; one that is too large for the room has a copy
+	 * of its own. Thousands of small copies that live for minutes would hold a page each of what a flood leaves
+	 * behind.
+	 */
+	uint8_t room[ROOM], *large;
 };
 
 struct logins {
@@ -33,22 +38,23 @@ static const size_t texts[] = {TEXT(client_id), TEXT(redirect_uri), TEXT(state),
 			       TEXT(scope),     TEXT(challenge),    TEXT(acr_values), TEXT(login_hint)};
 enum { TEXTS = sizeof texts / sizeof *texts };
 
-static uint8_t *packed(const struct login_request *r)
+static size_t packed_len(const struct login_request *r)
 {
 	size_t len = HASH_LEN;
 	for (size_t i = 0; i < TEXTS; i++)
 		len += strlen((const char *)r + texts[i]) + 1;
-	uint8_t *out = malloc(len), *at = out;
-	if (!out)
-		return NULL;
-	memcpy(at, r->pre_hash, HASH_LEN);
-	at += HASH_LEN;
+	return len;
+}
+
+static void pack(const struct login_request *r, uint8_t *out)
+{
+	memcpy(out, r->pre_hash, HASH_LEN);
+	out += HASH_LEN;
 	for (size_t i = 0; i < TEXTS; i++) {
 		size_t n = strlen((const char *)r + texts[i]) + 1;
-		memcpy(at, (const char *)r + texts[i], n);
-		at += n;
+		memcpy(out, (const char *)r + texts[i], n);
+		out += n;
 	}
-	return out;
 }
 
 static void unpack(const uint8_t *in, struct login_request *out)
@@ -82,7 +88,7 @@ static void forget(struct logins *l, struct login *e)
 	if (!e->until)
 		return;
 	l->of_source[e->source]--;
-	free(e->request);
+	free(e->large);
 	*e = (struct login){0};
 }
 
@@ -128,9 +134,10 @@ static struct login *place(struct logins *l)
 
 int logins_put(struct logins *l, const struct login_request *r, const char *source, int64_t now, char tx[RANDOM_TEXT])
 {
-	uint8_t *copy = packed(r);
-	if (!copy || idms_random(tx)) {
-		free(copy);
+	size_t len = packed_len(r);
+	uint8_t *large = len > ROOM ? malloc(len) : NULL;
+	if ((len > ROOM && !large) || idms_random(tx)) {
+		free(large);
 		return -1;
 	}
 	pthread_mutex_lock(&l->lock);
@@ -138,7 +145,8 @@ int logins_put(struct logins *l, const struct login_request *r, const char *sour
 	forget(l, e);
 	idms_hash(tx, e->hash);
 	e->until = now + LOGIN_LIFE_S;
-	e->request = copy;
+	e->large = large;
+	pack(r, large ? large : e->room);
 	e->source = bucket_of(l, source);
 	l->of_source[e->source]++;
 	pthread_mutex_unlock(&l->lock);
@@ -170,7 +178,7 @@ int logins_get(struct logins *l, const char *tx, int64_t now, struct login_reque
 	struct login *e = find(l, tx);
 	int found = e && now < e->until;
 	if (found)
-		unpack(e->request, out);
+		unpack(e->large ? e->large : e->room, out);
 	pthread_mutex_unlock(&l->lock);
 	return found ? 0 : -1;
 }

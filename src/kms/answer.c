@@ -2,8 +2,9 @@
 /*
  * answer.c - the answers of mcx-kms: the table of errors (kms.md 12.1) and the envelope of every response (7.1).
  *
- * Before a caller is authenticated an error has no body. A refusal leaves an audit record; those of strangers only so
- * many a second for each address, so that nobody fills the disk from outside.
+ * Before a caller is authenticated an error has no body. Every refusal is in the audit record; those of strangers, in a
+ * flood, as a count (audit/refusals.h), so that nobody fills the disk from outside. Callers with a token are bounded by
+ * limit_source.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +127,7 @@ struct audit_record kms_record(const struct exchange *x, enum audit_outcome outc
 	return r;
 }
 
-static void append(struct exchange *x, struct audit_record *r, const char *why)
+static enum store_err append(struct exchange *x, struct audit_record *r, const char *why)
 {
 	enum store_err e;
 	struct kms_db *db = kms_pool_take(x->kms->pool, &e);
@@ -137,6 +138,7 @@ static void append(struct exchange *x, struct audit_record *r, const char *why)
 	}
 	if (e)
 		log_error("kms.audit-failed", log_text("verdict", store_err_name(e)), log_text("type", r->type));
+	return e;
 }
 
 void kms_record_stranger(struct exchange *x, const char *why)
@@ -144,8 +146,10 @@ void kms_record_stranger(struct exchange *x, const char *why)
 	struct audit_record r = kms_record(x, AUDIT_REFUSED);
 	r.class_ = 'X';
 	r.type = "token.refuse";
-	if (limit_allows(x->kms->refusals, x->rq->peer, x->now))
-		append(x, &r, why);
+	struct audit_refusals *all = x->kms->refusals;
+	int64_t now_ms = kms_now_ns() / 1000000;
+	if (audit_refusals_note(all, r.class_, r.type, x->rq->peer, now_ms) && append(x, &r, why))
+		audit_refusals_count(all, r.class_, r.type, x->rq->peer, now_ms);
 }
 
 static void record_refusal(struct exchange *x, const char *why)

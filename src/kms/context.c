@@ -32,11 +32,10 @@ struct metric kms_metrics[KMS_METRICS] = {
     [KMS_M_SEALED] = {"mcx_kms_sealed", "1 while the master secrets are not loaded", NULL, METRIC_GAUGE, 0},
     [KMS_M_ISSUER_UP] = {"mcx_kms_issuer_up", "1 while the issuing process lives", NULL, METRIC_GAUGE, 0},
     [KMS_M_ISSUER_DEATHS] = {"mcx_kms_issuer_deaths_total", "Deaths of the issuing process", NULL, METRIC_COUNTER, 0},
-    [KMS_M_READ] = {"mcx_kms_read_total", "Requests whose XML document was read, good or bad", NULL, METRIC_COUNTER,
-		    0},
+    [KMS_M_READ] = {"mcx_kms_read_total", "Requests whose XML document was read, good or bad", NULL, METRIC_COUNTER, 0},
 };
 
-enum { REFUSALS_A_SECOND = 5, NUMBERS_AT_ONCE = 256, JWKS_TIMEOUT_MS = 3000, JWKS_MAX = 256 * 1024 };
+enum { NUMBERS_AT_ONCE = 256, JWKS_TIMEOUT_MS = 3000, JWKS_MAX = 256 * 1024 };
 
 int64_t kms_now_ns(void)
 {
@@ -297,7 +296,7 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 		pthread_mutex_init(&k->numbers.lock, NULL);
 		pthread_mutex_init(&k->unsealing, NULL);
 		k->sources = limit_new((unsigned)config->limit_source);
-		k->refusals = limit_new(REFUSALS_A_SECOND);
+		k->refusals = audit_refusals_new();
 	}
 	if (!k || !k->sources || !k->refusals)
 		snprintf(err, err_size, "no memory");
@@ -317,10 +316,30 @@ struct period_policy kms_periods(const struct kms *k)
 				      .max_future = (uint64_t)c->max_future};
 }
 
+enum store_err kms_write_refusals(struct kms *k, struct kms_db *db, int all)
+{
+	int64_t now_ns = kms_now_ns();
+	return audit_refusals_write(k->refusals, db->audit, db->store, now_ns / 1000000, now_ns, all);
+}
+
+static void write_last_refusals(struct kms *k)
+{
+	enum store_err e;
+	struct kms_db *db = k->pool && k->refusals ? kms_pool_take(k->pool, &e) : NULL;
+	if (!db)
+		return;
+	e = kms_write_refusals(k, db, 1);
+	kms_pool_give(k->pool, db, e);
+	if (e)
+		log_error("kms.audit-failed", log_text("verdict", store_err_name(e)),
+			  log_text("type", "counted refusals"));
+}
+
 void kms_close(struct kms *k)
 {
 	if (!k)
 		return;
+	write_last_refusals(k);
 	kms_pool_free(k->pool);
 	jwks_cache_free(k->jwks);
 	token_keys_free(k->file_keys);
@@ -328,7 +347,7 @@ void kms_close(struct kms *k)
 	krr_trust_free(k->krr_trust);
 	issuer_free(k->issuer);
 	limit_free(k->sources);
-	limit_free(k->refusals);
+	audit_refusals_free(k->refusals);
 	pthread_mutex_destroy(&k->numbers.lock);
 	pthread_mutex_destroy(&k->unsealing);
 	mcsec_wipe(k, sizeof *k);

@@ -9,6 +9,7 @@
 #include <pthread.h>
 
 #include "app/metrics.h"
+#include "audit/refusals.h"
 #include "kms/config.h"
 #include "kms/db.h"
 #include "kms/issuer.h"
@@ -33,7 +34,7 @@ struct kms {
 	struct transport_seal *seal;  /* NULL while protect is off */
 	struct krr_trust *krr_trust;  /* NULL: no redirect response can be verified */
 	struct limit *sources;
-	struct limit *refusals; /* how many refusals of strangers are audited */
+	struct audit_refusals *refusals;
 	struct numbers {
 		pthread_mutex_t lock;
 		uint64_t next, end;
@@ -64,6 +65,8 @@ void kms_close(struct kms *k);
 struct period_policy kms_periods(const struct kms *k);
 /* One issue number; STORE_OK or why none can be had. */
 enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out);
+/* Refusals that were only counted: those whose window is over, or all. */
+enum store_err kms_write_refusals(struct kms *k, struct kms_db *db, int all);
 /*
  * Reads the domain again (it may have been made, or have changed its custody, since the start) and opens the seal with
  * the custody as it is now.

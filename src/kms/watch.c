@@ -243,6 +243,7 @@ static void look(struct kms_watch *w, unsigned turn)
 			count_users(w, db);
 		if (w->k->seal && turn % USERS_EVERY_S == 0)
 			(void)tkey_sweep(db, w->k->now()); /* or the next time */
+		(void)kms_write_refusals(w->k, db, 0);     /* or the next time */
 		kms_pool_give(w->k->pool, db, STORE_OK);
 	}
 	judge(w);

@@ -19,14 +19,24 @@ def request(method, to, transport, source, port, expires=None, contact=None):
     return ('\r\n'.join(lines) + '\r\nContent-Length: 0\r\n\r\n').encode()
 
 
+def context_of(folder):
+    """Made once for each folder: reading certificates costs more than a handshake."""
+    if folder not in _contexts:
+        context = ssl.create_default_context(cafile=os.path.join(folder, 'cafile.pem'))
+        context.load_cert_chain(os.path.join(folder, 'agent.pem'))
+        _contexts[folder] = context
+    return _contexts[folder]
+
+
+_contexts = {}
+
+
 class Terminal:
     """A user's connection over TLS, with the certificate `mcx user add` made."""
 
     def __init__(self, domain, user, source='127.0.0.1', timeout=20):
         self.uri = 'sip:%s@%s' % (user, domain.zone)
-        folder = os.path.join(domain.dir, 'ue', user, 'tls')
-        context = ssl.create_default_context(cafile=os.path.join(folder, 'cafile.pem'))
-        context.load_cert_chain(os.path.join(folder, 'agent.pem'))
+        context = context_of(os.path.join(domain.dir, 'ue', user, 'tls'))
         raw = socket.create_connection(('127.0.0.1', domain.server.ready['sips_port']), timeout=timeout,
                                        source_address=(source, 0))
         self.source, self.port = raw.getsockname()

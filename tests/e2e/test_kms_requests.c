@@ -204,9 +204,9 @@ static void refusals_of_strangers_are_audited(void **state)
 	int before = kl_audited(&k, "\"token.refuse\"");
 	struct http_answer a = kl_send(&k, k.plain, (struct kl_post){.path = "keyprov"});
 	http_answer_free(&a);
-	sleep(1); /* they are counted by the second */
-	a = kl_send(&k, k.plain, (struct kl_post){.path = "keyprov"});
-	http_answer_free(&a);
+	/* At once, or after many others with their count. */
+	for (int i = 0; i < 60 && kl_audited(&k, "\"token.refuse\"") == before; i++)
+		sleep(1);
 	assert_true(kl_audited(&k, "\"token.refuse\"") > before);
 }
 

@@ -94,8 +94,11 @@ static void a_flood_of_sign_in_forms_drives_out_its_own(void **state)
 				     .login_hint = ALICE,
 				     .pre_hash = {1, 2}};
 	struct login_request other = {.client_id = "flood"}, got;
-	char tx[RANDOM_TEXT], last[RANDOM_TEXT], source[32];
+	char tx[RANDOM_TEXT], long_tx[RANDOM_TEXT], last[RANDOM_TEXT], source[32];
+	struct login_request longer = mine;
+	memset(longer.state, 'x', sizeof longer.state - 1);
 	assert_int_equal(logins_put(l, &mine, "192.0.2.1", 1000, tx), 0);
+	assert_int_equal(logins_put(l, &longer, "192.0.2.2", 1000, long_tx), 0);
 	for (int i = 0; i < FLOOD; i++) {
 		snprintf(source, sizeof source, "198.51.100.%d", i % SOURCES);
 		assert_int_equal(logins_put(l, &other, source, 1001, last), 0);
@@ -103,6 +106,8 @@ static void a_flood_of_sign_in_forms_drives_out_its_own(void **state)
 	assert_int_equal(logins_get(l, last, 1001, &got), 0);
 	assert_int_equal(logins_get(l, tx, 1001, &got), 0);
 	assert_memory_equal(&got, &mine, sizeof got);
+	assert_int_equal(logins_get(l, long_tx, 1001, &got), 0);
+	assert_memory_equal(&got, &longer, sizeof got);
 	logins_purge(l, 1000 + LOGIN_LIFE_S);
 	assert_int_equal(logins_get(l, tx, 1001, &got), -1); /* gone, and not only too old */
 	assert_int_equal(logins_get(l, last, 1001, &got), 0);
