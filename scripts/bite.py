@@ -7,8 +7,10 @@
 
 src/sec/base/check.h says how a check gets its name. tests/bite/checks.tsv holds a line for each name: the checks to waive
 together (`a+b` where a second check stands behind the first), the clause, the tests that must then fail, and why it
-takes several. --make first builds the programs that the table names. A test counts as biting when it passes with every check in force, fails without this one, and the check was
-met on the way. With --product, also: the programs of that build hold no trace of all this.
+takes several. --make first builds the programs that the table names, and the daemons they run. A test counts as biting when
+it passes with every check in force, fails without this one, and the check was met on the way. tests/bite/flows.tsv holds
+each demand of flows 0.1 and 0.2 with its checks: none may be without. With --product, also: the programs of that build
+hold no trace of all this.
 """
 import argparse
 import collections
@@ -25,6 +27,11 @@ from run_tests import parse_tap  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = os.path.join(TOP, 'tests', 'bite', 'checks.tsv')
+FLOWS = os.path.join(TOP, 'tests', 'bite', 'flows.tsv')
+# The rows of flows 0.1 (V-IM by the steps of mikey 10) and 0.2.
+DEMANDS = (['V-BIND', 'V-TOK', 'V-XML'] + ['V-IM %d' % n for n in range(1, 12)] + ['V-ALG', 'V-PERM', 'V-SIZE'] +
+           ['malformed', 'wrong-tag', 'not-for-us', 'kms-refused', 'bad-time', 'replay', 'bad-identity', 'bad-signature',
+            'undecryptable', 'bad-params', 'revoked', 'busy'])
 MACRO = re.compile(r'\bMCX_(?:CHECK|FAULT)\(\s*([a-z0-9_]+\.[a-z0-9_]+),')
 SENTENCE = re.compile(r'\b(?:mikey_(?:require|support|lacks)|sakke_once|fail)\([^;]*"([^";]+)"\s*\)\s*;')
 TRACES = (b'bite:', b'MCX_BITE', b'mcx_check_waived')
@@ -98,7 +105,10 @@ class Programs:
 
 def make(rows, programs, build):
     """The programs of the table, and one that is installed for the search for traces."""
-    wanted = {programs.tests[p]['cmd'][0] for r in rows for p, _ in r.tests if p in programs.tests}
+    said = subprocess.run(['meson', 'introspect', '--targets', build], stdout=subprocess.PIPE, check=True).stdout
+    files = {t['id']: t['filename'][0] for t in json.loads(said)}
+    used = [programs.tests[p] for r in rows for p, _ in r.tests if p in programs.tests]
+    wanted = {t['cmd'][0] for t in used} | {files[d] for t in used for d in t['depends'] if d in files}
     targets = sorted(os.path.relpath(w, os.path.abspath(build)) for w in wanted) + ['src/tool/mcx']
     done = subprocess.run(['nice', 'ninja', '-C', build] + targets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, check=False)
@@ -143,6 +153,22 @@ def complete(rows):
     wrong = ['without a line: ' + n for n in sorted(source - named)]
     wrong += ['without a check: ' + n for n in sorted(named - source)]
     wrong += ['several checks and no reason: ' + r.waived for r in rows if '+' in r.waived and not r.note]
+    return wrong
+
+
+def flows(rows):
+    """Demands without a check, checks without a line."""
+    named, wrong, seen = {r.waived for r in rows}, [], set()
+    with open(FLOWS, encoding='utf-8') as f:
+        lines = [l for l in f.read().splitlines() if l and not l.startswith('#')]
+    for line in lines:
+        demand, _, cell = line.partition('\t')
+        checks = [c.strip() for c in cell.split(';') if c.strip()]
+        seen.add(demand.partition(':')[0])
+        wrong += [] if checks else ['no check: ' + demand]
+        wrong += ['%s: no line for %s' % (demand, c) for c in checks if c not in named]
+    wrong += ['not there: ' + d for d in DEMANDS if d not in seen]
+    wrong += ['no demand of flows: ' + d for d in sorted(seen - set(DEMANDS))]
     return wrong
 
 
@@ -193,6 +219,7 @@ def main():
     results = prove(rows, programs)
     if not a.only:
         results.append(('every check of the source has its line, and every line its check', complete(rows)))
+        results.append(('every demand of flows 0.1 and 0.2 has its checks', flows(rows)))
     if a.product:
         results += product(a.product, a.build)
     print('1..%d' % len(results))

@@ -2,6 +2,8 @@
 /* admit.c - see admit.h. */
 #include "kms/admit.h"
 
+#include "sec/base/check.h"
+
 enum { HOUR_S = 3600 };
 
 static void settle(struct kms_user *u, int64_t now, uint64_t current)
@@ -16,15 +18,15 @@ static void settle(struct kms_user *u, int64_t now, uint64_t current)
 enum kms_admission kms_admit(struct kms_user *u, const struct kms_admit_rules *r, int64_t now, uint64_t current)
 {
 	settle(u, now, current);
-	if (u->state == KMS_USER_SUSPENDED)
+	if (MCX_FAULT(kms.suspended, u->state == KMS_USER_SUSPENDED))
 		return KMS_ADMIT_SUSPENDED;
-	if (u->state == KMS_USER_REVOKED)
+	if (MCX_FAULT(kms.revoked, u->state == KMS_USER_REVOKED))
 		return KMS_ADMIT_REVOKED;
-	if (u->state == KMS_USER_UNKNOWN && r->listed)
+	if (MCX_FAULT(kms.not_enrolled, u->state == KMS_USER_UNKNOWN && r->listed))
 		return KMS_ADMIT_NOT_ENROLLED;
 	int within = (!r->limit_hour || u->hour_count < r->limit_hour) &&
 		     (!r->limit_period || u->period_count < r->limit_period);
-	return within ? KMS_ADMIT_OK : KMS_ADMIT_TOO_OFTEN;
+	return MCX_CHECK(size.key_sets, within) ? KMS_ADMIT_OK : KMS_ADMIT_TOO_OFTEN;
 }
 
 void kms_admitted(struct kms_user *u, int64_t now, uint64_t highest)

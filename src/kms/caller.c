@@ -12,6 +12,7 @@
 #include "app/log.h"
 #include "kms/exchange.h"
 #include "kms/watch.h"
+#include "sec/base/check.h"
 
 static const struct {
 	const char *scope;
@@ -85,7 +86,7 @@ static int by_token(struct exchange *x)
 			granted = 1;
 			add_identity(&x->caller, (const char *)&claims + services[i].claim);
 		}
-	if (!granted)
+	if (MCX_FAULT(kms.scope, !granted))
 		return stranger(x, BEARER_SCOPE, "insufficient_scope");
 	if (!x->caller.n)
 		return stranger(x, BEARER_OBJECT, "no identity of a service with its key scope");

@@ -14,6 +14,7 @@
 #include "kms/exchange.h"
 #include "kms/watch.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 struct job {
@@ -52,7 +53,8 @@ static int choose_users(struct job *j)
 	if (x->n_args) {
 		j->user[j->n_users++] = x->arg;
 		j->for_other = !kms_caller_owns(&x->caller, x->arg);
-		return !j->for_other || kms_caller_provisions(x, x->arg) || refuse(j, KMS_R_NOT_PERMITTED, NULL);
+		return MCX_CHECK(kms.owner, !j->for_other || kms_caller_provisions(x, x->arg)) ||
+		       refuse(j, KMS_R_NOT_PERMITTED, NULL);
 	}
 	for (size_t i = 0; i < x->caller.n; i++)
 		j->user[j->n_users++] = x->caller.identity[i];
@@ -72,7 +74,7 @@ static int choose_periods(struct job *j)
 	if (j->x->n_args < 2)
 		return 1;
 	j->n_periods = 1;
-	return !period_at(p, now, j->x->ntp, &j->period[0]) || refuse(j, KMS_R_PERIOD, NULL);
+	return MCX_CHECK(kms.period, !period_at(p, now, j->x->ntp, &j->period[0])) || refuse(j, KMS_R_PERIOD, NULL);
 }
 
 /* ---- may they be had

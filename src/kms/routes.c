@@ -15,6 +15,7 @@
 #include "kms/exchange.h"
 #include "kms/protect/protect.h"
 #include "kms/watch.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum { SEG_OP = 3, SEG_ARG, SEG_NTP, SEG_END }; /* "/keymanagement/identity/v1" are 0 to 2 */
@@ -91,7 +92,7 @@ static int check_media(struct exchange *x)
 	const char *charset = xml ? strcasestr(type + n, "charset=") : NULL;
 	if (charset && strncasecmp(charset + 8 + (charset[8] == '"'), "utf-8", 5) != 0)
 		xml = 0;
-	return xml || refuse(x, KMS_R_MEDIA, NULL);
+	return MCX_CHECK(size.media, xml) || refuse(x, KMS_R_MEDIA, NULL);
 }
 
 static int check_seal(struct exchange *x)
@@ -211,18 +212,19 @@ static int check_time(struct exchange *x)
 	if (off >= -x->kms->config->time_tolerance && off <= x->kms->config->time_tolerance)
 		return 1;
 	log_warn("kms.stale-time", log_text("user", x->request.user_uri), log_int("seconds", off));
-	return (!x->kms->config->enforce_time && !x->request.is_signed) || refuse(x, KMS_R_STALE_TIME, NULL);
+	return MCX_CHECK(kms.stale, !x->kms->config->enforce_time && !x->request.is_signed) ||
+	       refuse(x, KMS_R_STALE_TIME, NULL);
 }
 
 static int check_request(struct exchange *x)
 {
 	if (!x->has_body)
 		return 1;
-	if (!kms_caller_owns(&x->caller, x->request.user_uri))
+	if (MCX_FAULT(kms.body_owner, !kms_caller_owns(&x->caller, x->request.user_uri)))
 		return refuse(x, KMS_R_NOT_PERMITTED, "UserUri");
-	if (!kms_uri_is_ours(x->kms->config, x->request.kms_uri))
+	if (MCX_FAULT(kms.wrong_kms, !kms_uri_is_ours(x->kms->config, x->request.kms_uri)))
 		return refuse(x, KMS_R_WRONG_KMS, NULL);
-	if (!url_names_us(x, x->request.client_req_url))
+	if (MCX_FAULT(kms.wrong_url, !url_names_us(x, x->request.client_req_url)))
 		return refuse(x, KMS_R_WRONG_URL, NULL);
 	return check_time(x);
 }

@@ -13,6 +13,8 @@
 
 #include <jansson.h>
 
+#include "sec/base/check.h"
+
 enum { BUCKETS = 4096, MAX_ENTRIES = 1000000, MAX_PAGE = 1 << 20, EVERY_S = 10, TIMEOUT_MS = 5000, FULL_PAGE = 1000 };
 
 enum kind { KIND_JTI, KIND_SID, KIND_SUB, KINDS };
@@ -140,7 +142,7 @@ int revoked_list_has(const struct revoked_list *l, const struct token_claims *c,
 	for (size_t i = 0; i < KINDS; i++) {
 		const struct entry *e = values[i][0] ? find(l, (enum kind)i, values[i]) : NULL;
 		/* a token identifier is one token; a session or an account may have newer ones */
-		if (e && e->until > now && (i == KIND_JTI || c->iat <= e->at))
+		if (MCX_FAULT(tok.listed, e && e->until > now && (i == KIND_JTI || c->iat <= e->at)))
 			return 1;
 	}
 	return 0;

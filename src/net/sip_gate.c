@@ -18,6 +18,7 @@
 
 #include "net/source_limit.h"
 #include "net/spare.h"
+#include "sec/base/check.h"
 
 enum { MAX_PORTS = 8, BUCKETS = 1024, IDLE_MS = 5000 };
 
@@ -229,7 +230,7 @@ static int over_share(struct sip_gate *g, const struct address *peer)
 	if (!g->o.max_per_source || from_source(g, peer) < g->o.max_per_source)
 		return 0;
 	forget_closed(g);
-	return from_source(g, peer) >= g->o.max_per_source;
+	return MCX_FAULT(size.per_source, from_source(g, peer) >= g->o.max_per_source);
 }
 
 static int welcome(struct sip_gate *g, const struct address *peer, int64_t at)

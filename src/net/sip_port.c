@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "net/sip_tls_free.h"
+#include "sec/base/check.h"
 
 enum { SWEEP_MS = 1000 };
 
@@ -205,7 +206,7 @@ static int outside_message(struct sip_port *p, nta_agent_t *agent, msg_t *msg, s
 	} else if (method == sip_method_cancel || (sip->sip_to && sip->sip_to->a_tag)) {
 		/* In a dialog we do not know, or CANCEL of nothing: RFC 3261 12.2.2, 9.2. */
 		sip_stateless_reply(p, msg, 481, NULL, NULL);
-	} else if (p->n_server_txs >= p->max_requests) {
+	} else if (MCX_FAULT(size.requests, p->n_server_txs >= p->max_requests)) {
 		too_busy(p, msg);
 	} else if (is_stateless(p, msg)) {
 		stateless_request(p, msg, sip);

@@ -17,7 +17,7 @@ static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_
 	const struct body_part *info = multipart_find(m, TYPE_MCPTT_INFO, &n_info);
 	const struct body_part *im = multipart_find(m, TYPE_MIKEY, &n_mikey);
 	const struct body_part *lists = multipart_find(m, TYPE_RESOURCE_LIST, &n_lists);
-	if (n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1)
+	if (MCX_FAULT(size.one_part, n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1))
 		return BODY_BROKEN;
 	if (sdp)
 		out->sdp = sdp->body;

@@ -8,6 +8,7 @@
 
 #include "kms/issuer/vault.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 
 struct vault {
 	const struct vault_provider *provider;
@@ -192,8 +193,9 @@ enum issuer_status vault_issue(struct vault *v, const struct mcsec_rng *rng, con
 	enum issuer_status s = ISSUER_SEALED;
 	pthread_rwlock_rdlock(&v->lock);
 	if (v->keys) {
-		int same = identity[0] && !mcsec_uid(identity, v->kms_uri, &v->periods, period, own) &&
-			   memcmp(own, uid, sizeof own) == 0;
+		int same =
+		    MCX_CHECK(kms.uid, identity[0] && !mcsec_uid(identity, v->kms_uri, &v->periods, period, own) &&
+					   memcmp(own, uid, sizeof own) == 0);
 		s = !same                                                ? ISSUER_UID_MISMATCH
 		    : v->provider->issue(v->keys, rng, number, own, out) ? ISSUER_FAILED
 									 : ISSUER_OK;

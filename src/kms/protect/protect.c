@@ -17,6 +17,7 @@
 #include "mcsec/secret.h"
 #include "mcx/xmlsec/kms_sign.h"
 #include "mcx/xmlsec/kms_wrap.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum { DAY_S = 86400 };
@@ -162,13 +163,14 @@ static int check_signature(struct exchange *x, struct kms_db *db, const struct k
 	*e = STORE_OK;
 	if (!signer->row.id[0] && mcsec_rng_system.fill(mcsec_rng_system.ctx, signer->key, sizeof signer->key))
 		return refuse(x, KMS_R_INTERNAL, NULL);
-	if (!holds(s, signer))
+	if (MCX_FAULT(kms.signature, !holds(s, signer)))
 		return refuse(x, KMS_R_BAD_SIGNATURE, NULL);
 	*e = remember(x, db, s);
-	if (*e == STORE_CONFLICT) {
+	int seen = *e == STORE_CONFLICT;
+	if (seen)
 		*e = STORE_OK;
+	if (MCX_FAULT(kms.replay, seen))
 		return refuse(x, KMS_R_REPLAY, NULL);
-	}
 	if (!*e)
 		*e = activate(x, db, signer);
 	return !*e;
@@ -197,7 +199,8 @@ int protect_signature(struct exchange *x, struct _xmlDoc *doc)
 
 int protect_unsigned(struct exchange *x)
 {
-	return !is_on(x) || !x->kms->config->require_signed_request || refuse(x, KMS_R_SIGNATURE_REQUIRED, NULL);
+	int wanted = is_on(x) && x->kms->config->require_signed_request;
+	return MCX_CHECK(kms.signed, !wanted) || refuse(x, KMS_R_SIGNATURE_REQUIRED, NULL);
 }
 
 /* ---- the keys of the answer ---- */

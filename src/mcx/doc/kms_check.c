@@ -6,6 +6,7 @@
  */
 #include "mcsec/secret.h"
 #include "mcx/doc/kms_doc.h"
+#include "sec/base/check.h"
 
 static enum mcsec_err refuse(struct kms_fault *f, enum mcsec_err code, const char *element, const char *detail)
 {
@@ -16,24 +17,24 @@ static enum mcsec_err refuse(struct kms_fault *f, enum mcsec_err code, const cha
 
 static enum mcsec_err check_form(const struct kms_certificate *c, struct kms_fault *f)
 {
-	if (c->parameter_set != 1)
+	if (MCX_FAULT(doc.parameter_set, c->parameter_set != 1))
 		return refuse(f, MCSEC_E_UNSUPPORTED, "ParameterSet", "not SAKKE parameter set 1");
-	if (strcmp(c->user_id_format, "2") != 0)
+	if (MCX_FAULT(doc.user_id_format, strcmp(c->user_id_format, "2") != 0))
 		return refuse(f, MCSEC_E_UNSUPPORTED, "UserIdFormat", "not format 2");
-	if (c->periods.period == 0)
+	if (MCX_FAULT(doc.period, c->periods.period == 0))
 		return refuse(f, MCSEC_E_VALUE, "UserKeyPeriod", "zero");
-	if (c->periods.offset >= c->periods.period)
+	if (MCX_FAULT(doc.offset, c->periods.offset >= c->periods.period))
 		return refuse(f, MCSEC_E_VALUE, "UserKeyOffset", "not below the period");
 	return MCSEC_OK;
 }
 
 static enum mcsec_err check_validity(const struct kms_certificate *c, int64_t now, struct kms_fault *f)
 {
-	if (c->revoked)
+	if (MCX_FAULT(doc.revoked, c->revoked))
 		return refuse(f, MCSEC_E_REVOKED, "Revoked", "the certificate is revoked");
-	if (c->valid_from != KMS_NO_TIME && now < c->valid_from)
+	if (MCX_FAULT(doc.not_yet, c->valid_from != KMS_NO_TIME && now < c->valid_from))
 		return refuse(f, MCSEC_E_BAD_TIME, "ValidFrom", "the certificate is not valid yet");
-	if (c->valid_to != KMS_NO_TIME && now >= c->valid_to)
+	if (MCX_FAULT(doc.expired, c->valid_to != KMS_NO_TIME && now >= c->valid_to))
 		return refuse(f, MCSEC_E_BAD_TIME, "ValidTo", "the certificate has expired");
 	return MCSEC_OK;
 }
@@ -41,11 +42,11 @@ static enum mcsec_err check_validity(const struct kms_certificate *c, int64_t no
 static enum mcsec_err check_place(const struct kms_certificate *c, enum kms_role role, const char *kms_uri,
 				  const char *home_uri, struct kms_fault *f)
 {
-	if (c->role != role)
+	if (MCX_FAULT(doc.role, c->role != role))
 		return refuse(f, MCSEC_E_VALUE, "Role", "another role than this request gives");
-	if (strcmp(c->kms_uri, kms_uri) != 0)
+	if (MCX_FAULT(doc.kms, strcmp(c->kms_uri, kms_uri) != 0))
 		return refuse(f, MCSEC_E_VALUE, "KmsUri", "another KMS than the one asked for");
-	if (role == KMS_ROLE_EXTERNAL && strcmp(c->kms_uri, home_uri) == 0)
+	if (MCX_FAULT(doc.home, role == KMS_ROLE_EXTERNAL && strcmp(c->kms_uri, home_uri) == 0))
 		return refuse(f, MCSEC_E_VALUE, "KmsUri", "the home KMS is never external");
 	return MCSEC_OK;
 }
@@ -75,13 +76,13 @@ enum mcsec_err kms_certificate_check(const struct kms_certificate *c, enum kms_r
 static enum mcsec_err check_belonging(const struct kms_key_set *s, const struct kms_certificate *c,
 				      const char *user_uri, struct kms_fault *f)
 {
-	if (strcmp(s->user_uri, user_uri) != 0)
+	if (MCX_FAULT(doc.set_user, strcmp(s->user_uri, user_uri) != 0))
 		return refuse(f, MCSEC_E_KEY_SET, "UserUri", "keys of another identity");
-	if (strcmp(s->kms_uri, c->kms_uri) != 0)
+	if (MCX_FAULT(doc.set_kms, strcmp(s->kms_uri, c->kms_uri) != 0))
 		return refuse(f, MCSEC_E_KEY_SET, "KmsUri", "keys of another KMS than the certificate");
-	if (s->cert_uri[0] && c->cert_uri[0] && strcmp(s->cert_uri, c->cert_uri) != 0)
+	if (MCX_FAULT(doc.set_certificate, s->cert_uri[0] && c->cert_uri[0] && strcmp(s->cert_uri, c->cert_uri) != 0))
 		return refuse(f, MCSEC_E_KEY_SET, "CertUri", "keys of another certificate");
-	if (s->revoked)
+	if (MCX_FAULT(doc.set_revoked, s->revoked))
 		return refuse(f, MCSEC_E_REVOKED, "Revoked", "the key set is revoked");
 	return MCSEC_OK;
 }
@@ -98,7 +99,8 @@ enum mcsec_err kms_key_set_check(const struct kms_key_set *s, const struct kms_c
 	enum mcsec_err e = check_belonging(s, c, user_uri, f);
 	if (e)
 		return e;
-	if (mcsec_uid(s->user_uri, s->kms_uri, &c->periods, s->period_no, uid) || !mcsec_equal(uid, s->uid, sizeof uid))
+	if (MCX_FAULT(doc.set_uid, mcsec_uid(s->user_uri, s->kms_uri, &c->periods, s->period_no, uid) ||
+				       !mcsec_equal(uid, s->uid, sizeof uid)))
 		return refuse(f, MCSEC_E_KEY_SET, "UserID",
 			      "uid_mismatch: the UID is not the one of this identity and period");
 	e = mcsec_keyset_new(out, kms, uid, sizeof uid, s->secret->ssk, s->pvt, s->secret->rsk);

@@ -11,6 +11,7 @@
 #include <libxml/c14n.h>
 
 #include "mcx/doc/kms_xml.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 struct krr *krr_new(void)
@@ -120,7 +121,7 @@ static void read_embedded(struct kms_xml *x, const xmlNode *node, struct krr *k,
 {
 	unsigned count;
 	const xmlNode *inner = xml_child(node, KRR_NS, "KmsRedirectResponse", &count);
-	if (count > 1 || (inner && depth == KRR_MAX_DEPTH)) {
+	if (MCX_FAULT(krr.nesting, count > 1 || (inner && depth == KRR_MAX_DEPTH))) {
 		kms_xml_fail(x, node, MCSEC_E_MALFORMED, "embedded too often or too deeply");
 		return;
 	}
@@ -130,8 +131,8 @@ static void read_embedded(struct kms_xml *x, const xmlNode *node, struct krr *k,
 	if (!k->embedded)
 		return;
 	keep_raw(x, inner, k->embedded);
-	if (!is_narrower(&k->initiator_kms, &k->embedded->initiator_kms) ||
-	    !is_narrower(&k->receiver_kms, &k->embedded->receiver_kms))
+	if (MCX_FAULT(krr.narrower, !is_narrower(&k->initiator_kms, &k->embedded->initiator_kms) ||
+					!is_narrower(&k->receiver_kms, &k->embedded->receiver_kms)))
 		kms_xml_fail(x, node, MCSEC_E_VALUE, "a list is wider than the one it replaces");
 }
 

@@ -13,6 +13,7 @@
 
 #include "mcsec/secret.h"
 #include "mcx/doc/kms_xml.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "sec/keys/hash.h"
 
@@ -75,7 +76,7 @@ enum mcsec_err dsig_check_digest(const struct dsig *d)
 	enum mcsec_err e = dsig_digest(d->target, d->enveloped ? d->signature : NULL, have);
 	if (e)
 		return e;
-	return mcsec_equal(have, d->digest, sizeof have) ? MCSEC_OK : MCSEC_E_SIGNATURE;
+	return MCX_CHECK(kms.digest, mcsec_equal(have, d->digest, sizeof have)) ? MCSEC_OK : MCSEC_E_SIGNATURE;
 }
 
 /* ---- reading ---- */
@@ -139,7 +140,7 @@ static void read_method(struct kms_xml *x, struct dsig *d, const char *method)
 	const xmlNode *node = part_of(x, d->signed_info, "SignatureMethod");
 	if (!node)
 		return;
-	if (!algorithm_is(x, node, method))
+	if (MCX_FAULT(kms.algorithm, !algorithm_is(x, node, method)))
 		refuse(x, node, "another algorithm than the profile's");
 	d->hmac_bits = 256;
 	const xmlNode *length = xml_child(node, DS_NS, "HMACOutputLength", &lengths);
@@ -215,7 +216,7 @@ static void find_target(struct kms_xml *x, struct dsig *d, const xmlNode *inner,
 		d->target = d->root;
 	else if (uri[0] == '#' && !d->enveloped && has_id(x, inner, uri + 1))
 		d->target = inner;
-	if (!x->f->code && (!d->target || (uri[0] && carriers(d->root, uri + 1) != 1)))
+	if (!x->f->code && (!d->target || MCX_FAULT(kms.one_id, uri[0] && carriers(d->root, uri + 1) != 1)))
 		refuse(x, reference, "does not cover what is read");
 }
 

@@ -14,6 +14,7 @@
 
 #include "mcx/doc/kms_xml.h"
 #include "mcx/xmlsec/kms_dsig.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 enum { RS = 32, DER_MAX = 80, CERT_MAX = 4096 };
@@ -245,9 +246,9 @@ static const char *forged(xmlDoc *doc, const struct krr_trust *trust, int64_t no
 	const char *why = NULL;
 	if (!is_p256(key))
 		why = "no certificate with a key on P-256";
-	else if (!trust || !is_trusted(trust, cert, now))
+	else if (!trust || MCX_FAULT(krr.trusted, !is_trusted(trust, cert, now)))
 		why = "the processor's certificate is not trusted";
-	else if (!ecdsa_holds(key, &d) || dsig_check_digest(&d))
+	else if (MCX_FAULT(krr.signature, !ecdsa_holds(key, &d)) || dsig_check_digest(&d))
 		why = "the signature does not verify";
 	X509_free(cert);
 	return why;

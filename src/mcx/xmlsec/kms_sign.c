@@ -7,6 +7,7 @@
 
 #include "mcsec/secret.h"
 #include "mcx/doc/kms_xml.h"
+#include "sec/base/check.h"
 #include "sec/keys/hash.h"
 
 /* In canonical order, as they stand on the root. */
@@ -44,7 +45,7 @@ enum mcsec_err kms_signature_of(struct kms_signature *s, struct _xmlDoc *doc, un
 	if (dsig_read(&s->dsig, root, inner, DSIG_HMAC, f))
 		return f->code;
 	long bits = s->dsig.hmac_bits;
-	if (bits != 256 && !(bits == 128 && (flags & KMS_SIGN_HMAC128)))
+	if (MCX_FAULT(kms.mac_bits, bits != 256 && !(bits == 128 && (flags & KMS_SIGN_HMAC128))))
 		return refuse(f, "HMACOutputLength is not 256");
 	if (s->dsig.value_len != (size_t)bits / 8)
 		return refuse(f, "the MAC has another length");
@@ -64,7 +65,7 @@ enum mcsec_err kms_signature_verify(const struct kms_signature *s, const uint8_t
 	struct octets piece = {info, len};
 	enum mcsec_err e = hmac_sha256_of((struct octets){key, KMS_TRK_LEN}, &piece, 1, mac);
 	xmlFree(info);
-	if (!e && !mcsec_equal(mac, s->dsig.value, s->dsig.value_len))
+	if (!e && MCX_FAULT(kms.mac, !mcsec_equal(mac, s->dsig.value, s->dsig.value_len)))
 		e = MCSEC_E_SIGNATURE;
 	mcsec_wipe(mac, sizeof mac);
 	return e ? e : dsig_check_digest(&s->dsig);

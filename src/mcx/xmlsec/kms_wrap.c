@@ -9,6 +9,7 @@
 
 #include "mcsec/kdf.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 
 enum mcsec_err kms_wrap(const uint8_t trk[KMS_TRK_LEN], unsigned flags, struct octets key, struct kms_enc_key *out)
 {
@@ -35,12 +36,13 @@ enum mcsec_err kms_unwrap(const uint8_t trk[KMS_TRK_LEN], const struct kms_enc_k
 	int plain = mcsec_key_unwrap(trk, KMS_TRK_LEN, k->octets, k->len, r->plain) == MCSEC_OK && k->len == len + 8;
 	int padded = mcsec_key_unwrap_pad(trk, KMS_TRK_LEN, k->octets, k->len, r->padded, &padded_len) == MCSEC_OK &&
 		     padded_len == len;
-	if (plain || padded)
+	int opened = MCX_CHECK(kms.wrap, plain || padded);
+	if (opened)
 		memcpy(out, plain ? r->plain : r->padded, len);
 	else
 		mcsec_wipe(out, len);
 	mcsec_secret_free(r);
-	return plain || padded ? MCSEC_OK : MCSEC_E_DECRYPT;
+	return opened ? MCSEC_OK : MCSEC_E_DECRYPT;
 }
 
 static struct octets clear_key(struct kms_key_set *set, unsigned which)

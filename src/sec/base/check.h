@@ -12,9 +12,11 @@
  * sentence as its name (mikey_require in wire.c does).
  *
  * A new check: write it with one of these, give it a line in tests/bite/checks.tsv with its clause and the negative tests
- * that must fail without it. scripts/bite.py runs each of them with its check waived and fails where one still passes,
- * where a name of the source has no line, or a line no name. Names are group.what, lower case: im (V-IM), tok (V-TOK),
- * bind (V-BIND), xml (V-XML), alg (V-ALG), perm (V-PERM), size (V-SIZE), sa, sc, cc (the rows of the machines).
+ * that must fail without it, and name it in tests/bite/flows.tsv if it carries out a demand of flows 0.1 or 0.2.
+ * scripts/bite.py runs each of them with its check waived and fails where one still passes, where a name of the source
+ * has no line, a line no name, or a demand no check. Names are group.what, lower case: im (V-IM), tok (V-TOK), bind
+ * (V-BIND), xml (V-XML), alg (V-ALG), perm (V-PERM), size (V-SIZE), sa, sc, cc, kr (the rows of the machines), kms (the
+ * KMS and its documents), krr (redirects), doc (certificates and key sets at a client).
  */
 #ifndef SEC_BASE_CHECK_H
 #define SEC_BASE_CHECK_H

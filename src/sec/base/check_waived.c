@@ -7,13 +7,22 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *waived, *seen;
+
+/* Before main: mcx-kms empties its environment. */
+__attribute__((constructor)) static void read_environment(void)
+{
+	const char *w = getenv("MCX_BITE"), *s = getenv("MCX_BITE_SEEN");
+	waived = w ? strdup(w) : NULL;
+	seen = s ? strdup(s) : NULL;
+}
+
 /* One write of one line: the lines of several threads and processes do not mix. */
 static void note(const char *name)
 {
-	const char *path = getenv("MCX_BITE_SEEN");
 	char line[160];
 	size_t n = strnlen(name, sizeof line - 1);
-	int fd = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
+	int fd = seen ? open(seen, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600) : -1;
 	if (fd < 0)
 		return;
 	memcpy(line, name, n);
@@ -29,7 +38,7 @@ int mcx_check_waived(const char *name)
 	if (strncmp(name, prefix, sizeof prefix - 1) == 0)
 		name += sizeof prefix - 1;
 	note(name);
-	for (const char *at = getenv("MCX_BITE"); at && *at;) {
+	for (const char *at = waived; at && *at;) {
 		size_t n = strcspn(at, "+");
 		if (strlen(name) == n && memcmp(at, name, n) == 0)
 			return 1;

@@ -336,6 +336,50 @@ static void an_external_certificate_is_the_one_asked_for_and_never_home(void **s
 	      KMS_BAD_ANSWER, "Role");
 }
 
+/* ---- the checks themselves, without a document that a reader could refuse first ---- */
+
+static enum mcsec_err check(const struct kms_certificate *c, struct kms_fault *f)
+{
+	return kms_certificate_check(c, KMS_ROLE_ROOT, VECTOR_KMS, VECTOR_KMS, VECTOR_NOW, NULL, f);
+}
+
+#define FORM(change, code_, element_)                                                                                  \
+	do {                                                                                                           \
+		struct kms_certificate c = vector.cert;                                                                \
+		assert_int_equal(check(&c, &f), MCSEC_OK);                                                             \
+		change;                                                                                                \
+		assert_int_equal(check(&c, &f), code_);                                                                \
+		assert_string_equal(f.element, element_);                                                              \
+	} while (0)
+
+static void a_certificate_of_another_form_or_time_is_refused_with_its_element(void **state)
+{
+	(void)state;
+	struct kms_fault f;
+	FORM(strcpy(c.user_id_format, "1"), MCSEC_E_UNSUPPORTED, "UserIdFormat");
+	FORM(c.periods.period = 0, MCSEC_E_VALUE, "UserKeyPeriod");
+	FORM(c.periods.offset = c.periods.period, MCSEC_E_VALUE, "UserKeyOffset");
+	FORM(c.valid_from = VECTOR_NOW + 1, MCSEC_E_BAD_TIME, "ValidFrom");
+	FORM(c.valid_to = VECTOR_NOW, MCSEC_E_BAD_TIME, "ValidTo");
+}
+
+static void a_key_set_of_another_user_is_refused(void **state)
+{
+	(void)state;
+	struct kms_fault f;
+	struct mcsec_kms *kms = NULL;
+	struct mcsec_keyset *keys = NULL;
+	assert_int_equal(
+	    kms_certificate_check(&vector.cert, KMS_ROLE_ROOT, VECTOR_KMS, VECTOR_KMS, VECTOR_NOW, &kms, &f), MCSEC_OK);
+	assert_int_equal(kms_key_set_check(&vector.set, &vector.cert, kms, "sip:bob@example.org", &keys, &f),
+			 MCSEC_E_KEY_SET);
+	assert_string_equal(f.element, "UserUri");
+	assert_null(keys);
+	assert_int_equal(kms_key_set_check(&vector.set, &vector.cert, kms, VECTOR_USER, &keys, &f), MCSEC_OK);
+	mcsec_keyset_free(keys);
+	mcsec_kms_free(kms);
+}
+
 #define T(name) cmocka_unit_test(name)
 int main(void)
 {
@@ -350,6 +394,8 @@ int main(void)
 	    T(wrapped_keys_are_refused_without_a_transport_key),
 	    T(a_failure_on_our_side_is_reported_with_the_next_request_once),
 	    T(an_external_certificate_is_the_one_asked_for_and_never_home),
+	    T(a_certificate_of_another_form_or_time_is_refused_with_its_element),
+	    T(a_key_set_of_another_user_is_refused),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -149,6 +149,12 @@ static void a_changed_foreign_or_expired_signature_is_forged_and_none_is_unsigne
 	bad = edited(text, "<ds:X509Certificate>", "<ds:X509Certificate>AAAA");
 	assert_int_equal(judge(bad), KRR_FORGED);
 	free(bad);
+	bad = edited(text, "<ds:SignatureValue>", "<ds:SignatureValue>\n");
+	char *octet = strstr(bad, "<ds:SignatureValue>") + strlen("<ds:SignatureValue>\n") + 10;
+	assert_int_equal(judge(bad), KRR_VERIFIED); /* a line end is no part of it */
+	*octet = *octet == 'A' ? 'B' : 'A';
+	assert_int_equal(judge(bad), KRR_FORGED);
+	free(bad);
 	assert_int_equal(judge_at(text, NULL, (int64_t)time(NULL)), KRR_FORGED);
 	assert_int_equal(judge_at(text, trust, (int64_t)time(NULL) + 20 * 86400), KRR_FORGED);
 	struct krr_signer *own = signer; /* a certificate nobody trusts */
