@@ -18,6 +18,7 @@
 #include "mcx/flow/client_call.h"
 #include "mcx/flow/kms_provision.h"
 #include "net/kms_client.h"
+#include "net/sip_digest.h"
 #include "net/sip_port.h"
 #include "net/worker.h"
 #include "ue/media_session.h"
@@ -116,6 +117,15 @@ struct ue_scratch {
 	uint8_t text[SDP_MAX], info[4096], list[2048];
 };
 
+/* What a SIP core told us. */
+struct ue_core {
+	char *password; /* secret memory; NULL: none */
+	struct sip_challenge challenge;
+	int challenged, answers; /* we hold one; answered in a row */
+	uint32_t nc;
+	char route[UE_TEXT]; /* Service-Route, "" none */
+};
+
 struct ue {
 	struct ue_config c; /* points into `text` */
 	char *text;
@@ -155,6 +165,7 @@ struct ue {
 	struct mcsec_replay *replay;
 	struct mcsec_signers *signers; /* NULL: no memory for it; all else goes on */
 	struct ca auth;
+	struct ue_core core;
 	struct sip_timer *auth_timer;
 	struct ue_csk *csk, *csk_new;
 	const void *making; /* the job whose CSK is wanted */
@@ -227,6 +238,19 @@ void ue_message(struct ue *u, struct sip_server_tx *tx, const struct sip_message
 int ue_musik_load(struct ue *u);
 /* From memory, and for ever from the folder too. */
 void ue_musik_wipe(struct ue *u, int for_ever);
+
+/* ---- ue_core.c, on the loop ---- */
+int ue_core_is(const struct ue *u); /* 1: a SIP core is our registrar */
+/* Headers of a REGISTER to this URI, at most two; the answer to a challenge is written into room. Returns how many. */
+size_t ue_core_headers(struct ue *u, const char *uri, struct sip_header h[2], char *room, size_t size);
+/* 1: the final answer is a challenge that we can answer: send again. */
+int ue_core_challenge(struct ue *u, const struct sip_message *rs);
+/* A 200 to our REGISTER. */
+void ue_core_registered(struct ue *u, const struct sip_message *rs);
+/* Value of the Route header of requests outside dialogs, NULL: none. */
+const char *ue_core_route(const struct ue *u);
+/* The server's final answer to a protected request; or 200 for a request of its own that opened under our CSK. */
+void ue_core_proof(struct ue *u, int status, int warning);
 
 /* ---- ue_csk.c, on the loop ---- */
 /* A job whose end sends the REGISTER, or tells the machine that it cannot. 0 or -1. */

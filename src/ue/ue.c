@@ -93,10 +93,10 @@ void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const stru
 
 static const char **config_texts(struct ue_config *c, size_t i)
 {
-	const char **const all[] = {&c->dir,       &c->user,         &c->impu,    &c->idms_url,
-				    &c->client_id, &c->redirect_uri, &c->kms_url, &c->kms_uri,
-				    &c->ca_file,   &c->resolve,      &c->sip_psi, &c->mdsi,
-				    &c->sip_route, &c->sip_address,  &c->tls_dir, &c->resolv_conf};
+	const char **const all[] = {&c->dir,          &c->user,    &c->impu,      &c->idms_url,    &c->client_id,
+				    &c->redirect_uri, &c->kms_url, &c->kms_uri,   &c->ca_file,     &c->resolve,
+				    &c->sip_psi,      &c->mdsi,    &c->sip_route, &c->sip_address, &c->tls_dir,
+				    &c->resolv_conf,  &c->sip_user};
 	return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
@@ -118,7 +118,10 @@ static int copy_config(struct ue *u, const struct ue_config *c)
 	}
 	if (!u->c.register_s)
 		u->c.register_s = 3600;
-	return u->text ? 0 : -1;
+	u->c.sip_password = NULL;
+	if (c->sip_password && (u->core.password = mcsec_secret_alloc(strlen(c->sip_password) + 1)))
+		strcpy(u->core.password, c->sip_password);
+	return u->text && (u->core.password || !c->sip_password) ? 0 : -1;
 }
 
 static int complete(const struct ue_config *c)
@@ -206,6 +209,7 @@ void ue_free(struct ue *u)
 	mcsec_secret_free(u->transport);
 	mcsec_secret_free(u->kept);
 	ue_musik_wipe(u, 0);
+	mcsec_secret_free(u->core.password);
 	mcsec_replay_free(u->replay);
 	mcsec_signers_free(u->signers);
 	ue_store_close(u->store);
@@ -238,9 +242,9 @@ static int open_port(struct ue *u)
 		return -1;
 	const char *user = strchr(u->impu, ':');
 	size_t user_len = user ? strcspn(user + 1, "@") : 0;
-	snprintf(u->contact, sizeof u->contact, "<sip:%.*s@%s:%u;transport=%s>;%s;%s", (int)user_len,
-		 user ? user + 1 : "", u->c.sip_address, sip_port_number(u->port, 0), tls ? "tls" : "tcp", UE_MCPTT_TAG,
-		 UE_ICSI_TAG);
+	snprintf(u->contact, sizeof u->contact, "<sip:%.*s@%s:%u;transport=%s>;%s;%s;+sip.instance=\"<%s>\"",
+		 (int)user_len, user ? user + 1 : "", u->c.sip_address, sip_port_number(u->port, 0),
+		 tls ? "tls" : "tcp", UE_MCPTT_TAG, UE_ICSI_TAG, u->client_uuid);
 	u->workers = worker_pool_new(&(struct worker_options){
 	    .threads = WORKERS, .max_queue = WORKER_QUEUE, .post = post_to_loop, .loop = u->loop});
 	if (!u->workers)

@@ -99,6 +99,8 @@ struct ue_config {
 	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
 	const char *mdsi;         /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
 	const char *sip_route;    /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */
+	const char *sip_user;     /* private identity at a SIP core, which sip_route then names; NULL: there is no core */
+	const char *sip_password; /* for the core's digest access; kept in secret memory */
 	const char *sip_address;  /* own numeric address, e.g. "127.0.0.1" */
 	const char *tls_dir;      /* agent.pem and cafile.pem, as sip_port_options */
 	const char *resolv_conf;  /* as sip_port_options */

@@ -123,8 +123,7 @@ static int write_invite_body(struct ue *u, struct writer *w, char *type, size_t 
 	const char *target = c->peer;
 	struct writer offer = wr_init(c->offer, sizeof c->offer), i = wr_init(room->info, sizeof room->info),
 		      l = wr_init(room->list, sizeof room->list);
-	if (write_offer(u, &offer) || write_info(u, &i) ||
-	    resource_lists_write(&l, &target, 1))
+	if (write_offer(u, &offer) || write_info(u, &i) || resource_lists_write(&l, &target, 1))
 		return -1;
 	c->offer_len = wr_len(&offer);
 	const struct body_out parts[] = {{TYPE_SDP, NULL, wr_result(&offer), 0},
@@ -145,6 +144,8 @@ static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct s
 		return;
 	}
 	c->invite = NULL;
+	if (!rs->error)
+		ue_core_proof(u, rs->status, sip_warning_code(rs));
 	struct cc_event ev = {.kind = CC_EV_REFUSED, .status = rs->status, .warning = sip_warning_code(rs)};
 	c->unreachable = rs->error != NULL;
 	c->report.sip_status = rs->error ? 0 : rs->status;
@@ -168,14 +169,15 @@ int ue_invite_send(struct ue *u)
 	const struct sip_header headers[] = {{"P-Preferred-Service", UE_ICSI},
 					     {"Accept-Contact", "*;" UE_MCPTT_TAG ";require;explicit"},
 					     {"Accept-Contact", icsi},
-					     {"Answer-Mode", "Auto"}};
+					     {"Answer-Mode", "Auto"},
+					     {"Route", ue_core_route(u)}};
 	int ok = body && !draw_session(c) && !write_invite_body(u, &w, type, sizeof type);
 	struct sip_request rq = {.method = "INVITE",
 				 .uri = u->c.sip_psi,
 				 .from = u->impu,
 				 .to = u->c.sip_psi,
 				 .route = u->c.sip_route,
-				 .with = {.n_headers = sizeof headers / sizeof *headers,
+				 .with = {.n_headers = sizeof headers / sizeof *headers - !ue_core_route(u),
 					  .headers = headers,
 					  .contact = u->contact,
 					  .content_type = type,
@@ -235,6 +237,8 @@ void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event 
 			  : body->opened.verdict == XML_UNDECRYPTABLE ? CC_XML_UNDECRYPTABLE
 								      : CC_XML_PASSED;
 	int believed = body && body->opened.verdict == XML_PASSED;
+	if (believed && body->opened.protected)
+		ue_core_proof(u, 200, 0);
 	const struct body_part *part = believed ? ue_body_part(body, TYPE_SDP) : NULL;
 	if (part)
 		show_sdp(u, 0, part->body);

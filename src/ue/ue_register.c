@@ -3,7 +3,8 @@
  * ue_register.c - service authorisation carried out: what client_auth.c decides becomes jobs, REGISTERs and timers
  * (TS 24.379 7.2.1; flows 1.1, sip.md 2.2, 2.4).
  *
- * The server is the registrar (sip.md 2.5 step 9): its 200 is the proof, and repairs go by REGISTER too. CSK and
+ * Without a SIP core the server is the registrar (sip.md 2.5 step 9): its 200 is the proof. Behind one (ue_core.c) the
+ * proof comes later. Repairs go by REGISTER too. CSK and
  * I_MESSAGE are made on a worker, durable (CSK-ID and T) before the REGISTER leaves.
  */
 #include <stdio.h>
@@ -117,6 +118,10 @@ static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct
 	if (rs->status < 200)
 		return;
 	uint8_t jitter = 0;
+	if (ue_core_challenge(u, rs) && u->csk_new) {
+		ue_register_send(u, u->c.register_s);
+		return;
+	}
 	(void)ue_random(&jitter, 1);
 	int warning = sip_warning_code(rs);
 	note_answer(u, rs->error ? 0 : rs->status, warning);
@@ -125,6 +130,10 @@ static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct
 			      .token_s = seconds_left(u),
 			      .retry_after_s = header_number(rs, "Retry-After"),
 			      .jitter = jitter};
+	if (ev.kind == CA_EV_ACCEPTED && ue_core_is(u)) {
+		ev.kind = CA_EV_REGISTERED;
+		ue_core_registered(u, rs);
+	}
 	u->granted_s = ev.expires_s;
 	ue_auth_event(u, &ev);
 }
@@ -135,6 +144,10 @@ static void on_log_off_answer(void *ctx, struct sip_client_tx *tx, const struct 
 	(void)tx;
 	if (rs->status < 200)
 		return;
+	if (ue_core_challenge(u, rs)) {
+		ue_register_send(u, 0);
+		return;
+	}
 	note_answer(u, rs->error ? 0 : rs->status, sip_warning_code(rs));
 	int ok = rs->status / 100 == 2;
 	ue_emit(u, UE_EV_LOGGED_OFF, u->auth_began_ms, NULL, u->own_id, 0, "%s",
@@ -155,7 +168,7 @@ static void registrar_uri(const struct ue *u, char *out, size_t size)
 
 void ue_register_send(struct ue *u, uint32_t expires)
 {
-	char uri[MCSEC_ID_MAX + 8], expires_text[16], type[128], hex[HEX_SIZE(8)];
+	char uri[MCSEC_ID_MAX + 8], expires_text[16], type[128], hex[HEX_SIZE(8)], access[1024];
 	uint8_t r[8], *body = expires ? mcsec_secret_alloc(UE_BODY) : NULL;
 	struct writer w = wr_init(body, body ? UE_BODY : 0);
 	int ok = !ue_random(r, sizeof r) && (!expires || body);
@@ -166,7 +179,8 @@ void ue_register_send(struct ue *u, uint32_t expires)
 	registrar_uri(u, uri, sizeof uri);
 	if (ok && expires)
 		ok = !write_body(u, u->csk_new, &w, type, sizeof type);
-	const struct sip_header headers[] = {{"Expires", expires_text}};
+	struct sip_header headers[3] = {{"Expires", expires_text}};
+	size_t n = 1 + ue_core_headers(u, uri, headers + 1, access, sizeof access);
 	struct sip_request rq = {.method = "REGISTER",
 				 .uri = uri,
 				 .from = u->impu,
@@ -175,7 +189,7 @@ void ue_register_send(struct ue *u, uint32_t expires)
 				 .cseq = ++u->register_cseq,
 				 .route = u->c.sip_route,
 				 .timeout_ms = LOG_OFF_MS,
-				 .with = {.n_headers = 1, .headers = headers, .contact = u->contact}};
+				 .with = {.n_headers = n, .headers = headers, .contact = u->contact}};
 	if (expires) {
 		rq.with.content_type = type;
 		rq.with.body = wr_result(&w);
@@ -365,7 +379,7 @@ static void start(void *arg)
 	u->auth_give_up_ms = u->auth_began_ms + GIVE_UP_MS;
 	if (u->auth.state == CA_OFF)
 		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_START});
-	else if (u->auth.state == CA_AUTHORISED)
+	else if (u->auth.state == CA_AUTHORISED || u->auth.state == CA_UNSURE)
 		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_SIP_LOST}); /* registers again, with a new CSK */
 }
 

@@ -82,6 +82,7 @@ static void back_off(struct ca *m, const struct ca_event *ev)
 	m->due_ms = ev->now_ms + (asked_ms > wait_ms ? asked_ms : wait_ms);
 }
 
+#define NOTHING {CA_ACTIONS}, 0
 #define ACTS(...) {__VA_ARGS__}, sizeof((enum ca_action[]){__VA_ARGS__}) / sizeof(enum ca_action)
 
 /* clang-format off */
@@ -100,9 +101,13 @@ static const struct row {
 	{ CA_KEYS,       CA_EV_NOT_READY,    0,                   0,            CA_OFF,        ACTS(CA_DO_TELL) },
 	{ CA_UPLOAD,     CA_EV_ACCEPTED,     0,                   plan_renewal, CA_AUTHORISED, ACTS(CA_DO_INSTALL, CA_DO_TIMER) },
 	{ CA_RENEWING,   CA_EV_ACCEPTED,     0,                   plan_renewal, CA_AUTHORISED, ACTS(CA_DO_INSTALL, CA_DO_TIMER) },
-	{ CA_UPLOAD,     CA_EV_REGISTERED,   0,                   0,            CA_UNSURE,     ACTS(CA_DO_INSTALL) },
-	{ CA_RENEWING,   CA_EV_REGISTERED,   0,                   0,            CA_UNSURE,     ACTS(CA_DO_INSTALL) },
-	{ CA_UNSURE,     CA_EV_PROVED,       0,                   plan_renewal, CA_AUTHORISED, ACTS(CA_DO_TIMER) },
+	{ CA_UPLOAD,     CA_EV_REGISTERED,   0,                   plan_renewal, CA_UNSURE,     ACTS(CA_DO_INSTALL, CA_DO_TIMER) },
+	{ CA_RENEWING,   CA_EV_REGISTERED,   0,                   plan_renewal, CA_UNSURE,     ACTS(CA_DO_INSTALL, CA_DO_TIMER) },
+	{ CA_UNSURE,     CA_EV_PROVED,       0,                   0,            CA_AUTHORISED, NOTHING },
+	{ CA_UNSURE,     CA_EV_TIMER,        due,                 0,            CA_RENEWING,   ACTS(CA_DO_MAKE, CA_DO_SEND) },
+	{ CA_UNSURE,     CA_EV_SIP_LOST,     0,                   0,            CA_RENEWING,   ACTS(CA_DO_MAKE, CA_DO_SEND) },
+	{ CA_UNSURE,     CA_EV_UNREADABLE,   repaired_too_often,  0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
+	{ CA_UNSURE,     CA_EV_UNREADABLE,   0,                   note_repair,  CA_UPLOAD,     ACTS(CA_DO_MAKE, CA_DO_SEND) },
 	{ CA_UPLOAD,     CA_EV_UNKNOWN_USER, repaired_too_often,  0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_UNSURE,     CA_EV_UNKNOWN_USER, repaired_too_often,  0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_AUTHORISED, CA_EV_UNKNOWN_USER, repaired_too_often,  0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },

@@ -46,7 +46,7 @@ enum ca_event_kind {
 struct ca_event {
 	enum ca_event_kind kind;
 	int64_t now_ms;
-	uint32_t expires_s;     /* of the registration, with ACCEPTED and PROVED      */
+	uint32_t expires_s;     /* of the registration, with ACCEPTED and REGISTERED  */
 	uint32_t token_s;       /* what is left of the token's life, with the same    */
 	uint32_t retry_after_s; /* with LATER; 0: none                                */
 	uint8_t jitter;         /* random, with LATER                                 */

@@ -102,12 +102,37 @@ static void a_200_of_a_sip_core_proves_nothing_until_a_protected_request_is_answ
 	(void)state;
 	struct ca m = in(CA_UPLOAD);
 	on(&m, CA_EV_REGISTERED);
-	expect(&m, CA_UNSURE, 1, CA_DO_INSTALL);
+	expect(&m, CA_UNSURE, 2, CA_DO_INSTALL, CA_DO_TIMER);
 	on(&m, CA_EV_PROVED);
-	expect(&m, CA_AUTHORISED, 1, CA_DO_TIMER);
+	expect(&m, CA_AUTHORISED, 0);
 	m = in(CA_RENEWING);
 	on(&m, CA_EV_REGISTERED);
-	expect(&m, CA_UNSURE, 1, CA_DO_INSTALL);
+	expect(&m, CA_UNSURE, 2, CA_DO_INSTALL, CA_DO_TIMER);
+}
+
+static void what_was_never_proved_is_renewed_and_repaired_all_the_same(void **state)
+{
+	(void)state;
+	struct ca m = in(CA_UPLOAD);
+	step(&m, (struct ca_event){.kind = CA_EV_REGISTERED, .now_ms = 5000, .expires_s = 600, .token_s = 3600});
+	assert_int_equal(m.due_ms, 5000 + 300 * 1000);
+	step(&m, (struct ca_event){.kind = CA_EV_PROVED, .now_ms = 100000});
+	assert_int_equal(m.due_ms, 5000 + 300 * 1000); /* a proof moves nothing */
+	m = in(CA_UNSURE);
+	step(&m, (struct ca_event){.kind = CA_EV_TIMER, .now_ms = m.due_ms});
+	expect(&m, CA_RENEWING, 2, CA_DO_MAKE, CA_DO_SEND);
+	m = in(CA_UNSURE);
+	on(&m, CA_EV_SIP_LOST);
+	expect(&m, CA_RENEWING, 2, CA_DO_MAKE, CA_DO_SEND);
+	m = in(CA_UNSURE);
+	for (int i = 0; i < 3; i++) {
+		on(&m, CA_EV_UNREADABLE);
+		assert_int_equal(m.state, CA_UPLOAD);
+		assert_int_equal(acts.do_[acts.n - 1], CA_DO_SEND);
+		on(&m, CA_EV_REGISTERED);
+	}
+	on(&m, CA_EV_UNREADABLE);
+	expect(&m, CA_OFF, 2, CA_DO_WIPE, CA_DO_TELL);
 }
 
 static void an_unknown_user_uploads_a_new_key_at_most_three_times_in_ten_minutes(void **state)
@@ -273,6 +298,7 @@ int main(void)
 	    cmocka_unit_test(without_token_or_keys_the_user_is_told),
 	    cmocka_unit_test(renewal_is_due_at_half_the_registration_or_a_minute_before_the_token_ends),
 	    cmocka_unit_test(a_renewal_keeps_the_old_key_until_the_new_one_is_accepted),
+	    cmocka_unit_test(what_was_never_proved_is_renewed_and_repaired_all_the_same),
 	    cmocka_unit_test(a_200_of_a_sip_core_proves_nothing_until_a_protected_request_is_answered),
 	    cmocka_unit_test(an_unknown_user_uploads_a_new_key_at_most_three_times_in_ten_minutes),
 	    cmocka_unit_test(a_refused_token_is_renewed_once),
