@@ -8,9 +8,10 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-test deps-analyse with-tests build run check check-long analyse coverage timing fuzz bench soak docs clean
+.PHONY: help deps deps-core deps-test deps-analyse with-tests build run check check-long analyse coverage timing fuzz bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
+	@echo '              (CORE=kamailio make run puts a SIP core before the MC server)'
 	@echo '              (ONCE=1 make run ends after the verdict)'
 	@echo 'make check    install what the tests lack, build, run every test'
 	@echo 'make build    build into ./$(BUILD)/'
@@ -27,6 +28,10 @@ help:
 
 deps:
 	@scripts/deps.sh build
+
+# The SIP core: a separate program, never linked.
+deps-core:
+	@scripts/deps.sh core
 
 deps-test:
 	@scripts/deps.sh build test
@@ -50,8 +55,8 @@ $(BITE)/build.ninja:
 build: deps $(BUILD)/build.ninja
 	@$(NICE) ninja -C $(BUILD) --quiet
 
-run: build
-	@$(MCX) demo --dir $(DOMAIN) $(if $(filter-out 0,$(ONCE)),--once)
+run: build $(if $(filter kamailio,$(CORE)),deps-core)
+	@$(MCX) demo --dir $(DOMAIN) $(if $(CORE),--core $(CORE)) $(if $(filter-out 0,$(ONCE)),--once)
 
 # The sanitizers' build runs the unit tests again: a read past an end fails there, not in the field. Its instrumentation
 # makes gcc warn of paths that do not exist, so warnings are errors in the plain build alone.

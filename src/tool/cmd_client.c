@@ -86,6 +86,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	config.on_event = on_event;
 	config.ctx = s;
 	s->ue = ue_new(&config, err, sizeof err);
+	client_forget(&t);
 	if (!s->ue)
 		return tool_fail(s->c, TOOL_CONFIG, NULL, "%s", err);
 	setvbuf(stdout, NULL, _IOLBF, 0);

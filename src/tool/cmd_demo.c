@@ -13,6 +13,7 @@
 #include "tool/commands.h"
 #include "tool/demo/demo.h"
 #include "tool/domain/client.h"
+#include "tool/domain/core.h"
 #include "tool/domain/show.h"
 
 static const struct tool_command *self;
@@ -129,11 +130,12 @@ static int end(struct demo *d, int once, int failed)
 
 int cmd_demo(const struct tool_command *c, int argc, char **argv)
 {
-	const char *dir = "run", *wav = NULL;
+	const char *dir = "run", *wav = NULL, *core = NULL;
 	int once = 0, json = 0;
 	const struct tool_option table[] = {
 	    {"dir", "DIR", NULL, &dir, "the domain's folder; made if there is none (default ./run)"},
 	    {"wav", "FILE", NULL, &wav, "what Alice says, 10 seconds or more (default: a recorded announcement)"},
+	    {"core", "KIND", NULL, &core, "a SIP core before the MC server: kamailio, or none (default: as it was)"},
 	    {"once", NULL, &once, NULL, "end after the verdict; else the domain stays up until Ctrl-C"},
 	    {"json", NULL, &json, NULL, "one JSON object a line"},
 	};
@@ -147,7 +149,7 @@ int cmd_demo(const struct tool_command *c, int argc, char **argv)
 		return tool_fail(c, TOOL_FAILED, NULL, "no memory");
 	if (find_speech(d, wav))
 		return tool_fail(c, TOOL_USAGE, "--wav FILE names one", "there is no recorded speech to read");
-	if (domain_open(&d->d, dir, 1, err, sizeof err))
+	if (domain_open(&d->d, dir, 1, err, sizeof err) || core_choose(&d->d, core, err, sizeof err))
 		return tool_fail(c, TOOL_CONFIG, NULL, "%s", err);
 	watch_signals(d);
 	rc = end(d, once, work(d));

@@ -35,12 +35,13 @@ int demo_raise(struct demo *d)
 	} daemons[] = {{"dnsmasq", "name server"},
 		       {"mcx-idms", "identity server"},
 		       {"mcx-kms", "key management server"},
-		       {"mcx-server", "MC server"}};
+		       {"mcx-server", "MC server"},
+		       {"kamailio", "SIP core, registrar and proxy"}};
 	if (domain_up(&d->d, &d->start))
 		return fail(d, "the domain does not start", d->start.err);
 	narrate_step(&d->say, d->start.already ? -1 : d->start.ms, "domain %s %s", d->d.zone,
 		     d->start.already ? "was up already" : "is up");
-	for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++)
+	for (size_t i = 0; i < sizeof daemons / sizeof *daemons - !d->d.has_core; i++)
 		narrate_step(&d->say, -1, "%s: process %d", daemons[i].what, show_pid_of(&d->d, daemons[i].name));
 	d->server_pid = show_pid_of(&d->d, "mcx-server");
 	return 0;
@@ -192,6 +193,7 @@ static struct ue *open_client(struct demo *d, struct demo_end *e)
 	c.hooks = (struct ue_hooks){
 	    .sdp = keep_key_mgmt, .rtp = keep_packet, .offer = e == &d->alice ? change_octet : NULL, .ctx = e};
 	struct ue *u = ue_new(&c, err, sizeof err);
+	client_forget(&t);
 	if (!u)
 		fail(d, e->who, err);
 	return u;
@@ -213,8 +215,8 @@ int demo_prepare(struct demo *d, struct demo_end *e)
 	narrate_step(&d->say, r.ms, "%s holds identity keys: KMS certificate and key set checked", e->who);
 	if (ue_register(e->ue, &r) != UE_OK)
 		return step_failed(d, e, "registration", &r);
-	narrate_step(&d->say, r.ms, "%s registers: client-server key %08x uploaded, encrypted to the server",
-		     e->who, ue_csk_id(e->ue));
+	narrate_step(&d->say, r.ms, "%s registers%s: client-server key %08x uploaded, encrypted to the server", e->who,
+		     d->d.has_core ? " at the SIP core, by digest" : "", ue_csk_id(e->ue));
 	return 0;
 }
 

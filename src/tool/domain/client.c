@@ -10,6 +10,27 @@
 #include <unistd.h>
 
 #include "mcsec/secret.h"
+#include "tool/domain/core.h"
+
+/* Behind a core the next hop is the core, and one shows it who one is. */
+static void behind_core(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c)
+{
+	const char *name = strchr(u->mcptt, ':');
+	char *password = core_password(d, u->name), host[DOMAIN_TEXT];
+	snprintf(t->route, sizeof t->route, "sip:%s:%u;transport=tls", core_host(d, host), d->core);
+	snprintf(t->sip_user, sizeof t->sip_user, "%.*s", name ? (int)strcspn(name + 1, "@") : 0, name ? name + 1 : "");
+	snprintf(t->sip_password, sizeof t->sip_password, "%s", password ? password : "");
+	c->sip_user = t->sip_user;
+	c->sip_password = t->sip_password;
+	if (password)
+		mcsec_wipe(password, strlen(password));
+	free(password);
+}
+
+void client_forget(struct client_texts *t)
+{
+	mcsec_wipe(t->sip_password, sizeof t->sip_password);
+}
 
 void client_config(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c)
 {
@@ -33,6 +54,8 @@ void client_config(const struct domain *d, const struct user *u, struct client_t
 	    .tls_dir = domain_path(d, t->tls, "ue/%s/tls", u->name),
 	    .resolv_conf = domain_path(d, t->resolv, "dns/resolv.conf"),
 	};
+	if (d->has_core)
+		behind_core(d, u, t, c);
 }
 
 enum ue_status client_sign_in(const struct domain *d, const struct user *u, struct ue *ue, struct ue_report *r)

@@ -13,10 +13,12 @@ struct client_texts {
 	char dir[PATH_MAX], ca[PATH_MAX], tls[PATH_MAX], resolv[PATH_MAX];
 	char idms[DOMAIN_TEXT], kms[DOMAIN_TEXT], kms_uri[DOMAIN_TEXT], psi[DOMAIN_TEXT], route[DOMAIN_TEXT];
 	char resolve[1024];
+	char sip_user[DOMAIN_TEXT], sip_password[64]; /* for a SIP core; the latter a secret */
 };
 
-/* Everything but events and hooks. Both t and u must live until ue_new returned. */
+/* Everything but events and hooks. Both t and u must live until ue_new returned; then client_forget. */
 void client_config(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c);
+void client_forget(struct client_texts *t);
 /* Signs in with the password in DIR/ue/NAME/password. */
 enum ue_status client_sign_in(const struct domain *d, const struct user *u, struct ue *ue, struct ue_report *r);
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tool/domain/ca.h"
+#include "tool/domain/core.h"
 
 static const char *const daemon_folders[] = {"ca", "dns", "idms", "kms", "server", "server/tls", "ue"};
 
@@ -121,7 +122,7 @@ static int set_ports(struct domain *d, char *err, size_t err_size)
 	uint16_t b = (uint16_t)base;
 	d->idms = (uint16_t)(b + 7443), d->idms_admin = (uint16_t)(b + 7444);
 	d->kms = (uint16_t)(b + 8443), d->kms_admin = (uint16_t)(b + 8444);
-	d->sip = (uint16_t)(b + 5060), d->sips = (uint16_t)(b + 5061);
+	d->sip = (uint16_t)(b + 5060), d->sips = (uint16_t)(b + 5061), d->core = (uint16_t)(b + 5071);
 	d->server_admin = (uint16_t)(b + 6444);
 	d->rtp_min = (uint16_t)(b + RTP), d->rtp_max = (uint16_t)(b + RTP + RTP_PORTS - 1);
 	return 0;
@@ -143,6 +144,7 @@ int domain_open(struct domain *d, const char *dir, int create, char *err, size_t
 	snprintf(d->zone, sizeof d->zone, "%s.mcx.test", d->label);
 	if (domain_folder(path, err, err_size) || set_ports(d, err, err_size))
 		return -1;
+	d->has_core = access(domain_path(d, path, "core"), F_OK) == 0;
 	if (!create && access(domain_path(d, path, "ca/domain.pem"), F_OK) != 0)
 		return refuse(err, err_size, dir, "holds no domain");
 	return 0;
@@ -260,7 +262,7 @@ int domain_prepare(struct domain *d, char *err, size_t err_size)
 	    issue_resource_servers(d, err, err_size) ||
 	    link_tls_folder(d, "server/tls", "../tls.pem", "../../ca/domain.pem", err, err_size))
 		return -1;
-	return domain_write_configurations(d, err, err_size);
+	return domain_write_configurations(d, err, err_size) || core_prepare(d, err, err_size) ? -1 : 0;
 }
 
 /* ---- who holds the folder ---- */

@@ -4,6 +4,7 @@
  *
  *	DIR/ca/            authorities domain.{pem,key}, admin.{pem,key}; admin certificates ROLE.pem
  *	DIR/dns/           resolv.conf that names the domain's own name server
+ *	DIR/core/          the SIP core's configuration, when the domain has one (core.h)
  *	DIR/idms/ kms/ server/   conf, db, tls.pem, log
  *	DIR/ue/NAME/       client stores, password, tls/
  *	DIR/run.json       addresses, process ids, state; written by the supervisor alone
@@ -23,7 +24,9 @@ struct domain {
 	char label[64];     /* the folder's last name as a DNS label */
 	char zone[80];      /* LABEL.mcx.test */
 	uint16_t idms, idms_admin, kms, kms_admin, sip, sips, server_admin, rtp_min, rtp_max;
-	uint16_t dns; /* set when the domain is started */
+	uint16_t core; /* of the SIP core, where there is one */
+	int has_core;  /* core.h */
+	uint16_t dns;  /* set when the domain is started */
 };
 
 /*

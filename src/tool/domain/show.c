@@ -57,11 +57,13 @@ void show_addresses(const struct domain *d)
 	} rows[] = {
 	    {"identity server", "identity", "mcx-idms"}, {"key management", "keys", "mcx-kms"},
 	    {"MC server, TLS", "sips", "mcx-server"},    {"MC server, UDP+TCP", "sip", "mcx-server"},
-	    {"name server", "names", "dnsmasq"},
+	    {"name server", "names", "dnsmasq"},         {"SIP core, TLS", "core", "kamailio"},
 	};
 	json_t *root = show_load(d), *addresses = json_object_get(root, "addresses");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const char *address = json_string_value(json_object_get(addresses, rows[i].key));
+		if (!address && strcmp(rows[i].key, "core") == 0)
+			continue;
 		printf("  %-19s %-46s %sprocess %d%s\n", rows[i].what, address ? address : "-",
 		       tool_colour_on(stdout, TOOL_DIM), show_pid_of(d, rows[i].process), tool_colour_off(stdout));
 	}

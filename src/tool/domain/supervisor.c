@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "app/log.h"
+#include "tool/domain/core.h"
 #include "tool/domain/process.h"
 
 enum { MAX_PROCESSES = 8, TICK_MS = 20, START_LIMIT_MS = 60000, STOP_LIMIT_MS = 8000, FIRST_TRIES = 3 };
@@ -90,9 +91,13 @@ static int add_name_server(struct supervisor *s, char *err, size_t err_size)
 	process_arg(p, "--port=%u", d->dns);
 	process_arg(p, "--address=/%s/127.0.0.1", d->zone);
 	process_arg(p, "--local=/#/");
-	process_arg(p, "--srv-host=_sips._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sips);
-	process_arg(p, "--srv-host=_sip._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
-	process_arg(p, "--srv-host=_sip._udp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
+	if (d->has_core) {
+		process_arg(p, "--srv-host=_sips._tcp.%s,core.%s,%u", d->zone, d->zone, d->core);
+	} else {
+		process_arg(p, "--srv-host=_sips._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sips);
+		process_arg(p, "--srv-host=_sip._tcp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
+		process_arg(p, "--srv-host=_sip._udp.%s,sip.%s,%u", d->zone, d->zone, d->sip);
+	}
 	p->unprivileged = 1;
 	p->port = d->dns;
 	domain_path(d, p->log, "dns/log");
@@ -126,20 +131,47 @@ static int add_daemons(struct supervisor *s, char *err, size_t err_size)
 	return 0;
 }
 
+/* Its parent process ends the others when it is told to, or when we are gone. */
+static int add_core(struct supervisor *s, char *err, size_t err_size)
+{
+	const char *program = core_program();
+	char path[PATH_MAX];
+	if (!s->d->has_core)
+		return 0;
+	if (!program) {
+		snprintf(err, err_size, "kamailio is not installed; apt-get install kamailio kamailio-tls-modules");
+		return -1;
+	}
+	struct process *p = &s->p[s->n++];
+	process_init(p, "kamailio", program);
+	process_arg(p, "-f");
+	process_arg(p, "%s", domain_path(s->d, path, "core/kamailio.cfg"));
+	process_arg(p, "-DD");
+	process_arg(p, "-E");
+	process_arg(p, "-Y");
+	process_arg(p, "%s", domain_path(s->d, path, "core"));
+	p->port = s->d->core;
+	domain_path(s->d, p->log, "core/log");
+	return 0;
+}
+
 /* ---- run.json ---- */
 
 static json_t *addresses_json(const struct domain *d)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "identity",
-			 json_sprintf("https://idms.%s:%u", d->zone, d->idms), "identity_admin",
-			 json_sprintf("https://idms.%s:%u", d->zone, d->idms_admin), "keys",
-			 json_sprintf("https://kms.%s:%u", d->zone, d->kms), "keys_admin",
-			 json_sprintf("https://kms.%s:%u", d->zone, d->kms_admin), "sip",
-			 json_sprintf("sip:sip.%s:%u", d->zone, d->sip), "sips",
-			 json_sprintf("sip:sip.%s:%u;transport=tls", d->zone, d->sips), "server_admin",
-			 json_sprintf("https://sip.%s:%u", d->zone, d->server_admin), "names",
-			 json_sprintf("127.0.0.1:%u", d->dns), "rtp",
-			 json_sprintf("127.0.0.1:%u-%u", d->rtp_min, d->rtp_max));
+	json_t *all = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "identity",
+				json_sprintf("https://idms.%s:%u", d->zone, d->idms), "identity_admin",
+				json_sprintf("https://idms.%s:%u", d->zone, d->idms_admin), "keys",
+				json_sprintf("https://kms.%s:%u", d->zone, d->kms), "keys_admin",
+				json_sprintf("https://kms.%s:%u", d->zone, d->kms_admin), "sip",
+				json_sprintf("sip:sip.%s:%u", d->zone, d->sip), "sips",
+				json_sprintf("sip:sip.%s:%u;transport=tls", d->zone, d->sips), "server_admin",
+				json_sprintf("https://sip.%s:%u", d->zone, d->server_admin), "names",
+				json_sprintf("127.0.0.1:%u", d->dns), "rtp",
+				json_sprintf("127.0.0.1:%u-%u", d->rtp_min, d->rtp_max));
+	if (d->has_core)
+		json_object_set_new(all, "core", json_sprintf("sip:core.%s:%u;transport=tls", d->zone, d->core));
+	return all;
 }
 
 static void write_state(struct supervisor *s)
@@ -357,7 +389,7 @@ static void supervise(struct domain *d, int report)
 	write_state(s); /* at once: the file of an earlier life may still say "up" */
 	int signals = block_signals();
 	if (signals < 0 || prepare_apart(d, err, sizeof err) || add_name_server(s, err, sizeof err) ||
-	    add_daemons(s, err, sizeof err)) {
+	    add_daemons(s, err, sizeof err) || add_core(s, err, sizeof err)) {
 		tell(s, err);
 		_exit(1);
 	}

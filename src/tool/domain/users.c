@@ -14,6 +14,7 @@
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/domain/admin_client.h"
+#include "tool/domain/core.h"
 #include "ue/signin.h"
 
 /* ---- one call of an act ---- */
@@ -223,6 +224,8 @@ static enum user_err keep(const struct domain *d, struct user *u, const char *st
 	int rc = text ? domain_write_file(domain_path(d, path, "ue/%s/user.json", u->name), text, err, err_size) : -1;
 	free(text);
 	json_decref(j);
+	if (rc == 0)
+		rc = core_credentials(d, err, err_size);
 	return rc ? USER_FILE : USER_OK;
 }
 
@@ -405,5 +408,5 @@ enum user_err user_remove(struct domain *d, struct user *u, char *err, size_t er
 		snprintf(err, err_size, "%s: cannot be removed", path);
 		return USER_FILE;
 	}
-	return USER_OK;
+	return core_credentials(d, err, err_size) ? USER_FILE : USER_OK;
 }
