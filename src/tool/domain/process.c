@@ -100,6 +100,8 @@ static void become(const struct process *p, int ready_fd, pid_t parent)
 		_exit(127);
 	if (ready_fd == READY_AT)
 		fcntl(READY_AT, F_SETFD, 0);
+	if (p->family)
+		setpgid(0, 0);
 	if (p->unprivileged)
 		give_up_rights();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -163,6 +165,8 @@ void process_ended(struct process *p, int status, int64_t now_ms)
 	if (p->ready_fd >= 0)
 		close(p->ready_fd);
 	p->ready_fd = -1;
+	if (p->family && p->pid > 0)
+		kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	p->last_status = status;
 	int wanted = p->state == PROCESS_STOPPING;

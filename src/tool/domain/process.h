@@ -16,6 +16,7 @@ enum { PROCESS_ARGS = 24, PROCESS_ARG_TEXT = 2048 };
 struct process {
 	const char *name; /* "mcx-kms" */
 	int says_ready;   /* by --ready-fd; else it counts as ready when its TCP port answers */
+	int family;       /* it has processes of its own: none of them outlives it */
 	int unprivileged; /* give up root's rights first */
 	uint16_t port;    /* of the latter */
 	char log[PATH_MAX];

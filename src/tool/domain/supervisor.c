@@ -131,7 +131,7 @@ static int add_daemons(struct supervisor *s, char *err, size_t err_size)
 	return 0;
 }
 
-/* Its parent process ends the others when it is told to, or when we are gone. */
+/* Its first process ends the others when it is told to, or when we are gone. */
 static int add_core(struct supervisor *s, char *err, size_t err_size)
 {
 	const char *program = core_program();
@@ -150,6 +150,7 @@ static int add_core(struct supervisor *s, char *err, size_t err_size)
 	process_arg(p, "-E");
 	process_arg(p, "-Y");
 	process_arg(p, "%s", domain_path(s->d, path, "core"));
+	p->family = 1;
 	p->port = s->d->core;
 	domain_path(s->d, p->log, "core/log");
 	return 0;
