@@ -4,10 +4,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/evp.h>
@@ -195,6 +197,23 @@ static int write_user(const struct domain *d, const char *name, FILE *f, char *e
 	return 0;
 }
 
+/* Kamailio reads the file again when its time is another one, in whole seconds: each version gets a later second. */
+static int replace(const struct domain *d, char *text, char *err, size_t err_size)
+{
+	char path[PATH_MAX];
+	struct stat before = {0}, after;
+	(void)stat(domain_path(d, path, "core/subscriber"), &before);
+	if (write_text(d, "subscriber", text, err, err_size))
+		return -1;
+	if (stat(path, &after) == 0 && after.st_mtime > before.st_mtime)
+		return 0;
+	const struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = before.st_mtime + 1}};
+	if (utimensat(AT_FDCWD, path, later, 0) == 0)
+		return 0;
+	snprintf(err, err_size, "%.300s: %s", path, strerror(errno));
+	return -1;
+}
+
 int core_credentials(const struct domain *d, char *err, size_t err_size)
 {
 	char path[PATH_MAX], *text = NULL;
@@ -214,7 +233,7 @@ int core_credentials(const struct domain *d, char *err, size_t err_size)
 	if (users)
 		closedir(users);
 	if (rc == 0)
-		return write_text(d, "subscriber", text, err, err_size);
+		return replace(d, text, err, err_size);
 	free(text);
 	return rc;
 }
