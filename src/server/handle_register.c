@@ -10,7 +10,7 @@
  * A core hears 200 whatever becomes of its user's authorisation, since the registration is the core's business (sip 2.5
  * step 8); only where this server cannot work does it hear so. Its 200 waits for the commit like every other.
  */
-#include "server/server.h"
+#include "server/register.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -19,40 +19,10 @@
 #include "mcsec/secret.h"
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
-#include "server/body.h"
 #include "server/download.h"
-#include "server/third_party.h"
 #include "server/xml.h"
 
 enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
-
-struct attempt {
-	struct work work; /* first: jobs come back as this */
-	struct attempt *next, **back;
-	struct sa machine;
-	struct sip_server_tx *tx; /* NULL: nobody waits */
-	int by_core;
-	struct third_party third; /* by_core: the client's own message */
-	struct db_binding row;    /* what is to be stored */
-	char contact_params[256];
-	struct body body;
-	enum sa_action storing; /* SA_DO_STORE, _REFRESH, _CONTACT or _REMOVE */
-	int64_t ids[DB_MAX_REMOVE];
-	size_t n_ids;
-	const char *end_reason;
-	int revoked;
-	struct server_book *book;
-	struct mcsec_im_job *job;
-	struct mcsec_im *im;
-	enum mcsec_err im_err;
-	struct mcsec_fault fault;
-	enum body_verdict xml;
-	struct xml_opened opened;
-	struct token_claims claims;
-	enum token_verdict token;
-	enum sa_stored stored;
-	const char *detail; /* for the log */
-};
 
 static void step(struct attempt *a, const struct sa_event *ev);
 
@@ -83,25 +53,6 @@ static void attempt_free(struct attempt *a)
 	third_party_free(&a->third);
 	mcsec_wipe(&a->claims, sizeof a->claims);
 	free(a);
-}
-
-/* Of contacts that are GRUUs the parameter decides. */
-static int same_contact(const char *a, const char *b)
-{
-	return strstr(a, ";gr=") || strstr(b, ";gr=") ? strcmp(a, b) == 0 : sip_uri_equal(a, b);
-}
-
-/*
- * One client: by its id; while one of the ids is still encrypted, by the contact it registers. Without a contact it is
- * about all clients of the user.
- */
-static int same_client(const struct db_binding *a, const struct db_binding *b)
-{
-	if (strcmp(a->impu, b->impu) != 0)
-		return 0;
-	if (*a->client_id && *b->client_id)
-		return strcmp(a->client_id, b->client_id) == 0;
-	return !*a->contact || !*b->contact || same_contact(a->contact, b->contact);
 }
 
 static struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who)
@@ -408,60 +359,6 @@ static void step(struct attempt *a, const struct sa_event *ev)
 	attempt_free(a);
 }
 
-/* ---- facts of a REGISTER ---- */
-
-static int read_contact(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
-{
-	int64_t max = a->work.s->cfg->expires_max;
-	ev->expires = rq->expires;
-	if (rq->contact_star)
-		return rq->n_contacts == 0 && rq->expires == 0;
-	if (rq->n_contacts != 1)
-		return 0;
-	const struct sip_contact *c = &rq->contacts[0];
-	if (c->expires >= 0)
-		ev->expires = c->expires;
-	if (ev->expires < 0 || ev->expires > max)
-		ev->expires = max;
-	ev->tags = sip_feature(c->params, "g.3gpp.mcptt", NULL);
-	if (ev->tags)
-		db_copy(a->contact_params, sizeof a->contact_params, ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
-	db_copy(a->row.contact, sizeof a->row.contact, c->uri);
-	return strlen(c->uri) < sizeof a->row.contact &&
-	       (strncasecmp(c->uri, "sip:", 4) == 0 || strncasecmp(c->uri, "sips:", 5) == 0);
-}
-
-static int read_body(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
-{
-	enum body_kind kind = body_read(rq, &a->body);
-	const struct mcptt_info *info = &a->body.info;
-	metric_add(&a->work.s->metrics[M_READ_XML], a->body.xml_read);
-	ev->mikey = a->body.mikey.p != NULL;
-	ev->token = a->body.has_info && info->access_token.form != MCPTT_ABSENT;
-	if (kind == BODY_BROKEN)
-		return SA_BODY_BROKEN;
-	if (!a->body.has_info && !ev->mikey)
-		return SA_BODY_NONE;
-	if (info->client_id.form == MCPTT_PLAIN)
-		db_copy(a->row.client_id, sizeof a->row.client_id, info->client_id.value);
-	/* A token without a client id cannot become a binding. */
-	return ev->token && info->client_id.form == MCPTT_ABSENT ? SA_BODY_BROKEN : SA_BODY_MC;
-}
-
-/* The bindings this REGISTER is about; the first decides the machine's state. */
-static void find_bindings(struct attempt *a, const struct sip_message *rq, enum sa_body body)
-{
-	struct server *s = a->work.s;
-	struct binding *b = NULL;
-	while ((b = bindings_of_impu(s->bindings, a->row.impu, b)) && a->n_ids < DB_MAX_REMOVE) {
-		int mine = body == SA_BODY_MC ? same_client(&b->row, &a->row)
-			   : rq->contact_star ? a->by_core || strcmp(b->row.peer, a->row.peer) == 0
-					      : same_contact(b->row.contact, a->row.contact);
-		if (mine)
-			a->ids[a->n_ids++] = b->row.id;
-	}
-}
-
 /* Facts are gathered: the machine takes over. One REGISTER a client at a time. */
 static void begin(struct attempt *a, struct sa_event *ev)
 {
@@ -480,39 +377,6 @@ static void begin(struct attempt *a, struct sa_event *ev)
 		attempt_free(a);
 }
 
-/* ---- by a SIP core (third_party.h) ---- */
-
-/* The client's own REGISTER: who it is and what it brings. Its Expires counts where it is 0; else the core's does. */
-static void read_client(struct attempt *a, struct sa_event *ev)
-{
-	const struct sip_message *client = a->third.client;
-	int64_t granted = ev->expires;
-	ev->contact = read_contact(a, client, ev);
-	if (client->n_contacts &&
-	    third_party_contact(a->row.impu, &client->contacts[0], a->row.contact, sizeof a->row.contact) != MCSEC_OK)
-		ev->contact = 0;
-	if (ev->expires)
-		ev->expires = granted;
-	ev->body = (enum sa_body)read_body(a, client, ev);
-	find_bindings(a, client, ev->body);
-}
-
-/* The core alone: the user is not registered any more, on no device. */
-static void read_alone(struct attempt *a, struct sa_event *ev)
-{
-	struct binding *b = NULL;
-	ev->contact = 1;
-	while (ev->expires == 0 && a->n_ids < DB_MAX_REMOVE &&
-	       (b = bindings_of_impu(a->work.s->bindings, a->row.impu, b)))
-		a->ids[a->n_ids++] = b->row.id;
-}
-
-static int64_t granted_by_core(const struct server *s, const struct sip_message *rq)
-{
-	int64_t granted = rq->n_contacts == 1 && rq->contacts[0].expires >= 0 ? rq->contacts[0].expires : rq->expires;
-	return granted < 0 || granted > s->cfg->expires_max ? s->cfg->expires_max : granted;
-}
-
 static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	char peer[DB_PEER];
@@ -525,53 +389,6 @@ static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const st
 	server_refuse(s, tx, 403, WARN_NONE, NULL);
 }
 
-static void register_by_core(struct attempt *a, const struct sip_message *rq)
-{
-	struct server *s = a->work.s;
-	struct sa_event ev = {.kind = SA_EV_REGISTER, .allowed = 1, .by_core = 1, .expires = granted_by_core(s, rq)};
-	a->by_core = 1;
-	a->end_reason = "left";
-	ev.proven = identity_canonical(rq->to, a->row.impu, sizeof a->row.impu) == MCSEC_OK;
-	identity_peer(rq, a->row.peer, sizeof a->row.peer);
-	third_party_read(rq, &a->third);
-	if (a->third.kind == THIRD_PARTY_CLIENT)
-		read_client(a, &ev);
-	else if (a->third.kind == THIRD_PARTY_ALONE)
-		read_alone(a, &ev);
-	else
-		a->detail = a->third.why; /* no contact: the machine finds it broken */
-	a->row.expires = db_now() + ev.expires;
-	begin(a, &ev);
-}
-
-/* ---- by the client itself ---- */
-
-static void register_by_client(struct attempt *a, const struct sip_message *rq)
-{
-	struct server *s = a->work.s;
-	struct sa_event ev = {.kind = SA_EV_REGISTER, .min_expires = s->cfg->expires_min};
-	ev.allowed = server_lists(&s->cfg->register_over, sip_transport_name(rq->source.transport),
-				  rq->source.transport == SIP_TLS);
-	ev.proven =
-	    sip_uri_equal(rq->from, rq->to) && identity_prove(s, rq, rq->to, a->row.impu, sizeof a->row.impu) == 0;
-	if (ev.proven && too_many_at_work(s, a->row.impu)) {
-		struct sip_server_tx *tx = a->tx;
-		attempt_free(a);
-		metric_add(&s->metrics[M_BUSY], 1);
-		server_refuse(s, tx, 503, WARN_NONE, NULL);
-		return;
-	}
-	identity_peer(rq, a->row.peer, sizeof a->row.peer);
-	ev.contact = read_contact(a, rq, &ev);
-	a->row.expires = db_now() + ev.expires;
-	a->end_reason = "left";
-	if (ev.allowed && ev.proven) {
-		ev.body = (enum sa_body)read_body(a, rq, &ev);
-		find_bindings(a, rq, ev.body);
-	}
-	begin(a, &ev);
-}
-
 void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	if (s->cfg->core.n && !identity_core(s, rq)) {
@@ -579,12 +396,22 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		return;
 	}
 	struct attempt *a = attempt_new(s, tx);
-	if (!a)
+	if (!a) {
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
-	else if (s->cfg->core.n)
-		register_by_core(a, rq);
+		return;
+	}
+	struct sa_event ev;
+	if (s->cfg->core.n)
+		facts_by_core(a, rq, &ev);
 	else
-		register_by_client(a, rq);
+		facts_by_client(a, rq, &ev);
+	if (ev.proven && too_many_at_work(s, a->row.impu)) {
+		attempt_free(a);
+		metric_add(&s->metrics[M_BUSY], 1);
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+		return;
+	}
+	begin(a, &ev);
 }
 
 /* ---- ends that no REGISTER asked for ---- */

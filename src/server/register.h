@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * register.h - one REGISTER on its way to its answer, or the end of a binding: shared by handle_register.c (jobs,
+ * actions and the machine) and register_facts.c (what the request says and proves). Loop thread only, but for the jobs.
+ */
+#ifndef MCX_SERVER_REGISTER_H
+#define MCX_SERVER_REGISTER_H
+
+#include "server/body.h"
+#include "server/server.h"
+#include "server/third_party.h"
+
+struct attempt {
+	struct work work; /* first: jobs come back as this */
+	struct attempt *next, **back;
+	struct sa machine;
+	struct sip_server_tx *tx; /* NULL: nobody waits */
+	int by_core;
+	struct third_party third; /* by_core: the client's own message */
+	struct db_binding row;    /* what is to be stored */
+	char contact_params[256];
+	struct body body;
+	enum sa_action storing; /* SA_DO_STORE, _REFRESH, _CONTACT or _REMOVE */
+	int64_t ids[DB_MAX_REMOVE];
+	size_t n_ids;
+	const char *end_reason;
+	int revoked;
+	struct server_book *book;
+	struct mcsec_im_job *job;
+	struct mcsec_im *im;
+	enum mcsec_err im_err;
+	struct mcsec_fault fault;
+	enum body_verdict xml;
+	struct xml_opened opened;
+	struct token_claims claims;
+	enum token_verdict token;
+	enum sa_stored stored;
+	const char *detail; /* for the log */
+};
+
+/* ---- register_facts.c ---- */
+/* From the client itself, or handed on by a SIP core: fills row, body and ids of the attempt, and the event. */
+void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
+void facts_by_core(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
+int same_contact(const char *a, const char *b);
+int same_client(const struct db_binding *a, const struct db_binding *b);
+
+#endif
