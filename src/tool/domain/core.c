@@ -101,9 +101,9 @@ static char *local_text(const struct domain *d)
 			 "#!substdef \"!MCX_ZONE!%s!g\"\n#!substdef \"!MCX_CORE!core.%s!g\"\n"
 			 "#!substdef \"!MCX_LISTEN!127.0.0.1!g\"\n#!substdef \"!MCX_PORT!%u!g\"\n"
 			 "#!substdef \"!MCX_PSI_USER!mcptt!g\"\n#!substdef \"!MCX_SERVER_HOST!sip.%s!g\"\n"
-			 "#!substdef \"!MCX_SERVER_CN!sip.%s!g\"\n#!substdef \"!MCX_SERVER_AT!127.0.0.1:%u!g\"\n"
+			 "#!substdef \"!MCX_SERVER_AT!127.0.0.1:%u!g\"\n"
 			 "#!substdef \"!MCX_CREDENTIALS!%s/core!g\"\n#!substdef \"!MCX_TLS!%s/core/tls.cfg!g\"\n",
-			 d->zone, d->zone, d->zone, d->core, d->zone, d->zone, d->sips, d->dir, d->dir);
+			 d->zone, d->zone, d->zone, d->core, d->zone, d->sips, d->dir, d->dir);
 	return n < 0 ? NULL : text;
 }
 
