@@ -22,7 +22,7 @@ help:
 	@echo 'make timing   whether the times of operations on keys tell their secrets (SAMPLES=4000): a statistic'
 	@echo 'make fuzz     fuzz every parser of hostile input (SECONDS=600 in all): tried, reached, found'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
-	@echo 'make soak     each daemon killed 200 times under load, then flooded; the main job again and again (MINUTES=10)'
+	@echo 'make soak     long: mutations over the wire, kills under load, floods, the main job again and again (MINUTES=10)'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
 	@echo 'make clean    remove the build folders (never a domain)'
 
@@ -85,12 +85,14 @@ timing: with-tests
 	@$(BUILD)/tests/ct/timing_ibc $(SAMPLES)
 
 fuzz: deps-test
-	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(or $(SECONDS),600)
+	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(or $(SECONDS),600) --doc
 
 bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
-soak: with-tests
+soak: with-tests $(ASAN)/build.ninja
+	@$(NICE) ninja -C $(ASAN) --quiet
+	@MCX_LONG=1 $(NICE) meson test -C $(ASAN) --no-rebuild -t 0 --print-errorlogs wire
 	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill floods failing
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
 
