@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 
 AUDIO = re.compile(rb'(m=audio )(\d{5})( )')
 LOG_OFF = re.compile(rb'(?i)\nexpires:[ \t]*0\r')
@@ -81,8 +82,8 @@ class Link:
                 self.sent.append(first)
                 self.up.sendall(self.middle.rewrite(self.user, first, 'client'))
                 first = self.down.recv(65536)
-        except (OSError, AttributeError):
-            pass
+        except (OSError, AttributeError) as e:
+            self.middle.note('%s: %r' % (self.user, e))
         self.close()
 
     def back(self):
@@ -122,6 +123,10 @@ class Middle:
         self.socket = socket.create_server(('127.0.0.1', listen), backlog=64)
         threading.Thread(target=self.accept, daemon=True).start()
 
+    def note(self, text):
+        with open(self.folder + '/middle.log', 'a', encoding='utf-8') as f:
+            f.write('%s %s\n' % (time.strftime('%H:%M:%S'), text))
+
     def reach(self, user, source='127.0.0.1'):
         """A connection to mcx-server with this user's certificate."""
         context = ssl.create_default_context(cafile=self.folder + '/ue/%s/tls/cafile.pem' % user)
@@ -145,7 +150,8 @@ class Middle:
             raw.settimeout(60)
             down = self.context.wrap_socket(raw, server_side=True)
             down.settimeout(None)
-        except OSError:
+        except OSError as e:
+            self.note('a client that never spoke: %r' % e)
             raw.close()
             return
         Link(self, down).run()

@@ -125,20 +125,25 @@ class Sip:
 
     def say(self, message, call):
         """`call`: the Call-ID the answer will have, if there is one."""
-        self.begin()
         if not whole(message):
-            self.settle()
-            self.begin()
-            self.stream.send(message)
-            self.open[call] = time.monotonic()
-            self.hear(0.02)
-            self.end()
+            self.alone(message)
             return
+        self.begin()
         self.open[call] = time.monotonic()
         self.stream.send(message)
         self.hear(0)
         while len(self.open) >= self.window and not self.stream.over:
             self.hear(0.05)
+
+    def alone(self, message):
+        """On a connection of its own; an answer that comes at once is heard."""
+        stream = Stream(self.connect())
+        self.connections += 1
+        stream.send(message)
+        stream.fill(0.01)
+        answer = stream.take()
+        self.statuses[answer[8:11].decode() if answer and answer.startswith(b'SIP/2.0 ') else '-'] += 1
+        stream.close()
 
     def settle(self):
         while self.open and self.stream and not self.stream.over:

@@ -40,7 +40,7 @@ import speak  # noqa: E402
 MCX = sys.argv[1]
 EACH = int(os.environ.get('MCX_WIRE', 100000 if lab.LONG else 2000))
 USERS = ('alice', 'bob', 'mallory', 'erin')
-TALK_S = 4 * 3600 if EACH > 10000 else 1200
+TALK_S = 600 + EACH // 12  # what a client says is prepared before it says it
 RATE = 8000
 sanitizer = {'ASAN_OPTIONS': 'abort_on_error=0:allocator_may_return_null=1', 'UBSAN_OPTIONS': 'print_stacktrace=1'}
 os.environ.update(sanitizer)
@@ -76,15 +76,15 @@ class Client:
         return self.process.wait(timeout=120)
 
 
-def speech(path):
-    """A voice of sorts for as long as the run may take: every second of it is loud."""
-    second = array.array('h', (int(9000 * math.sin(t * 2 * math.pi * 300 / RATE) * (0.6 + 0.4 * math.sin(t * 2 * math.pi * 4 / RATE)))
-                               for t in range(RATE)))
+def speech(path, seconds):
+    """A voice of sorts: every second of it is loud."""
+    wave_at = [2 * math.pi * t / RATE for t in range(RATE)]
+    second = array.array('h', (int(9000 * math.sin(300 * x) * (0.6 + 0.4 * math.sin(4 * x))) for x in wave_at))
     with wave.open(path, 'wb') as w:
         w.setnchannels(1)
         w.setsampwidth(2)
         w.setframerate(RATE)
-        for _ in range(TALK_S):
+        for _ in range(seconds):
             w.writeframesraw(second.tobytes())
 
 
@@ -98,7 +98,8 @@ def up():
     with open(conf, 'w', encoding='utf-8') as f:
         f.write(text.replace('sips_port = %d' % known, 'sips_port = 0') + 'new_per_source = 60000\n')
     for name, lines in (('kms', 'limit_source = 0\n'),
-                        ('idms', 'source_failures = 100000\ntoken_rate = 100000\nlogin_pages_per_s = 100000\nnew_per_peer = 60000\n')):
+                        ('idms', 'source_failures = 100000\ntoken_rate = 100000\nlogin_pages_per_s = 100000\n'
+                                 'new_per_peer = 60000\n')):
         with open(os.path.join(domain.dir, name, 'conf'), 'a', encoding='utf-8') as f:
             f.write(lines)
     domain.call('up', domain.dir)
@@ -157,9 +158,9 @@ def connect_to(host, port, certificate=None):
 
 def metrics(name):
     """{"name{labels}": value} of a daemon."""
-    http = speak.Http(lambda: admin_stream(name))
-    answer = http.say(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
-    http.end()
+    ask = speak.Http(lambda: admin_stream(name))
+    answer = ask.say(b'GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+    ask.end()
     assert answer and answer.startswith(b'HTTP/1.1 200'), answer
     rows = re.findall(rb'(?m)^([a-z_]+(?:\{[^}]*\})?) ([0-9.e+]+)\r?$', answer.partition(b'\r\n\r\n')[2])
     return {k.decode(): float(v) for k, v in rows}
@@ -290,17 +291,17 @@ def still_serves():
 def send_http(name, daemon, valid, rng, connect):
     kind, begun = Kind(name), time.monotonic()
     before = metrics(daemon)
-    http = speak.Http(connect)
+    speaker = speak.Http(connect)
     for n in range(EACH):
-        http.say(mutate.http(valid[n % len(valid)], rng))
+        speaker.say(mutate.http(valid[n % len(valid)], rng))
         kind.sent += 1
-    http.end()
-    http.say(head('GET', '/metrics' if daemon == 'server' else '/readyz', 'x'))  # whatever it says, it says it
-    http.end()
+    speaker.end()
+    speaker.say(head('GET', '/metrics' if daemon == 'server' else '/readyz', 'x'))  # whatever it says, it says it
+    speaker.end()
     after = metrics(daemon)
     if daemon == 'kms':
         kind.reached = reached(before, after, 'mcx_kms_read_total')
-    kind.seconds, kind.note = time.monotonic() - begun, told(http)
+    kind.seconds, kind.note = time.monotonic() - begun, told(speaker)
 
 
 def send_packets(name, valid, rng):
@@ -333,7 +334,7 @@ first_s = last_s = 0.0
 def a_call_is_up_before_the_first_mutation():
     global alice, bob, heard
     voice, heard = os.path.join(domain.top, 'voice.wav'), os.path.join(domain.top, 'heard.wav')
-    speech(voice)
+    speech(voice, TALK_S)
     bob = Client('register', 'bob', '--record', heard)
     bob.wait('registered')
     alice = Client('call', 'alice', '--to', 'bob', '--send', voice)
@@ -342,16 +343,19 @@ def a_call_is_up_before_the_first_mutation():
 
 def mutated_srtp_and_rtp_in_a_call_of_her_own():
     global erin, first_s
+    voice = os.path.join(domain.top, 'word.wav')
+    seconds = 20 + EACH // 400
+    speech(voice, seconds)
+    first_s = time.monotonic()
+    begin_http()
     media = between.media['mallory'] = middle.Media()
     between.media['erin'] = middle.Media()
     erin = Client('register', 'erin')
     erin.wait('registered')
     between.stay.add('mallory')
-    seconds = 20 + EACH // 400
-    caller = Client('call', 'mallory', '--to', 'erin', '--send', os.path.join(domain.top, 'voice.wav'), '--seconds', str(seconds))
+    caller = Client('call', 'mallory', '--to', 'erin', '--send', voice, '--seconds', str(seconds))
     erin.wait('first-packet')
     lab.wait_for(lambda: len(media.packets) > 50, 60, "Mallory's packets")
-    first_s = time.monotonic()
     rng = random.Random(lab.SEED)
     valid = list(media.packets)
     clear = [p[:12] + bytes([0xf8]) + bytes(rng.randrange(256) for _ in range(60)) for p in valid[:50]]
@@ -387,9 +391,12 @@ def mutated_registers_reach_mikey_xml_or_sdp():
     send_sip('REGISTER', record[b'REGISTER'], random.Random(lab.SEED + 3), 4)
 
 
-def mutated_http_requests_to_each_daemon():
-    tokens = tokens_of('mallory')
-    faults = []
+http, faults = [], []
+
+
+def begin_http():
+    """Beside everything else."""
+    token, tokens = tokens_of('mallory')['access_token'], tokens_of('erin')  # a refresh token used twice takes its family along
 
     def guarded(*args):
         try:
@@ -397,13 +404,16 @@ def mutated_http_requests_to_each_daemon():
         except Exception as e:  # a thread's failure is the test's
             faults.append(e)
 
-    threads = [threading.Thread(target=guarded, args=args) for args in (
-        ('HTTP to mcx-kms', 'kms', kms_requests(tokens['access_token']), random.Random(lab.SEED + 4), lambda: public_stream('kms')),
-        ('HTTP to mcx-idms', 'idms', idms_requests(tokens), random.Random(lab.SEED + 5), lambda: public_stream('idms')),
-        ('HTTP to mcx-server', 'server', server_requests(), random.Random(lab.SEED + 6), lambda: admin_stream('server')))]
-    for t in threads:
-        t.start()
-    for t in threads:
+    for args in (
+            ('HTTP to mcx-kms', 'kms', kms_requests(token), random.Random(lab.SEED + 4), lambda: public_stream('kms')),
+            ('HTTP to mcx-idms', 'idms', idms_requests(tokens), random.Random(lab.SEED + 5), lambda: public_stream('idms')),
+            ('HTTP to mcx-server', 'server', server_requests(), random.Random(lab.SEED + 6), lambda: admin_stream('server'))):
+        http.append(threading.Thread(target=guarded, args=args))
+        http[-1].start()
+
+
+def mutated_http_requests_to_each_daemon():
+    for t in http:
         t.join()
     if faults:
         raise faults[0]
