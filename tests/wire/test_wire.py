@@ -66,8 +66,8 @@ class Client:
     def said(self, event):
         return [e for e in self.events if e['event'] == event]
 
-    def wait(self, event):
-        lab.wait_for(lambda: self.said(event) or self.process.poll() is not None, 120, event)
+    def wait(self, event, seconds=300):
+        lab.wait_for(lambda: self.said(event) or self.process.poll() is not None, seconds, event)
         assert self.said(event), '%s never came: %s' % (event, self.events)
 
     def end(self):
@@ -338,7 +338,7 @@ def a_call_is_up_before_the_first_mutation():
     bob = Client('register', 'bob', '--record', heard)
     bob.wait('registered')
     alice = Client('call', 'alice', '--to', 'bob', '--send', voice)
-    bob.wait('first-packet')
+    bob.wait('first-packet', 300 + TALK_S)
 
 
 def mutated_srtp_and_rtp_in_a_call_of_her_own():
