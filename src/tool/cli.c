@@ -89,6 +89,14 @@ int tool_fail(const struct tool_command *c, int code, const char *hint, const ch
 	return code;
 }
 
+void tool_print_groups(const char *title, const char *hex)
+{
+	printf("%s\n ", title);
+	for (size_t i = 0; hex[i]; i++)
+		printf("%s%c", i % 4 ? "" : " ", hex[i]);
+	printf("\n");
+}
+
 static int colourful(FILE *f)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");

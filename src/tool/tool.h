@@ -47,6 +47,9 @@ int tool_parse(const struct tool_command *c, const struct tool_option *o, size_t
 int tool_fail(const struct tool_command *c, int code, const char *hint, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Hex digits in groups of four, as two people read them to each other. */
+void tool_print_groups(const char *title, const char *hex);
+
 enum tool_colour { TOOL_PLAIN, TOOL_GOOD, TOOL_BAD, TOOL_DIM, TOOL_BOLD };
 /* Escape sequence to begin and end a colour on that stream; "" unless it is a terminal and NO_COLOR is unset. */
 const char *tool_colour_on(FILE *f, enum tool_colour c);

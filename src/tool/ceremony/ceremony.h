@@ -42,6 +42,7 @@ int ceremony_backup(struct ceremony *c);
 int ceremony_restore(struct ceremony *c);
 int ceremony_verify(struct ceremony *c);
 int ceremony_change(struct ceremony *c);
+int ceremony_certificate(struct ceremony *c);
 
 /* ---- ceremony.c: what they share. Those that return an exit code have explained themselves and recorded it. ---- */
 int ceremony_refuse(struct ceremony *c, int code, const char *hint, const char *fmt, ...)

@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/text.h"
 #include "tool/ceremony/ceremony.h"
 
 /* A restored KMS goes on far beyond any number the old one may have used after its backup. */
@@ -270,4 +272,33 @@ int ceremony_change(struct ceremony *c)
 	if (rc < 0)
 		rc = ceremony_commit(c, custody_kind_name(kind));
 	return rc < 0 ? ceremony_report(c, custody_kind_name(kind)) : rc;
+}
+
+/* ---- certificate ---- */
+
+/* What the partner's officers import and compare: public, so nothing is opened and nobody has to be there. */
+int ceremony_certificate(struct ceremony *c)
+{
+	uint8_t text[KMS_CERTIFICATE_BOUND], digest[KMS_FINGERPRINT];
+	char hex[HEX_SIZE(KMS_FINGERPRINT)];
+	struct writer w = wr_init(text, sizeof text);
+	if (!c->row.sealed_len)
+		return ceremony_refuse(c, TOOL_REFUSED, "mcx kms ceremony init makes one", "this KMS has no domain");
+	if (!c->o->file)
+		return ceremony_refuse(c, TOOL_USAGE, NULL, "--file names the file to write");
+	kms_certificate_write(&w, &c->row.cert);
+	if (w.err || kms_fingerprint(&c->row.cert, digest))
+		return ceremony_refuse(c, TOOL_FAILED, NULL, "the certificate cannot be written");
+	int rc = write_file(c, c->o->file, wr_result(&w));
+	if (rc >= 0)
+		return rc;
+	hex_encode(OCTETS(digest), hex);
+	if (!c->o->json) {
+		tool_print_groups("Its fingerprint, to be told by another way:", hex);
+		return TOOL_OK;
+	}
+	json_t *j = json_pack("{s:s, s:s}", "file", c->o->file, "fingerprint", hex);
+	json_dumpf(j, stdout, JSON_COMPACT), putchar('\n');
+	json_decref(j);
+	return TOOL_OK;
 }
