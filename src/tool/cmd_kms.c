@@ -24,11 +24,8 @@
 static const struct {
 	const char *name;
 	int (*run)(struct ceremony *c);
-} steps[] = {{"init", ceremony_init},
-	     {"backup", ceremony_backup},
-	     {"restore", ceremony_restore},
-	     {"verify", ceremony_verify},
-	     {"change", ceremony_change}};
+} steps[] = {{"init", ceremony_init},     {"backup", ceremony_backup}, {"restore", ceremony_restore},
+	     {"verify", ceremony_verify}, {"change", ceremony_change}, {"certificate", ceremony_certificate}};
 
 /* Configuration, database, memory. -1 to go on, or an exit code. */
 static int open_ceremony(struct ceremony *c)
@@ -80,7 +77,8 @@ static int run_ceremony(const struct tool_command *command, const struct ceremon
 		close_ceremony(&c);
 		return rc;
 	}
-	return tool_fail(command, TOOL_USAGE, "init, backup, restore, verify or change", "there is no step '%s'", step);
+	return tool_fail(command, TOOL_USAGE, "init, backup, restore, verify, change or certificate",
+			 "there is no step '%s'", step);
 }
 
 /* ---- the admin listener ---- */
@@ -233,7 +231,7 @@ int cmd_kms(const struct tool_command *c, int argc, char **argv)
 	    {"threshold", "K", NULL, &o.threshold, "officers: how many open it (default 3)"},
 	    {"out", "DIR", NULL, &o.out, "write one new file a share there (default: show each at the terminal)"},
 	    {"with", "FILE,...", NULL, &o.with, "officers' share files (default: ask at the terminal)"},
-	    {"file", "FILE", NULL, &o.file, "the backup to write, restore or verify"},
+	    {"file", "FILE", NULL, &o.file, "the backup to write, restore or verify; certificate: where to write it"},
 	    {"passphrase-file", "FILE", NULL, &o.passphrase_file, "seals or opens the backup (default: officers)"},
 	    {"make-key", NULL, &o.make_key, NULL, "pkcs11: make the token's key if it is not there"},
 	    {"url", "URL", NULL, &d.url, "admin listener of a KMS anywhere"},

@@ -31,7 +31,7 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "kms", "a KMS: ceremonies on its master secrets at its host; seal and daily work through the admin listener", \
-	  "ceremony init|backup|restore|verify|change | status | seal | unseal | domain | alarms | reports |\n" \
+	  "ceremony init|backup|restore|verify|change|certificate | status | seal | unseal | domain | alarms | reports |\n" \
 	  "           checkpoint | reload | clock accept | user show|enrol|suspend|revoke URI |\n" \
 	  "           extcert list | extcert import FILE | extcert permit|suspend|revoke FINGERPRINT |\n" \
 	  "           transport list|make|roll|withdraw URI  [--dir DIR] [...]", cmd_kms }, \

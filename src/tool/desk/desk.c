@@ -98,15 +98,6 @@ static void print_answer(json_t *j, const char *indent)
 	}
 }
 
-/* In groups, as two people read it to each other. */
-static void print_fingerprint(const char *hex)
-{
-	printf("Compare with the other domain by another way than this file came:\n ");
-	for (size_t i = 0; hex[i]; i++)
-		printf("%s%c", i % 4 ? "" : " ", hex[i]);
-	printf("\nThen another officer: mcx kms extcert permit %s\n", hex);
-}
-
 /* ---- the call ---- */
 
 static int bad_operand(const struct tool_command *c, const struct row *r)
@@ -150,7 +141,10 @@ int desk_run(const struct tool_command *c, struct door *at, const char *subject,
 	else if (rc == TOOL_OK)
 		print_answer(j, "");
 	if (rc == TOOL_OK && !as_json && r->operand == CERTIFICATE)
-		print_fingerprint(door_text(j, "fingerprint"));
+		tool_print_groups(
+		    "Compare with the other domain by another way than this file came; then another officer "
+		    "permits it:",
+		    door_text(j, "fingerprint"));
 	json_decref(j);
 	return rc;
 }
