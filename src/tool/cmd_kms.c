@@ -171,7 +171,8 @@ static int unseal(const struct tool_command *c, const struct ceremony_options *o
 {
 	int status;
 	json_t *j = call(at, "GET", "seal", NULL, &status);
-	if (status == 200 && number_of(j, "needed") && strcmp(door_text(j, "state"), "unsealed") != 0)
+	/* Officers have begun: go on. Else the KMS looks at its custody again, which may be another one by now. */
+	if (status == 200 && number_of(j, "given") && strcmp(door_text(j, "state"), "unsealed") != 0)
 		return give_shares(c, o, at, j);
 	if (status != 200)
 		return finish(c, o, j, status);
