@@ -46,18 +46,18 @@ def renew_tls(domain):
 class Officer:
     """Calls with the certificate ca/WHO.pem, each from an address of its own."""
 
-    def __init__(self, domain, who):
+    def __init__(self, domain, who, daemon=None):
         ca = os.path.join(domain.dir, 'ca')
-        self.kms, self.tls = domain.kms, ssl.create_default_context(cafile=os.path.join(ca, 'domain.pem'))
+        self.daemon, self.tls = daemon or domain.kms, ssl.create_default_context(cafile=os.path.join(ca, 'domain.pem'))
         self.tls.load_cert_chain(os.path.join(ca, who + '.pem'))
 
     def ask(self, method, call, body=None, kind='application/json'):
         """Status, body, source address. OSError when no whole answer came."""
         source, data = lab.new_source(), (body or '').encode()
-        raw = socket.create_connection(('127.0.0.1', self.kms.ready['admin_port']), timeout=30, source_address=(source, 0))
-        with self.tls.wrap_socket(raw, server_hostname=self.kms.host) as s:
+        raw = socket.create_connection(('127.0.0.1', self.daemon.ready['admin_port']), timeout=30, source_address=(source, 0))
+        with self.tls.wrap_socket(raw, server_hostname=self.daemon.host) as s:
             s.sendall(('%s /admin/v1/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n'
-                       % (method, call, self.kms.host, kind, len(data))).encode() + data)
+                       % (method, call, self.daemon.host, kind, len(data))).encode() + data)
             try:
                 r = http.client.HTTPResponse(s)
                 r.begin()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 import lab
 import officers
@@ -320,6 +321,23 @@ def an_identity_server_whose_list_cannot_be_read_is_an_alarm():
         kms.stop()
 
 
+def mcx_sec_128_a_user_disabled_at_the_identity_server_gets_no_keys_within_seconds():
+    domain.idms.start()
+    kms.start(extra=CLOSE)
+    try:
+        uri, theirs = 'sip:u1@' + domain.zone, domain.token('u1')
+        status_of = lambda: domain.keyprov(theirs, lab.new_source()).status
+        assert status_of() == 200
+        admin = officers.Officer(domain, 'user-admin', domain.idms)
+        account = json.dumps({'display': 'u1', 'enabled': False, 'services': {'ptt': uri}})
+        assert admin.ask('PUT', 'users/' + urllib.parse.quote(uri, safe=''), account)[0] == 200
+        lab.wait_for(lambda: status_of() == 401, 60, 'the refusal')
+        assert keys() == 200  # another user's token is as good as it was
+    finally:
+        domain.idms.stop()
+        kms.stop()
+
+
 def rewrite(*statements):
     db = sqlite3.connect(os.path.join(kms.folder, 'db'), isolation_level=None, timeout=30)
     size = db.execute('SELECT max(seq) FROM audit').fetchone()[0]
@@ -376,7 +394,7 @@ def a_record_removed_from_the_database_is_an_alarm_from_the_next_start_and_named
 
 def main():
     global domain, kms, token
-    domain = lab.Domain(sys.argv[1], ['u0'])
+    domain = lab.Domain(sys.argv[1], ['u0', 'u1'])
     kms = domain.kms
     try:
         officers.make_second(domain)
@@ -392,6 +410,7 @@ def main():
                         at_sigterm_every_request_under_way_is_answered_whole_and_recorded,
                         keys_that_cannot_be_issued_and_a_seal_are_alarms,
                         an_identity_server_whose_list_cannot_be_read_is_an_alarm,
+                        mcx_sec_128_a_user_disabled_at_the_identity_server_gets_no_keys_within_seconds,
                         a_tail_written_anew_under_the_running_kms_is_an_alarm_and_nothing_is_signed_after_it,
                         a_record_removed_from_the_database_is_an_alarm_from_the_next_start_and_named_by_verify,
                         a_clock_set_over_a_periods_edge_holds_the_issue_until_it_is_back_or_an_officer_accepts_it])
