@@ -66,7 +66,8 @@ FUZZ_SECONDS ?= 120
 check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
 	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(FUZZ_SECONDS) --tap $(BUILD)/fuzz.tap; true
-	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE) --tap fuzz=$(BUILD)/fuzz.tap
+	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE) --analyse \
+		--tap fuzz=$(BUILD)/fuzz.tap
 
 # Millions of random cases of the identity-based cryptography, and 130,000 comparisons with wolfSSL: about an hour.
 check-long: with-tests
@@ -100,4 +101,4 @@ docs:
 	@python3 scripts/rows.py --write
 
 clean:
-	rm -rf $(BUILD) $(ASAN) $(BITE) $(FUZZ)
+	rm -rf $(BUILD) $(ASAN) $(BITE) $(FUZZ) build-coverage build-scan build-scan-report build-tidy build-tsan

@@ -41,10 +41,9 @@ EXCEPTION = re.compile(r'\b(NOLINT|NOLINTNEXTLINE|NOLINTBEGIN|NOLINTEND)\b(?:\((
 
 # Which programs run the code of which threads. The KMS's watch and its issuer's channels, the audit's keeper, the store,
 # the HTTP edge, the identity server's house keeping, the SIP loop and its workers, the relay, the engine and its media.
-QUICK_TSAN = ['audit', 'http', 'ibc_sakke', 'ibc_signers', 'kms_watch', 'media_session', 'metrics', 'relay', 'revocations',
-              'sip_port', 'store']
+QUICK_TSAN = ['audit', 'http', 'ibc_sakke', 'ibc_signers', 'media_session', 'relay', 'revocations', 'sip_port', 'store']
 THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_points', 'base', 'bearer', 'config', 'daemon', 'http_hostile',
-                         'ibc_eccsi', 'idms_abuse', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer', 'log',
+                         'ibc_eccsi', 'idms_abuse', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer', 'kms_watch', 'log', 'metrics',
                          'sip_gate', 'ue_store', 'server_private_call', 'server_register', 'server_xml', 'ue_call',
                          'kms_life', 'kms_requests']
 # The test and what it tests share a process and speak over sockets: a test that prepares an answer and then asks for it has

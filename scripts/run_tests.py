@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every test of a built tree and count every single one of them.
 
-    run_tests.py --build DIR [--sanitized DIR] [--bite DIR] [--suite NAME]... [--tap PROGRAM=FILE]...
+    run_tests.py --build DIR [--sanitized DIR] [--bite DIR] [--analyse] [--suite NAME]... [--tap PROGRAM=FILE]...
 
 meson runs the test programs; each prints TAP, so one program is many tests. This script reads what they printed, shows
 each failure with its output, writes the list of what ran to DIR/ran.txt (`program:test<TAB>ok|skip|fail`), and checks
@@ -119,6 +119,7 @@ def main():
     ap.add_argument('--build', required=True)
     ap.add_argument('--sanitized')
     ap.add_argument('--bite')
+    ap.add_argument('--analyse', action='store_true', help='the quick form of analyse.py too')
     ap.add_argument('--suite', action='append', default=[])
     ap.add_argument('--tap', action='append', default=[], metavar='PROGRAM=FILE', help='what another program printed')
     a = ap.parse_args()
@@ -138,6 +139,9 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     if a.bite:
         rows += script('bite', [os.path.join(here, 'bite.py'), '--make', '--build', a.bite, '--product', a.build])
+
+    if a.analyse:
+        rows += script('analyse', [os.path.join(here, 'analyse.py'), '--quick', '--build', a.build])
 
     ran = os.path.join(a.build, 'ran.txt')
     with open(ran, 'w', encoding='utf-8') as f:

@@ -42,6 +42,13 @@ static void print_help(const struct daemon_spec *spec)
 	}
 }
 
+/* The descriptor this names, or -1. */
+static int descriptor_of(const char *text)
+{
+	size_t len = strlen(text);
+	return len > 0 && len < 7 && strspn(text, "0123456789") == len ? (int)strtol(text, NULL, 10) : -1;
+}
+
 static struct arguments read_arguments(int argc, char **argv, const struct daemon_spec *spec)
 {
 	static const struct option longs[] = {
@@ -54,8 +61,8 @@ static struct arguments read_arguments(int argc, char **argv, const struct daemo
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (c == 'c')
 			a.config = optarg;
-		else if (c == 'r')
-			a.ready_fd = atoi(optarg);
+		else if (c == 'r' && descriptor_of(optarg) >= 0)
+			a.ready_fd = descriptor_of(optarg);
 		else if (c == 'k')
 			a.check_only = 1;
 		else if (c == 'h')

@@ -99,6 +99,7 @@ enum mcsec_err audit_checkpoint_parse(struct octets line, struct audit_checkpoin
 		return MCSEC_E_MALFORMED;
 	memcpy(text, line.p, line.len);
 	text[line.len] = 0;
+	/* NOLINTNEXTLINE(cert-err34-c): what was read is written again and compared, so a number too great is refused */
 	if (sscanf(text, "%31s %" SCNu64 " %" SCNu64 " %79s %79s %79s %143s %n", word, &c->size, &c->time_ns, root,
 		   chain, previous, signature, &node_at) != 7 ||
 	    !node_at || strlen(text + node_at) >= sizeof c->node)

@@ -77,6 +77,7 @@ static int make_hash(const struct password_cost *c, const char *password, char *
 static int is_outdated(const char *phc, const struct password_cost *c)
 {
 	unsigned m = 0, t = 0, p = 0;
+	/* NOLINTNEXTLINE(cert-err34-c): libargon2 wrote this text into our own database */
 	if (sscanf(phc, "$argon2id$v=19$m=%u,t=%u,p=%u$", &m, &t, &p) != 3)
 		return 1;
 	return m < c->memory_kib || t < c->passes;

@@ -68,9 +68,10 @@ static void scrub_environment(void)
 	    "SOFTHSM2_CONF",         "ASAN_OPTIONS",  "UBSAN_OPTIONS", "LSAN_OPTIONS"};
 	enum { KEPT = sizeof kept / sizeof *kept };
 	char *value[KEPT] = {0};
-	for (size_t i = 0; i < KEPT; i++)
-		if (getenv(kept[i]))
-			value[i] = strdup(getenv(kept[i]));
+	for (size_t i = 0; i < KEPT; i++) {
+		const char *text = getenv(kept[i]);
+		value[i] = text ? strdup(text) : NULL;
+	}
 	clearenv();
 	for (size_t i = 0; i < KEPT; i++) {
 		if (value[i])

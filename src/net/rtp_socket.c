@@ -48,7 +48,7 @@ static int bind_any(union address *a, socklen_t len, uint16_t *port)
 	int fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	union address bound;
+	union address bound = {0};
 	socklen_t bound_len = sizeof bound;
 	if (bind(fd, &a->any, len) || getsockname(fd, &bound.any, &bound_len)) {
 		close(fd);

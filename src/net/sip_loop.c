@@ -90,7 +90,9 @@ static void woken(void *arg)
  * all would fire at once. Its hooks (made for its own tests) give it the time of our start, carried on by the clock
  * that nobody sets. Nothing the library writes into a message shows the time.
  */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): sofia-sip's name for it */
 extern void (*_su_time)(su_time_t *tv);
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): sofia-sip's name for it */
 extern su_time64_t (*_su_nanotime)(su_time64_t *out);
 static int64_t wall_ahead_ns;
 

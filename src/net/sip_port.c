@@ -458,6 +458,7 @@ void sip_port_free(struct sip_port *p)
 	if (!p)
 		return;
 	while (p->server_txs)
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): tx_free takes it out of this list */
 		tx_free(p->server_txs);
 	while (p->client_txs)
 		sip_client_drop(p->client_txs);

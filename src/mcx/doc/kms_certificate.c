@@ -44,7 +44,7 @@ static void read_attributes(struct kms_xml *x, const xmlNode *node, struct kms_c
 	kms_check_version(x, node);
 	if (kms_attribute(x, node, "Role", role, sizeof role)) {
 		c->role = !strcmp(role, "Root") ? KMS_ROLE_ROOT : KMS_ROLE_EXTERNAL;
-		if (c->role == KMS_ROLE_EXTERNAL && strcmp(role, "External"))
+		if (c->role == KMS_ROLE_EXTERNAL && strcmp(role, "External") != 0)
 			kms_xml_fail(x, node, MCSEC_E_MALFORMED, "Role is neither Root nor External");
 	}
 	if (kms_attribute(x, node, "IsSecurityGateway", gateway, sizeof gateway))

@@ -146,6 +146,7 @@ struct kms_request {
  * A document that stays in memory, so that what was verified is what is read. NULL and the fault; freed with
  * kms_parsed_free. flags: KMS_REL13.
  */
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): libxml2's name for it */
 struct _xmlDoc;
 struct _xmlDoc *kms_parse(struct octets xml, size_t max, struct kms_fault *f);
 void kms_parsed_free(struct _xmlDoc *doc);

@@ -37,7 +37,7 @@ static void read_key(struct kms_xml *x, const xmlNode *node, struct kms_key_set 
 		wrapped = !strcmp(local, "EncKeyContentType");
 		if (wrapped && !(x->flags & KMS_WRAPPED))
 			kms_xml_fail(x, node, MCSEC_E_UNSUPPORTED, "the key is wrapped and we hold no transport key");
-		else if (!wrapped && strcmp(local, "KeyContentType"))
+		else if (!wrapped && strcmp(local, "KeyContentType") != 0)
 			kms_xml_fail(x, node, MCSEC_E_MALFORMED, "unknown xsi:type");
 		xmlFree(value);
 	}

@@ -38,7 +38,7 @@ static void read_received(struct kms_xml *x, const xmlNode *parent, struct kms_r
 		kms_xml_fail(x, parent, MCSEC_E_MALFORMED, "ReceivedKrr stands more than once");
 	else if (node && (!text || !r->received))
 		kms_xml_fail(x, node, MCSEC_E_MEMORY, "no memory");
-	if (node && !x->f->code) {
+	if (node && text && !x->f->code) {
 		kms_read_text(x, node, text, KMS_MAX_REQUEST);
 		if (!x->f->code && base64_decode(text, strlen(text), r->received, KMS_MAX_REQUEST, &r->received_len))
 			kms_xml_fail(x, node, MCSEC_E_MALFORMED, "not base64");

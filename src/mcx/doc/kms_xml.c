@@ -223,7 +223,7 @@ void kms_read_bool(struct kms_xml *x, const xmlNode *node, void *at, size_t size
 	(void)size;
 	read_short(x, node, text);
 	int yes = !strcmp(text, "true") || !strcmp(text, "1");
-	if (!yes && strcmp(text, "false") && strcmp(text, "0"))
+	if (!yes && strcmp(text, "false") != 0 && strcmp(text, "0") != 0)
 		kms_xml_fail(x, node, MCSEC_E_MALFORMED, "not a boolean");
 	*(int *)at = yes;
 }
@@ -297,7 +297,7 @@ int kms_attribute(struct kms_xml *x, const xmlNode *node, const char *name, char
 
 void kms_check_version(struct kms_xml *x, const xmlNode *node)
 {
-	char v[32];
+	char v[32] = "";
 	if (!kms_attribute(x, node, "Version", v, sizeof v) || x->f->code)
 		return;
 	size_t minor = v[0] == '1' && v[1] == '.' ? strspn(v + 2, "0123456789") : 0;

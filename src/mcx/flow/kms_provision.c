@@ -342,6 +342,7 @@ static uint64_t want(struct step *s, int placed)
 		ask(s, KP_ASK_INIT, KP_DO_INIT, 0);
 	else if (!ready)
 		ask(s, KP_ASK_KEYS, KP_DO_KEYS, 0);
+	/* NOLINTNEXTLINE(bugprone-branch-clone): in the order of what comes first */
 	else if (fetch && !m->cache_wanted && now >= m->fetch_at && !m->init_done)
 		ask(s, KP_ASK_INIT, KP_DO_INIT, 0);
 	else if (fetch && !m->cache_wanted && now >= m->fetch_at)

@@ -90,6 +90,7 @@ enum playout_put playout_put(struct playout *p, uint32_t timestamp, uint32_t dur
 	if (p->n == PLAYOUT_FRAMES)
 		return PLAYOUT_FULL;
 	struct frame *slot = p->waiting[p->n];
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the queue holds pointers to its frames */
 	memmove(&p->waiting[at + 1], &p->waiting[at], (p->n - at) * sizeof slot);
 	p->waiting[at] = slot;
 	p->n++;
@@ -125,6 +126,7 @@ static void take_first(struct playout *p)
 	struct frame *first = p->waiting[0];
 	p->out = *first;
 	p->n--;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the queue holds pointers to its frames */
 	memmove(&p->waiting[0], &p->waiting[1], p->n * sizeof first);
 	p->waiting[p->n] = first;
 }

@@ -212,6 +212,7 @@ static void find_target(struct kms_xml *x, struct dsig *d, const xmlNode *inner,
 		refuse(x, reference, "without URI");
 	else if (!uri[0] && d->enveloped)
 		d->target = d->root;
+	/* NOLINTNEXTLINE(bugprone-branch-clone): one line for each form of reference */
 	else if (uri[0] == '#' && d->enveloped && has_id(x, d->root, uri + 1))
 		d->target = d->root;
 	else if (uri[0] == '#' && !d->enveloped && has_id(x, inner, uri + 1))

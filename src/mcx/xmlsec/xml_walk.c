@@ -163,6 +163,7 @@ static int write_leaf(struct xml_walk *walk, const xmlNode *node)
 	return 1;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most XML_DEPTH_MAX deep */
 static void write_children(struct xml_walk *walk, const xmlNode *node)
 {
 	for (const xmlNode *c = node->children; c && !walk->w->err; c = c->next) {
@@ -175,6 +176,7 @@ static void write_children(struct xml_walk *walk, const xmlNode *node)
 	}
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most XML_DEPTH_MAX deep */
 void xml_walk_element(struct xml_walk *walk, const xmlNode *node)
 {
 	if (MCX_FAULT(xml.depth, walk->depth == XML_DEPTH_MAX && !walk->w->err))

@@ -46,7 +46,7 @@ static enum mcsec_err run(enum form form, int wrapping, const uint8_t *kek, size
 		err = wrapping ? MCSEC_E_CRYPTO : MCSEC_E_DECRYPT;
 		if (EVP_CipherUpdate(ctx, out, &n, in, (int)in_len) > 0 && n > 0 &&
 		    EVP_CipherFinal_ex(ctx, out + n, &last) > 0) {
-			*out_len = (size_t)(n + last);
+			*out_len = (size_t)n + (size_t)last;
 			err = MCSEC_OK;
 		}
 	}

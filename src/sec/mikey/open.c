@@ -259,7 +259,7 @@ enum mcsec_err mcsec_im_open(const struct mcsec_im_book *book, const struct mcse
 	struct mcsec_im_job *job;
 	*im = NULL;
 	enum mcsec_err err = mcsec_im_begin(&job, book, expect, msg, len, fault);
-	if (err)
+	if (!job)
 		return err;
 	mcsec_im_work(job);
 	return mcsec_im_finish(job, expect->replay, expect->now, im, fault);

@@ -68,6 +68,7 @@ int memory_search(pid_t pid, const struct octets *needles, size_t n, struct memo
 	while (rc == 0 && fgets(line, sizeof line, maps)) {
 		uint64_t from, to;
 		char mode[8];
+		/* NOLINTNEXTLINE(cert-err34-c): the kernel wrote these addresses */
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s", &from, &to, mode) != 3 || mode[0] != 'r' ||
 		    strstr(line, "[vvar") || strstr(line, "[vsyscall]"))
 			continue;
@@ -115,7 +116,7 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv)
 	if (!n)
 		rc = tool_fail(c, TOOL_USAGE, NULL,
 			       "no needles: hex lines of 12 to 256 octets are read from standard input");
-	else if (memory_search((pid_t)atol(argv[0]), needles, n, &r))
+	else if (memory_search((pid_t)strtol(argv[0], NULL, 10), needles, n, &r))
 		rc = tool_fail(c, TOOL_FAILED, "run as root", "process %s: %s", argv[0], strerror(errno));
 	else
 		rc = TOOL_OK;

@@ -59,6 +59,7 @@ static void add(struct wire *w, struct octets packet, uint16_t from, uint16_t to
 	uint8_t *copy = w->n < w->room ? malloc(packet.len) : NULL;
 	if (copy) {
 		memcpy(copy, packet.p, packet.len);
+		/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): wire_free gives back each of the n packets */
 		w->packets[w->n++] = (struct wire_packet){copy, packet.len, from, to};
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -129,7 +130,7 @@ static void *capture_thread(void *arg)
 		struct pollfd fds[2] = {{.fd = w->socket, .events = POLLIN}, {.fd = w->end, .events = POLLIN}};
 		if (poll(fds, 2, -1) < 0)
 			continue;
-		struct sockaddr_ll from;
+		struct sockaddr_ll from = {0};
 		socklen_t len = sizeof from;
 		ssize_t n = recvfrom(w->socket, buf, sizeof buf, MSG_DONTWAIT, (struct sockaddr *)&from, &len);
 		if (n > 0 && from.sll_pkttype != PACKET_OUTGOING)

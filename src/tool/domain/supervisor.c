@@ -222,8 +222,7 @@ static void stop_all(struct supervisor *s)
 		p->state = PROCESS_STOPPING;
 		kill(p->pid, SIGTERM);
 		int status = 0;
-		pid_t got;
-		while ((got = waitpid(p->pid, &status, WNOHANG)) == 0) {
+		while (waitpid(p->pid, &status, WNOHANG) == 0) {
 			if (process_now_ms() > limit) {
 				log_error("supervisor.killed", log_text("name", p->name), log_int("pid", p->pid));
 				kill(p->pid, SIGKILL);

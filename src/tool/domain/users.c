@@ -258,6 +258,7 @@ char *user_password(const struct domain *d, const char *name)
 	return domain_read_file(domain_path(d, path, "ue/%s/password", name));
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once; the password is there the second time */
 static enum user_err settle_password(const struct domain *d, struct user *u, char *err, size_t err_size)
 {
 	char path[PATH_MAX];

@@ -183,7 +183,8 @@ static void each_refusal_has_its_exit_code_and_says_nothing_of_ready(void **stat
 	} rows[] = {{"prot = 7\n", NULL, 0, DAEMON_CONFIG},      {"port = 10\n", NULL, 0, DAEMON_CONFIG},
 		    {"port = 7\n", NULL, 1, DAEMON_FAILED},      {"port = 7\n", "--nonsense", 0, DAEMON_USAGE},
 		    {"port = 7\n", "operand", 0, DAEMON_USAGE},  {"port = 7\n", "--check", 1, DAEMON_OK},
-		    {"port = x\n", "--check", 0, DAEMON_CONFIG}, {"port = 7\n", "--version", 1, DAEMON_OK}};
+		    {"port = x\n", "--check", 0, DAEMON_CONFIG}, {"port = 7\n", "--version", 1, DAEMON_OK},
+		    {"port = 7\n", "--ready-fd=x", 0, DAEMON_USAGE}};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		char path[] = "/tmp/mcx-daemon-XXXXXX", line[8];
 		int fd;

@@ -100,6 +100,7 @@ void point_sum_public(struct jacobian *r, const struct num *k, const struct poin
 	for (int at = NAF_MAX - 1; at >= 0; at--) {
 		jacobian_double(&sum, &sum);
 		for (size_t i = 0; i < n; i++) {
+			/* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): a signed digit, no character */
 			int d = digit[i][at];
 			if (!d)
 				continue;

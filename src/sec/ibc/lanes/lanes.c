@@ -78,6 +78,7 @@ static const struct num UNSCALE = /* R / 2^16 */ {{
     0x0001000000000000,
 }};
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): i is the name that is declared */
 #define EACH_LIMB(i) _Pragma("GCC unroll 20") for (int i = 0; i < LIMBS52; i++)
 
 V8_OP v8 limb(const struct lanes *a, int i)

@@ -33,6 +33,7 @@ static const uint64_t ONE[N52] = {0x0000000000010, 0xf000000000000, 0xffffffffff
 static const uint64_t SCALE[N52] = {0x0000000000001, 0xff00000000000, 0xfffffffffffff, 0xfffefffffffff,
 				    0x000000000ffff};
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): i is the name that is declared */
 #define EACH(i, n) _Pragma("GCC unroll 10") for (int i = 0; i < (n); i++)
 
 V8_OP fe constant(const uint64_t c[N52])

@@ -52,6 +52,7 @@ void p256_mul_split_public(struct p256_point *r, const struct p256_split *s, con
 	for (int j = DIGITS - 1; j >= 0; j--) {
 		p256_double(&sum, &sum);
 		for (int i = 0; i < PARTS; i++) {
+			/* NOLINTNEXTLINE(bugprone-signed-char-misuse,cert-str34-c): a signed digit, no character */
 			int d = digit[i][j];
 			if (!d)
 				continue;

@@ -57,11 +57,11 @@ void mikey_sp_write(struct mikey_out *out, const struct mikey_sp *sp)
 	wr_u8(w, sp->prot_type);
 	uint8_t *length = wr_reserve(w, 2);
 	size_t before = wr_len(w);
-	for (uint8_t type = 0; type < MIKEY_SP_TYPES; type++) {
+	for (unsigned type = 0; type < MIKEY_SP_TYPES; type++) {
 		if (!(sp->present >> type & 1))
 			continue;
 		size_t n = sp->value[type] >> 8 ? 2 : 1;
-		wr_u8(w, type);
+		wr_u8(w, (uint8_t)type);
 		wr_u8(w, (uint8_t)n);
 		wr_be(w, sp->value[type], n);
 	}
