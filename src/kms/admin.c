@@ -108,7 +108,7 @@ static void put_user(struct call *c)
 
 static void get_domain(struct call *c)
 {
-	const struct kms_certificate *cert = &c->kms->domain.cert;
+	const struct kms_certificate *cert = &c->kms->domain->cert;
 	uint64_t now = (uint64_t)c->kms->now() + MCSEC_NTP_UNIX, period = 0;
 	struct audit_anchor head;
 	char chain[HEX_SIZE(AUDIT_HASH)];

@@ -73,7 +73,7 @@ static int write_response(struct exchange *x, struct kms_response *r, int status
 {
 	const struct kms_config *c = x->kms->config;
 	snprintf(r->user_uri, sizeof r->user_uri, "%s", kms_caller_uri(x));
-	memcpy(r->kms_uri, x->kms->domain.cert.kms_uri, sizeof r->kms_uri);
+	memcpy(r->kms_uri, x->kms->domain->cert.kms_uri, sizeof r->kms_uri);
 	r->time = x->now;
 	memcpy(r->kms_id, c->node, sizeof c->node);
 	snprintf(r->client_req_url, sizeof r->client_req_url, "%s",

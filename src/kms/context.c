@@ -78,17 +78,33 @@ enum store_err kms_next_number(struct kms *k, struct kms_db *db, uint64_t *out)
  * -------------------------------------------------------------------------------------------------------- */
 
 /* 0, -1, or 1: the custody is not there, so the daemon is uninitialised. */
-static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err_size)
+struct kept_domain {
+	struct kms_domain_row row;
+	struct kept_domain *before;
+};
+
+/* Room for one more; NULL without memory. */
+static struct kms_domain_row *keep_domain(struct kms *k)
 {
-	struct kms_certificate *cert = &k->domain.cert;
+	struct kept_domain *d = calloc(1, sizeof *d);
+	if (!d)
+		return NULL;
+	d->before = k->kept;
+	k->kept = d;
+	return &d->row;
+}
+
+static int create_domain(struct kms *k, struct kms_db *db, struct kms_domain_row *row, char *err, size_t err_size)
+{
+	struct kms_certificate *cert = &row->cert;
 	enum custody_err c = CUSTODY_ABSENT; /* officers are never there by themselves */
 	kms_describe(k->config, k->now(), cert);
 	if (custody_kind_of(k->config->custody) != CUSTODY_BY_OFFICERS)
 		c = issuer_create(k->issuer, k->config->uri, &cert->periods, cert->pub_auth_key, cert->pub_enc_key,
-				  k->domain.sealed, &k->domain.sealed_len);
+				  row->sealed, &row->sealed_len);
 	if (c == CUSTODY_ABSENT) {
 		log_warn("kms.uninitialised", log_text("custody", "absent; mcx kms ceremony init makes a domain"));
-		memset(&k->domain, 0, sizeof k->domain);
+		memset(row, 0, sizeof *row);
 		return 1;
 	}
 	if (c) {
@@ -100,8 +116,8 @@ static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err
 				 .clock = kms_clock(),
 				 .actor = k->config->node,
 				 .kms_responder = k->config->uri};
-	audit_detail(&r, "cert-uri", k->domain.cert.cert_uri);
-	enum store_err e = kms_db_domain_create(db, &k->domain);
+	audit_detail(&r, "cert-uri", cert->cert_uri);
+	enum store_err e = kms_db_domain_create(db, row);
 	if (!e)
 		e = audit_append(db->audit, &r, kms_now_ns());
 	if (e)
@@ -111,19 +127,25 @@ static int create_domain(struct kms *k, struct kms_db *db, char *err, size_t err
 
 static enum custody_err open_issuer_with(struct kms *k)
 {
-	return issuer_unseal(k->issuer, &k->domain.cert, (struct octets){k->domain.sealed, k->domain.sealed_len});
+	return issuer_unseal(k->issuer, &k->domain->cert, (struct octets){k->domain->sealed, k->domain->sealed_len});
 }
 
-/* Requests look at the domain only when the issuer says unsealed: so it may be replaced here. */
+/* Other threads may be looking at the domain that was read before: it stays. */
 static enum custody_err read_and_unseal(struct kms *k, struct kms_db *db)
 {
-	struct kms_domain_row row;
+	struct kms_domain_row row = {0};
 	char err[256];
 	enum store_err e = kms_db_domain(db, &row);
 	if (e != STORE_ROW)
 		return e == STORE_OK ? CUSTODY_ABSENT : CUSTODY_RESOURCES;
-	k->domain = row;
-	if (kms_domain_fits(k->config, &k->domain.cert, err, sizeof err)) {
+	if (memcmp(&row, k->domain, sizeof row) != 0) {
+		struct kms_domain_row *kept = keep_domain(k);
+		if (!kept)
+			return CUSTODY_RESOURCES;
+		*kept = row;
+		k->domain = kept;
+	}
+	if (kms_domain_fits(k->config, &k->domain->cert, err, sizeof err)) {
 		log_error("kms.domain-refused", log_text("error", err));
 		return CUSTODY_MALFORMED;
 	}
@@ -166,8 +188,9 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 		return -1;
 	}
 	struct audit_record r = {.class_ = 'T', .type = "audit.open", .clock = kms_clock(), .actor = k->config->node};
-	enum store_err e = kms_db_domain(db, &k->domain);
-	int missing = e == STORE_OK, made = missing ? create_domain(k, db, err, err_size) : 0;
+	struct kms_domain_row *row = keep_domain(k);
+	enum store_err e = row ? kms_db_domain(db, row) : STORE_FULL;
+	int missing = e == STORE_OK, made = missing ? create_domain(k, db, row, err, err_size) : 0;
 	if (made < 0)
 		return -1;
 	if (e == STORE_OK || e == STORE_ROW)
@@ -178,9 +201,10 @@ static int open_domain(struct kms *k, struct kms_db *db, char *err, size_t err_s
 		snprintf(err, err_size, "database: %s", store_error_text(db->store));
 		return -1;
 	}
+	k->domain = row;
 	if (made > 0)
 		return 0;
-	if (kms_domain_fits(k->config, &k->domain.cert, err, err_size))
+	if (kms_domain_fits(k->config, &k->domain->cert, err, err_size))
 		return -1;
 	return missing ? 0 : unseal_at_start(k, err, err_size);
 }
@@ -287,12 +311,15 @@ static int confine(struct kms *k, char *err, size_t err_size)
 	return -1;
 }
 
+static const struct kms_domain_row no_domain;
+
 struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size)
 {
 	struct kms *k = calloc(1, sizeof *k);
 	if (k) {
 		k->config = config;
 		k->now = system_now;
+		k->domain = &no_domain;
 		pthread_mutex_init(&k->numbers.lock, NULL);
 		pthread_mutex_init(&k->unsealing, NULL);
 		k->sources = limit_new((unsigned)config->limit_source);
@@ -310,7 +337,7 @@ struct kms *kms_open(const struct kms_config *config, char *err, size_t err_size
 struct period_policy kms_periods(const struct kms *k)
 {
 	const struct kms_config *c = k->config;
-	return (struct period_policy){.periods = k->domain.cert.periods,
+	return (struct period_policy){.periods = k->domain->cert.periods,
 				      .preprovision = (uint64_t)c->preprovision,
 				      .max_past = (uint64_t)c->max_past,
 				      .max_future = (uint64_t)c->max_future};
@@ -350,6 +377,10 @@ void kms_close(struct kms *k)
 	audit_refusals_free(k->refusals);
 	pthread_mutex_destroy(&k->numbers.lock);
 	pthread_mutex_destroy(&k->unsealing);
+	for (struct kept_domain *d = k->kept, *before; d; d = before) {
+		before = d->before;
+		free(d);
+	}
 	mcsec_wipe(k, sizeof *k);
 	free(k);
 }

@@ -25,7 +25,9 @@ struct kms {
 	const struct kms_config *_Atomic config; /* another one after a reload; each lives as long as the daemon */
 	struct kms_pool *pool;
 	struct issuer *issuer;
-	struct kms_domain_row domain; /* certificate and sealed secrets; changes only while nothing can be issued */
+	/* Certificate and sealed secrets; another one after a ceremony, each lives as long as the daemon. All zero before. */
+	const struct kms_domain_row *_Atomic domain;
+	struct kept_domain *kept;
 	pthread_mutex_t unsealing;
 	struct kms_watch *watch;
 	struct bearer bearer;         /* realm and statuses; its keys are those below */

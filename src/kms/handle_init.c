@@ -33,10 +33,14 @@ int kms_record_certificates(struct exchange *x, int64_t cache_num)
 
 void kms_handle_init(struct exchange *x)
 {
-	struct kms_response r = {.message = KMS_MSG_INIT, .cache_num = -1, .n_certs = 1, .certs = &x->kms->domain.cert};
+	struct kms_response r = {.message = KMS_MSG_INIT,
+				 .cache_num = -1,
+				 .n_certs = 1,
+				 /* it is only written from */
+				 .certs = (struct kms_certificate *)&x->kms->domain->cert};
 	memcpy(r.suites, x->kms->config->suites, sizeof r.suites);
 	memcpy(r.suites_minimum, x->kms->config->suites_minimum, sizeof r.suites_minimum);
-	if (record(x, "cert-uri", x->kms->domain.cert.cert_uri))
+	if (record(x, "cert-uri", x->kms->domain->cert.cert_uri))
 		kms_respond(x, &r, 0);
 }
 

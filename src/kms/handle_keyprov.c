@@ -86,7 +86,7 @@ static int choose_periods(struct job *j)
  */
 static int answer_revoked(struct job *j, const char *uri)
 {
-	const struct kms_certificate *cert = &j->x->kms->domain.cert;
+	const struct kms_certificate *cert = &j->x->kms->domain->cert;
 	struct audit_record r = kms_record(j->x, AUDIT_REFUSED);
 	struct kms_key_set set = {.revoked = 1, .period_no = j->current};
 	struct kms_response out = {.message = KMS_MSG_KEYPROV, .cache_num = -1, .n_sets = 1, .sets = &set};
@@ -150,7 +150,7 @@ static int issue_one(struct job *j, const char *uri, uint64_t period)
 		return store_failed(j);
 	struct kms_key_set *set = &j->sets[j->n_sets];
 	set->secret = &j->secrets[j->n_sets++];
-	enum mcsec_err e = issuer_issue(k->issuer, &k->domain.cert, number, uri, period, set);
+	enum mcsec_err e = issuer_issue(k->issuer, &k->domain->cert, number, uri, period, set);
 	if (e == MCSEC_E_NO_KEYS)
 		return refuse(j, KMS_R_SEALED, NULL);
 	if (e) {

@@ -56,7 +56,7 @@ int kms_uri_matches(const char *pattern, size_t len, const char *uri)
 
 static void look_in_our_domains(struct lookup *l, const char *target)
 {
-	const struct kms_certificate *own = &l->x->kms->domain.cert;
+	const struct kms_certificate *own = &l->x->kms->domain->cert;
 	char pattern[KMS_URI_MAX + 2];
 	for (size_t i = 0; i < own->n_domains; i++) {
 		snprintf(pattern, sizeof pattern, "*@%s", own->domains[i]);
@@ -109,7 +109,7 @@ void kms_handle_lookup(struct exchange *x)
 	struct kms_db *db = l ? kms_pool_take(x->kms->pool, &e) : NULL;
 	if (db) {
 		l->x = x;
-		memcpy(l->permitted[l->n_permitted++], x->kms->domain.cert.kms_uri, KMS_URI_MAX);
+		memcpy(l->permitted[l->n_permitted++], x->kms->domain->cert.kms_uri, KMS_URI_MAX);
 		e = kms_db_ext_each(db, 0, &num, add_permitted, l);
 		kms_pool_give(x->kms->pool, db, e);
 	}

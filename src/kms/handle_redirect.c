@@ -35,7 +35,7 @@ static void alert(struct upload *u, const char *what)
 static enum store_err look_at_list(struct upload *u)
 {
 	const struct krr_list *l = &u->krr->receiver_kms;
-	const char *own = u->x->kms->domain.cert.kms_uri;
+	const char *own = u->x->kms->domain->cert.kms_uri;
 	struct kms_certificate cert;
 	for (size_t i = 0; i < l->n; i++) {
 		if (strcmp(l->uri[i], own) == 0)

@@ -93,7 +93,7 @@ int kms_watch_clock_ok(struct kms_watch *w)
 	if (!w)
 		return 1;
 	pthread_mutex_lock(&w->lock);
-	enum kms_clock_verdict v = kms_clock_see(&w->clock, &w->k->domain.cert.periods, kms_now_ns(), boot_ns());
+	enum kms_clock_verdict v = kms_clock_see(&w->clock, &w->k->domain->cert.periods, kms_now_ns(), boot_ns());
 	pthread_mutex_unlock(&w->lock);
 	return v != KMS_CLOCK_HELD;
 }
@@ -155,7 +155,7 @@ static void read_kernel_clock(struct kms_watch *w, struct kms_facts *f)
 
 static void read_periods(struct kms_watch *w, struct kms_facts *f)
 {
-	const struct mcsec_periods *p = &w->k->domain.cert.periods;
+	const struct mcsec_periods *p = &w->k->domain->cert.periods;
 	uint64_t now = (uint64_t)f->now + MCSEC_NTP_UNIX, period;
 	if (p->period == 0 || mcsec_period_number(p, now, &period))
 		return;
@@ -167,7 +167,7 @@ static void read_periods(struct kms_watch *w, struct kms_facts *f)
 
 static void count_users(struct kms_watch *w, struct kms_db *db)
 {
-	const struct mcsec_periods *p = &w->k->domain.cert.periods;
+	const struct mcsec_periods *p = &w->k->domain->cert.periods;
 	uint64_t period;
 	int64_t n;
 	if (p->period && !mcsec_period_number(p, (uint64_t)w->k->now() + MCSEC_NTP_UNIX, &period) &&
@@ -180,10 +180,10 @@ static struct kms_facts gather(struct kms_watch *w)
 	int64_t now = boot_ns() / SECOND;
 	struct kms_facts f = {.now = w->k->now(),
 			      .sealed = issuer_is_sealed(w->k->issuer),
-			      .cert_ends = w->k->domain.cert.valid_to,
+			      .cert_ends = w->k->domain->cert.valid_to,
 			      .revocation_age = w->revocations ? revocations_age(w->revocations) : INT64_MIN,
 			      .audit_bad = w->keeper && audit_keeper_state(w->keeper) != AUDIT_KEEPER_OK};
-	if (w->k->domain.cert.periods.period == 0)
+	if (w->k->domain->cert.periods.period == 0)
 		f.cert_ends = INT64_MAX; /* no domain yet: sealed says enough */
 	read_kernel_clock(w, &f);
 	read_periods(w, &f);
@@ -345,7 +345,7 @@ static int start_clock(struct kms_watch *w, char *err, size_t err_size)
 		snprintf(err, err_size, "database: %s", store_err_name(e));
 		return -1;
 	}
-	kms_clock_start(&w->clock, &w->k->domain.cert.periods, kms_now_ns(), boot_ns(), seen);
+	kms_clock_start(&w->clock, &w->k->domain->cert.periods, kms_now_ns(), boot_ns(), seen);
 	return 0;
 }
 
