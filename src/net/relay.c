@@ -79,6 +79,7 @@ static socklen_t address_of(const char *text, uint16_t port, struct sockaddr_sto
 
 static int same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): recvfrom and address_of filled them */
 	if (a->ss_family != b->ss_family)
 		return 0;
 	if (a->ss_family == AF_INET) {
