@@ -38,7 +38,7 @@ WHY = [
     ('memory', r'\b(?:[a-z_]*alloc|strn?dup|v?asprintf|open_memstream|[a-z_]*(?:text|copy)_dup|buf_(?:add|put|grow)\w*|\w+_reserve)\('),
     ('openssl', r'\b(?:EVP|OSSL|BN|SSL|X509|RAND|HMAC|EC|PEM|BIO|OPENSSL|CRYPTO|ASN1|d2i|i2d|ECDSA|PKCS\d+)_\w+'),
     ('library', r'\b(?:gnutls|MHD|nta|tport|su|sip|msg|sqlite3|curl|json|opus|cfg|seccomp|srtp|src|sf|C)_\w+|\bxml[A-Z]\w+'),
-    ('database', r'\bstore_\w+|\bstmt\b|\b(?:db|row|step)_\w+'),
+    ('database', r'\bstore_\w+|\bSTORE_\w+|\bstmt\b|\b(?:db|row|step)_\w+'),
     ('system', r'\b(?:open|openat|read|write|pread|pwrite|fsync|fdatasync|close|socket|bind|listen|accept4?|connect|pipe2?|fork|'
                r'exec\w*|f?stat|lstat|rename|unlink|mkdir|fopen|fclose|fflush|fdopen|fputs|fprintf|setsockopt|getsockname|'
                r'epoll_\w+|eventfd|timerfd_\w+|poll|pthread_\w+|mlock|mmap|mprotect|prctl|getrandom|clock_gettime|gmtime_r|'
@@ -79,11 +79,11 @@ def count(build, suites):
 def measured(build):
     out = os.path.join(build, 'coverage.json')
     code, said = run(['nice', 'gcovr', '-r', TOP, '--object-directory', build, '--filter', os.path.join(TOP, 'src') + '/',
-                      '--exclude-unreachable-branches', '-j', str(os.cpu_count() or 1), '--json', out, build])
+                      '--exclude-unreachable-branches', '-j', str(os.cpu_count() or 1), '--json', out, os.path.join(build, 'src')])
     if code:
         sys.exit(said[-3000:])
     with open(out, encoding='utf-8') as f:
-        return {x['file']: x['lines'] for x in json.load(f)['files']}
+        return {x['file']: [l for l in x['lines'] if not l.get('gcovr/noncode')] for x in json.load(f)['files']}
 
 
 def rates(files):
@@ -101,15 +101,15 @@ def rates(files):
 
 def functions(source):
     """The function each line is in, by the column-0 brace of this tree's style."""
-    out, name, head = [], '', ''
+    out, name, head = [], '', 0
     for line in source:
         m = re.match(r'[A-Za-z_].*?\b(\w+)\(', line)
         if m and not line.rstrip().endswith(';'):
-            head = m.group(1)
-        if line.startswith('{'):
-            name = head
+            name, head = m.group(1), len(out)
         out.append(name)
         if line.startswith('}'):
+            name = ''
+        elif line.rstrip().endswith(';') and name and not any(l.startswith('{') for l in source[head:len(out)]):
             name = ''
     return out
 
@@ -126,8 +126,17 @@ def condition(source, n):
     return text.strip()
 
 
+def origin(source, n, guard):
+    """Where the variable that the condition looks at got its value: `x = ...` in the ten lines before."""
+    m = re.search(r'\bif \(!?([a-z]\w*(?:(?:->|\.)\w+)*)\b', guard)
+    for line in reversed(source[max(0, n - 11):n]) if m else ():
+        if re.search(r'(?<![\w>.])\*?%s = ' % re.escape(m.group(1)), line):
+            return line.strip() + ' '
+    return ''
+
+
 def error_paths(name, lines, source):
-    """Runs of lines never executed in functions that were entered: [(first, last, function, guard, text)]."""
+    """Runs of lines never executed in functions that were entered: [(first, last, function, guard, text, origin)]."""
     inside = functions(source)
     entered = {inside[l['line_number'] - 1] for l in lines if l['count']}
     out, before, block = [], None, []
@@ -137,7 +146,7 @@ def error_paths(name, lines, source):
             first, last = block[0], block[-1]
             body = ' '.join(source[n - 1].strip() for n in block)
             guard = condition(source, before) if before else ''
-            out.append((first, last, inside[first - 1], guard, body))
+            out.append((first, last, inside[first - 1], guard, body, origin(source, before or 0, guard)))
         block.clear()
     for l in sorted(lines, key=lambda x: x['line_number']):
         n = l['line_number']
@@ -171,6 +180,8 @@ def word_of(name, guard, text, rows, used):
         if r[0] == name and (r[1] in guard or r[1] in text):
             used.add(tuple(r))
             return r[2]
+    if re.search(r'no memory|_MEMORY\b|_RESOURCES\b|STORE_FULL', guard + text):
+        return 'memory'
     for where in (guard, text):
         bare = re.sub(r'"(?:\\.|[^"\\])*"', '""', where)
         for word, rule in WHY:
@@ -184,8 +195,8 @@ def all_paths(files):
     for name in sorted(files):
         with open(os.path.join(TOP, name), encoding='utf-8') as f:
             source = f.read().splitlines()
-        for first, last, function, guard, text in error_paths(name, files[name], source):
-            out.append(Path(name, first, last, function, guard, text, word_of(name, guard, text, rows, used)))
+        for first, last, function, guard, text, value in error_paths(name, files[name], source):
+            out.append(Path(name, first, last, function, guard, text, word_of(name, guard, value + text, rows, used)))
     return out, [r for r in rows if tuple(r) not in used]
 
 
@@ -212,8 +223,9 @@ def percent(part, whole):
 def page(files, paths, suites, failed):
     sums = rates(files)
     out = ['# Coverage', '',
-           'Written by `make coverage` (scripts/coverage.py) on %s with gcc\'s counters and gcovr; suites %s. Debug assertions and '
-           'what a daemon did before it was killed without notice are not counted.'
+           'Written by `make coverage` (scripts/coverage.py) on %s with gcc\'s counters and gcovr; suites %s. Not counted: '
+           'what a daemon did before it was killed without notice, and what mcx-kms does once it has confined itself (it may '
+           'open no file for its counts any more), so that the figures of src/kms are those of its unit tests.'
            % (datetime.date.today().isoformat(), ', '.join(suites)), '']
     if failed:
         out += ['Programs that failed in this build: ' + ', '.join(failed) + '.', '']
