@@ -179,7 +179,7 @@ static int check_signature(struct exchange *x, struct kms_db *db, const struct k
 int protect_signature(struct exchange *x, struct _xmlDoc *doc)
 {
 	struct kms_signature s;
-	struct kms_fault f;
+	struct kms_fault f = {0};
 	unsigned flags = x->kms->config->rel13_hmac128 ? KMS_SIGN_HMAC128 : 0;
 	if (!is_on(x) || kms_signature_of(&s, doc, flags, &f)) {
 		log_warn("kms.bad-signature", log_text("why", is_on(x) ? f.detail : "protect is off"));
