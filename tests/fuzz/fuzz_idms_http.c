@@ -12,10 +12,19 @@
 
 static struct idms *idms;
 
-static void start(void)
+/* Its threads end before the libraries' own ends. */
+static void stop(void)
+{
+	idms_stop(idms);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+/* Before the first case, for a daemon's first keys take a loaded machine longer than any case may. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	static struct idms_config config;
 	char path[64], err[256] = "";
+	(void)argc, (void)argv;
 	daemon_folder_make();
 	snprintf(path, sizeof path, "%s/conf", daemon_folder);
 	daemon_file("conf", "issuer = \"https://idms.a.example\"\naudience = \"https://mc.a.example\"\ntls = \"x\"\n"
@@ -26,14 +35,13 @@ static void start(void)
 	idms = idms_start(&config, NULL, err, sizeof err);
 	if (!idms)
 		fprintf(stderr, "%s\n", err);
-	HOLDS(idms);
+	HOLDS(idms && atexit(stop) == 0);
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct http_client_cert nobody = {.present = 1, .subject = "CN=x", .common_name = "x"};
-	if (!idms)
-		start();
 	if (size < 1)
 		return 0;
 	unsigned who = data[0] % 3;

@@ -49,6 +49,8 @@ int issuer_watch(struct issuer *i)
 
 void issuer_free(struct issuer *i)
 {
+	mcsec_master_free(i->master);
+	mcsec_kms_free(i->public);
 	free(i);
 }
 
@@ -144,6 +146,12 @@ static void defaults(void)
 	HOLDS(kms_config_complete(&config, err, sizeof err) == 0);
 }
 
+/* Its threads end before the libraries' own ends. */
+static void stop(void)
+{
+	kms_close(kms);
+}
+
 static void start(void)
 {
 	char err[256] = "";
@@ -163,7 +171,7 @@ static void start(void)
 	kms = kms_open(&config, err, sizeof err);
 	if (!kms)
 		fprintf(stderr, "%s\n", err);
-	HOLDS(kms);
+	HOLDS(kms && atexit(stop) == 0);
 	kms->now = noon;
 	const struct http_server_options public = {.handler = kms_answer, .ctx = kms, .max_body = KMS_MAX_REQUEST},
 					 admin = {.handler = kms_admin_answer, .ctx = kms, .max_body = 64 * 1024};
