@@ -55,7 +55,7 @@ class Stream:
 
     def send(self, message):
         self.tls.setblocking(True)
-        self.tls.settimeout(30)
+        self.tls.settimeout(PATIENCE)  # a peer that waits for the rest of a broken message reads no further
         try:
             self.tls.sendall(message)
         except OSError:
