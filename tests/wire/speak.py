@@ -74,7 +74,7 @@ class Sip:
 
     def __init__(self, connect, window=32):
         self.connect, self.window = connect, window
-        self.stream, self.open = None, {}
+        self.stream, self.open, self.heard_at = None, {}, 0.0
         self.statuses, self.connections = collections.Counter(), 0
 
     def begin(self):
@@ -82,6 +82,7 @@ class Sip:
             self.end()
             self.stream = Stream(self.connect())
             self.connections += 1
+            self.heard_at = time.monotonic()
 
     def end(self):
         self.statuses['-'] += len(self.open)
@@ -101,8 +102,10 @@ class Sip:
         for call in [c for c, at in self.open.items() if at < late]:
             del self.open[call]
             self.statuses['-'] += 1
+            self.stream.over |= self.heard_at < late  # it waits for the rest of something
 
     def heard(self, m):
+        self.heard_at = time.monotonic()
         call = re.search(rb'(?im)^(?:call-id|i)\s*:\s*(\S+)', m)
         if not m.startswith(b'SIP/2.0 ') or not call or m[8:9] == b'1':
             return

@@ -373,13 +373,13 @@ record = {}
 
 
 def mutated_invites_reach_mikey_xml_or_sdp():
-    send_sip('INVITE', record[b'INVITE'], random.Random(lab.SEED + 1), 64)
+    send_sip('INVITE', record[b'INVITE'], random.Random(lab.SEED + 1), 16)
 
 
 def mutated_messages_reach_mikey_xml_or_sdp():
     rng = random.Random(lab.SEED + 2)
     valid = sip_messages(record[b'REGISTER'][0])
-    send_sip('MESSAGE', valid, rng, 64)
+    send_sip('MESSAGE', valid, rng, 16)
     for n in range(EACH // 10):  # and Erin hears some from what she takes for her server
         m = mutate.sip(valid[n % len(valid)], rng)
         if speak.whole(m):
