@@ -81,22 +81,23 @@ static int choose_periods(struct job *j)
  * ------------------------------------------------------------------------------------------------------ */
 
 /*
- * A revoked user is told so: the set of this period with Revoked=true and no key in it (zeroes), so that the client
+ * A revoked user is told so: the set that was asked for with Revoked=true and no key in it (zeroes), so that the client
  * wipes what it has (kms.md 15A row 14). The record is durable first.
  */
 static int answer_revoked(struct job *j, const char *uri)
 {
 	const struct kms_certificate *cert = &j->x->kms->domain->cert;
 	struct audit_record r = kms_record(j->x, AUDIT_REFUSED);
-	struct kms_key_set set = {.revoked = 1, .period_no = j->current};
+	const uint64_t period = j->period[0]; /* the one that was asked for, or the current one */
+	struct kms_key_set set = {.revoked = 1, .period_no = period};
 	struct kms_response out = {.message = KMS_MSG_KEYPROV, .cache_num = -1, .n_sets = 1, .sets = &set};
 	snprintf(set.kms_uri, sizeof set.kms_uri, "%s", cert->kms_uri);
 	snprintf(set.cert_uri, sizeof set.cert_uri, "%s", cert->cert_uri);
 	snprintf(set.user_uri, sizeof set.user_uri, "%s", uri);
-	set.valid_from = (int64_t)(mcsec_period_start(&cert->periods, j->current) - MCSEC_NTP_UNIX);
-	set.valid_to = (int64_t)(mcsec_period_start(&cert->periods, j->current + 1) - MCSEC_NTP_UNIX);
+	set.valid_from = (int64_t)(mcsec_period_start(&cert->periods, period) - MCSEC_NTP_UNIX);
+	set.valid_to = (int64_t)(mcsec_period_start(&cert->periods, period + 1) - MCSEC_NTP_UNIX);
 	set.secret = mcsec_secret_alloc(sizeof *set.secret);
-	if (!set.secret || mcsec_uid(uri, cert->kms_uri, &cert->periods, j->current, set.uid)) {
+	if (!set.secret || mcsec_uid(uri, cert->kms_uri, &cert->periods, period, set.uid)) {
 		mcsec_secret_free(set.secret);
 		return refuse(j, KMS_R_INTERNAL, NULL);
 	}

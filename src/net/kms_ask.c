@@ -12,6 +12,7 @@
 #include "mcsec/secret.h"
 #include "mcx/xmlsec/kms_sign.h"
 #include "mcx/xmlsec/kms_wrap.h"
+#include "sec/base/check.h"
 
 enum { REQUEST_BOUND = KMS_MAX_REQUEST, SIGNED_AGE_S = 300 };
 
@@ -280,9 +281,9 @@ int kms_ask(struct kms_ask *a, const char *path, enum kms_message message)
 	kms_parsed_free(doc);
 	if (!ok)
 		return 0;
-	if (strcmp(a->doc.kms_uri, a->c->kms_uri) != 0)
+	if (MCX_FAULT(kms.answer_kms, strcmp(a->doc.kms_uri, a->c->kms_uri) != 0))
 		return kms_ask_report(a, CE_UNKNOWN_MESSAGE, "response of another KMS", NULL);
-	if (a->doc.message != message)
+	if (MCX_FAULT(kms.answer_message, a->doc.message != message))
 		return kms_ask_report(a, CE_UNKNOWN_MESSAGE, "response without the message asked for", NULL);
 	return take_new_keys(a) && unwrap_sets(a);
 }

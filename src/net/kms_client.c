@@ -7,6 +7,7 @@
 
 #include "mcsec/secret.h"
 #include "net/kms_ask.h"
+#include "sec/base/check.h"
 
 enum { TIMEOUT_MS = 30000 };
 
@@ -100,6 +101,8 @@ static int take_certificate(struct kms_ask *a, enum kms_role role, const char *k
 	if (e)
 		return 0;
 	out->cert = a->doc.certs[0];
+	memcpy(out->suites, a->doc.suites, sizeof out->suites);
+	memcpy(out->suites_minimum, a->doc.suites_minimum, sizeof out->suites_minimum);
 	return 1;
 }
 
@@ -185,10 +188,15 @@ int kms_client_lookup(struct kms_client *c, const char *token, const char *user_
 /* ---- keyprov
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* The periods that were asked for; that of now too, for a set that says no more than that we are revoked. */
+struct wanted {
+	uint64_t first, last, now;
+};
+
 /* kms.md 8.5: the identity is ours and the period one we asked for, or (asked for none) the current one or the next. */
-static int is_wanted(const struct kms_key_set *s, const char *const *mine, size_t n_mine, uint64_t first, uint64_t last)
+static int is_wanted(const struct kms_key_set *s, const char *const *mine, size_t n_mine, const struct wanted *w)
 {
-	if (s->period_no < first || s->period_no > last)
+	if ((s->period_no < w->first || s->period_no > w->last) && !(s->revoked && s->period_no == w->now))
 		return 0;
 	for (size_t i = 0; i < n_mine; i++)
 		if (strcmp(mine[i], s->user_uri) == 0)
@@ -211,12 +219,13 @@ static int take_key_set(struct kms_ask *a, struct kms_key_set *s, const struct k
 	return 1;
 }
 
-static int wanted_periods(const struct kms_domain *home, int64_t at, int64_t now, uint64_t *first, uint64_t *last)
+static int wanted_periods(const struct kms_domain *home, int64_t at, int64_t now, struct wanted *w)
 {
+	const struct mcsec_periods *p = &home->cert.periods;
 	uint64_t when = (uint64_t)(at == KMS_NO_TIME ? now : at) + MCSEC_NTP_UNIX;
-	if (mcsec_period_number(&home->cert.periods, when, first))
+	if (mcsec_period_number(p, when, &w->first) || mcsec_period_number(p, (uint64_t)now + MCSEC_NTP_UNIX, &w->now))
 		return 0;
-	*last = at == KMS_NO_TIME ? *first + 1 : *first;
+	w->last = at == KMS_NO_TIME ? w->first + 1 : w->first;
 	return 1;
 }
 
@@ -239,17 +248,17 @@ int kms_client_keyprov(struct kms_client *c, const char *token, const char *user
 {
 	struct kms_ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
 	char path[3 * KMS_URI_MAX + 40];
-	uint64_t first, last;
+	struct wanted wanted;
 	size_t room = *n, taken = 0;
 	*n = 0;
 	*r = (struct kms_result){0};
-	if (!keyprov_path(path, sizeof path, for_uri, at) || !wanted_periods(home, at, now, &first, &last))
+	if (!keyprov_path(path, sizeof path, for_uri, at) || !wanted_periods(home, at, now, &wanted))
 		return kms_ask_fail(&a, KMS_REJECTED, "no such identity or time can be asked for", NULL);
 	int ok = kms_ask(&a, path, KMS_MSG_KEYPROV);
 	if (ok && (a.doc.n_sets == 0 || a.doc.n_sets > room))
 		ok = kms_ask_report(&a, CE_BAD_KEYSET, "not the number of key sets asked for", NULL);
 	for (size_t i = 0; ok && i < a.doc.n_sets; i++) {
-		if (!is_wanted(&a.doc.sets[i], mine, n_mine, first, last))
+		if (!MCX_CHECK(kms.wanted, is_wanted(&a.doc.sets[i], mine, n_mine, &wanted)))
 			ok = kms_ask_report(&a, CE_BAD_KEYSET, "a key set nobody asked for", NULL);
 		else if ((ok = take_key_set(&a, &a.doc.sets[i], home, &out[taken])))
 			taken++;

@@ -64,10 +64,15 @@ struct kms_result {
 	char detail[256];   /* for the log and the person: no key, no token */
 };
 
-/* A security domain: its certificate as received and the KMS made of it. */
+/*
+ * A security domain: its certificate as received and the KMS made of it. Of the home domain also its algorithm suites,
+ * as kms_response has them (kms.md 7.3): most wanted first, and the weakest allowed; "" means 0101 only.
+ */
 struct kms_domain {
 	struct kms_certificate cert;
 	struct mcsec_kms *kms;
+	char suites[sizeof((struct kms_response *)0)->suites];
+	char suites_minimum[sizeof((struct kms_response *)0)->suites_minimum];
 };
 void kms_domain_free(struct kms_domain *d);
 

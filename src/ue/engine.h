@@ -150,6 +150,7 @@ struct ue {
 	/* of the KMS: over an exchange and what is kept of it; taken before `lock`, never the other way round */
 	pthread_mutex_t kms_lock;
 	pthread_mutex_t token_lock;      /* over one refresh: after kms_lock, before `lock` */
+	unsigned kms_turn;               /* of the addresses of the KMS */
 	struct kms_transport *transport; /* TrK and InK, NULL without; secret memory */
 	struct kp_policy key_policy;
 	struct ue_provision *provision; /* set once; NULL while nothing runs in the background */

@@ -92,7 +92,7 @@ struct ue_config {
 	const char *idms_url;     /* issuer, e.g. "https://idms.run.mcx.test:7443" */
 	const char *client_id;    /* at the identity server; NULL: SIGNIN_CLIENT_ID */
 	const char *redirect_uri; /* NULL: SIGNIN_REDIRECT_URI */
-	const char *kms_url;      /* home KMS, e.g. "https://kms.run.mcx.test:8443" */
+	const char *kms_url;      /* home KMS, e.g. "https://kms.run.mcx.test:8443"; several addresses, with blanks */
 	const char *kms_uri;      /* its KmsUri, octet for octet, e.g. "kms.run.mcx.test" */
 	const char *ca_file;      /* trust anchors of both */
 	const char *resolve;      /* as in http_client_options */

@@ -214,9 +214,29 @@ static int keep_transport(void *ctx, const struct kms_transport *t)
 	return ue_store_put(u->store, "kms-transport", (struct octets){(const uint8_t *)t, sizeof *t});
 }
 
+/* kms_url is a list of addresses; the one whose turn it is, and how many there are. */
+static unsigned kms_address(const struct ue *u, char *out, size_t size)
+{
+	unsigned n = 0, i = 0;
+	for (const char *at = u->c.kms_url + strspn(u->c.kms_url, " "); *at; n++) {
+		at += strcspn(at, " ");
+		at += strspn(at, " ");
+	}
+	for (const char *at = u->c.kms_url + strspn(u->c.kms_url, " "); *at; i++) {
+		size_t len = strcspn(at, " ");
+		if (i == u->kms_turn % n)
+			snprintf(out, size, "%.*s", (int)len, at);
+		at += len;
+		at += strspn(at, " ");
+	}
+	return n;
+}
+
 struct kms_client *ue_kms_client(struct ue *u)
 {
-	return kms_client_new(&(struct kms_client_options){.base_url = u->c.kms_url,
+	char base[512] = "";
+	kms_address(u, base, sizeof base);
+	return kms_client_new(&(struct kms_client_options){.base_url = base,
 							   .kms_uri = u->c.kms_uri,
 							   .ca_file = u->c.ca_file,
 							   .resolve = u->c.resolve,
@@ -285,6 +305,20 @@ static int ask_kms(struct ue *u, const struct signin_tokens *t, struct fetched *
 	return f->n > 0 ? 0 : -1;
 }
 
+/* Where one does not answer, the next (kms.md 8.2). */
+static int ask_everywhere(struct ue *u, const struct signin_tokens *t, struct fetched *f, struct kms_result *why)
+{
+	char base[512];
+	unsigned n = kms_address(u, base, sizeof base);
+	int rc = ask_kms(u, t, f, why);
+	for (unsigned i = 1; i < n && rc && why->outcome == KMS_UNREACHABLE; i++) {
+		u->kms_turn++;
+		fetched_free(f);
+		rc = ask_kms(u, t, f, why);
+	}
+	return rc;
+}
+
 /* With the sets of the periods before, whose messages may still come in. */
 static int keep(struct ue *u, const struct fetched *f)
 {
@@ -303,13 +337,13 @@ static enum ue_status fetch(struct ue *u, struct signin_tokens *t, struct ue_rep
 	struct fetched *f = calloc(1, sizeof *f);
 	if (!f)
 		return ue_report_set(r, UE_INTERNAL, began, "no memory");
-	int rc = ask_kms(u, t, f, &why);
+	int rc = ask_everywhere(u, t, f, &why);
 	if (rc && why.outcome == KMS_TOKEN && !ue_token_fresh(u, 1, r)) { /* kms.md 8.2: refresh once, try once */
 		fetched_free(f);
 		pthread_mutex_lock(&u->lock);
 		*t = *u->tokens;
 		pthread_mutex_unlock(&u->lock);
-		rc = ask_kms(u, t, f, &why);
+		rc = ask_everywhere(u, t, f, &why);
 	}
 	int kept = !rc && !keep(u, f);
 	if (rc && why.outcome == KMS_REVOKED)

@@ -229,6 +229,13 @@ static void drop_below(struct ue_provision *p, uint64_t period)
 	pthread_mutex_unlock(&p->u->kms_lock);
 }
 
+static void next_address(struct ue_provision *p)
+{
+	pthread_mutex_lock(&p->u->kms_lock);
+	p->u->kms_turn++;
+	pthread_mutex_unlock(&p->u->kms_lock);
+}
+
 static void wipe(struct ue_provision *p)
 {
 	pthread_mutex_lock(&p->u->kms_lock);
@@ -255,6 +262,8 @@ static int carry_out(struct ue_provision *p, const struct kp_actions *a, struct 
 			drop_below(p, arg);
 		else if (kind == KP_DO_WIPE)
 			wipe(p);
+		else if (kind == KP_DO_NEXT_ADDRESS)
+			next_address(p);
 		else
 			tell(p, kind, arg);
 		if (requests[kind] || kind == KP_DO_NEW_TOKEN) {

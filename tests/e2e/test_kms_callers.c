@@ -135,6 +135,33 @@ static void mcx_sec_111_a_gateway_gets_no_keys_beyond_its_list_and_nobody_shares
 	free(token);
 }
 
+static void a_revoked_user_is_told_so_by_the_set_that_was_asked_for(void **state)
+{
+	(void)state;
+	enum { PERIOD = 2592000 };
+	struct kms_response r;
+	struct kms_fault f;
+	char path[128], *token = kl_token(&k, (struct kl_claims){.mcptt = "sip:frank@example.org"});
+	assert_int_equal(kl_admin_status(&k, k.officer, "PUT", "/admin/v1/users/sip%3Afrank%40example.org",
+					 "{\"state\":\"revoked\"}"),
+			 201);
+	uint64_t now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX;
+	for (unsigned ahead = 0; ahead < 2; ahead++) {
+		snprintf(path, sizeof path, "keyprov/sip%%3Afrank%%40example.org/%08llX00000000",
+			 (unsigned long long)(now + ahead * PERIOD));
+		struct http_answer a = kl_send(&k, k.plain, (struct kl_post){.path = path, .token = token});
+		assert_int_equal(a.status, 200);
+		struct octets doc = {a.body, a.body_len};
+		assert_int_equal(kms_response_read(&r, KMS_ROOT_RESPONSE, doc, &f), MCSEC_OK);
+		assert_int_equal(r.n_sets, 1);
+		assert_true(r.sets[0].revoked);
+		assert_int_equal(r.sets[0].period_no, now / PERIOD + ahead);
+		kms_response_free(&r);
+		http_answer_free(&a);
+	}
+	free(token);
+}
+
 /* ---- the configuration read anew (kms.md 15A row 22) ---- */
 
 static int status_of(struct http_client *c, struct kl_post p)
@@ -186,6 +213,7 @@ int main(void)
 	    cmocka_unit_test(a_malformed_assertion_is_400),
 	    cmocka_unit_test(a_gateway_gets_keys_of_the_identities_it_may_provision_and_is_recorded_as_such),
 	    cmocka_unit_test(mcx_sec_111_a_gateway_gets_no_keys_beyond_its_list_and_nobody_shares_it),
+	    cmocka_unit_test(a_revoked_user_is_told_so_by_the_set_that_was_asked_for),
 	    cmocka_unit_test(a_configuration_read_anew_changes_who_may_ask_and_a_bad_one_changes_nothing),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -44,14 +44,14 @@ static int tear_down(void **state)
 }
 
 /* A client of Alice, signed in; its folder has this name. */
-static struct ue *client(const char *folder)
+static struct ue *client_at(const char *folder, const char *addresses)
 {
 	char err[512], dir[256];
 	snprintf(dir, sizeof dir, "%s", kl_path(&k, folder));
 	struct ue_config c = {.dir = dir,
 			      .user = ALICE,
 			      .idms_url = "https://idms.example.org",
-			      .kms_url = k.base,
+			      .kms_url = addresses,
 			      .kms_uri = LAB_KMS,
 			      .ca_file = kl_path(&k, "ca.pem"),
 			      .resolve = k.resolve,
@@ -70,6 +70,11 @@ static struct ue *client(const char *folder)
 	free(token);
 	(void)ue_ring_load(u); /* as ue_new does it for one that kept its tokens */
 	return u;
+}
+
+static struct ue *client(const char *folder)
+{
+	return client_at(folder, k.base);
 }
 
 /* ---- conditions, waited for ---- */
@@ -153,6 +158,26 @@ static void mcx_sec_112_the_next_keys_are_fetched_ahead_period_after_period_and_
 	fclose(f);
 	assert_true(n > 0);
 	assert_null(memmem(text, n, "KmsKeySet", 9));
+}
+
+static void where_one_address_does_not_answer_the_next_is_asked(void **state)
+{
+	(void)state;
+	char addresses[256];
+	struct ue_report r;
+	snprintf(addresses, sizeof addresses, "https://kms.test:1  %s", k.base);
+	struct ue *u = client_at("second", addresses);
+	assert_int_equal(ue_keep_keys(u), 0);
+	wait_until(u, holds_next, "keys from the second address, in the background");
+	ue_free(u);
+	u = client_at("second-now", addresses);
+	if (ue_provision(u, &r))
+		fail_msg("%s", r.text);
+	ue_free(u);
+	u = client_at("nowhere", "https://kms.test:1 https://kms.test:2");
+	assert_int_equal(ue_provision(u, &r), UE_KEYS);
+	assert_non_null(strstr(r.text, "unreachable"));
+	ue_free(u);
 }
 
 static int no_document(void *ctx, const char *name, struct octets secret)
@@ -322,6 +347,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(mcx_sec_112_the_next_keys_are_fetched_ahead_period_after_period_and_rest_sealed),
+	    cmocka_unit_test(where_one_address_does_not_answer_the_next_is_asked),
 	    cmocka_unit_test(mcx_sec_115_a_revoked_user_loses_every_key_and_is_told_once),
 	    cmocka_unit_test(mcx_sec_125_certificates_of_other_domains_come_are_kept_and_go),
 	    cmocka_unit_test(mcx_sec_122_transport_keys_are_kept_sealed_and_roll_over_in_the_background),

@@ -16,6 +16,7 @@
 
 #include "mcsec/rng.h"
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 
 enum { KEY = 32, NONCE = 12, TAG = 16 };
 
@@ -108,7 +109,7 @@ enum mcsec_err transport_seal_unseal(const struct transport_seal *s, const char 
 	int ok = c && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, s->key, sealed.p) == 1 && bind(c, id, user) &&
 		 EVP_DecryptUpdate(c, key, &n, sealed.p + NONCE, KMS_TRK_LEN) == 1 &&
 		 EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, tag) == 1 &&
-		 EVP_DecryptFinal_ex(c, key + KMS_TRK_LEN, &n) == 1;
+		 MCX_CHECK(kms.transport_seal, EVP_DecryptFinal_ex(c, key + KMS_TRK_LEN, &n) == 1);
 	EVP_CIPHER_CTX_free(c);
 	if (!ok)
 		mcsec_wipe(key, KMS_TRK_LEN);

@@ -148,6 +148,14 @@ static void init_asks_as_the_page_says_and_hands_out_the_checked_certificate(voi
 	assert_int_equal(result.outcome, KMS_DONE);
 	assert_memory_equal(&home.cert, &vector.cert, sizeof cert);
 	assert_non_null(home.kms);
+	assert_string_equal(home.suites, "");
+	kms_domain_free(&home);
+	honest(KMS_MSG_INIT);
+	strcpy(answer.r.suites, "0102 0101");
+	strcpy(answer.r.suites_minimum, "0101");
+	assert_true(init());
+	assert_string_equal(home.suites, "0102 0101");
+	assert_string_equal(home.suites_minimum, "0101");
 	kms_domain_free(&home);
 	assert_string_equal(asked_path, KMS_ROOT "/init");
 	assert_string_equal(asked_auth, "Bearer token");
@@ -283,6 +291,9 @@ static void a_key_set_that_fails_a_check_is_not_handed_out(void **state)
 	KEY_LIE(sets[0].secret = other, "not what this KMS issued");
 	KEY_LIE_IS(sets[0].revoked = 1, KMS_REVOKED, "revoked");
 	KEY_LIE((sets[0].revoked = 1, sets[0].kms_uri[0] ^= 1), "KmsUri"); /* another KMS revokes nothing */
+	honest(KMS_MSG_KEYPROV); /* who asks for the next keys hears of it too, by the set of now */
+	sets[0].revoked = 1;
+	fails(keyprov(VECTOR_USER, VECTOR_NOW + 2592000), KMS_REVOKED, "revoked");
 	KEY_LIE(answer.r.n_sets = 0, "not the number");
 	KEY_LIE(answer.r.n_sets = 2, "not the number");
 	mcsec_secret_free(other);

@@ -146,6 +146,11 @@ static void a_changed_foreign_or_expired_signature_is_forged_and_none_is_unsigne
 	bad = edited(text, "xmldsig-more#ecdsa-sha256", "xmldsig-more#hmac-sha256");
 	assert_int_equal(judge(bad), KRR_FORGED);
 	free(bad);
+	bad = strdup(text); /* what is signed is untouched, the value of the signature is not */
+	char *value = strstr(bad, "<ds:SignatureValue>") + 25;
+	*value = *value == 'A' ? 'B' : 'A';
+	assert_int_equal(judge(bad), KRR_FORGED);
+	free(bad);
 	bad = edited(text, "<ds:X509Certificate>", "<ds:X509Certificate>AAAA");
 	assert_int_equal(judge(bad), KRR_FORGED);
 	free(bad);
