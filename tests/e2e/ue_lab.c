@@ -54,6 +54,8 @@ struct lab {
 	size_t n_clients;
 	struct lab_register last;
 	int refuse_n, refuse_status, byes;
+	_Atomic unsigned registers;
+	struct lab_message *outgoing;
 	char refuse_warning[128];
 
 	/* the call between two clients */
@@ -273,6 +275,7 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 static void on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	read_register(l, rq);
+	l->registers++;
 	if (l->refuse_n > 0) {
 		struct sip_header warning[] = {{"Warning", l->refuse_warning}};
 		l->refuse_n--;
@@ -460,7 +463,7 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 
 static void own_answer(struct lab *l, const struct sip_message *rs)
 {
-	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs)};
+	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), 0};
 	if (rs->status < 300 || l->second)
 		send_bye(l, &l->own_dialog);
 	else {
@@ -529,6 +532,84 @@ struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *ca
 struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling, const char *offer)
 {
 	return lab_invite_twice(l, to, calling, offer, NULL);
+}
+
+/* ---- server: key downloads of its own ---------------------------------------------------------------------------- */
+
+static void on_message_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
+{
+	struct lab *l = ctx;
+	(void)tx;
+	if (rs->status < 200)
+		return;
+	const char *after = sip_header_at(rs, "Retry-After", 0);
+	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), after ? atoi(after) : 0};
+	sem_post(&l->answered);
+}
+
+static void make_message(struct lab *l, const char *to, struct lab_message *m)
+{
+	struct mcsec_alg_list algs = {.selected = m->suite, .suites = {m->suite}, .n = 1};
+	struct mcsec_im_make what = {.kind = m->kind,
+				     .key = m->key,
+				     .initiator = m->from ? m->from : LAB_PSI,
+				     .initiator_kms = LAB_KMS,
+				     .responder = m->to ? m->to : to,
+				     .responder_kms = LAB_KMS,
+				     .hide_initiator = m->hide,
+				     .hide_responder = m->hide,
+				     .algs = m->suite ? &algs : NULL};
+	m->time = what.time = (uint64_t)(time(NULL) + m->ahead) + MCSEC_NTP_UNIX;
+	if (!m->again)
+		mcsec_rng_system.fill(NULL, m->key, sizeof m->key);
+	if (!m->k_id)
+		assert_int_equal(mcsec_kid_new(m->kind, &mcsec_rng_system, NULL, NULL, &m->k_id), MCSEC_OK);
+	what.k_id = m->k_id;
+	assert_int_equal(mcsec_im_make(&l->book, &what, &mcsec_rng_system, m->message, sizeof m->message, &m->len),
+			 MCSEC_OK);
+	if (m->flip)
+		m->message[m->flip > 0 ? (size_t)m->flip : m->len - (size_t)-m->flip] ^= 1;
+}
+
+static void begin_message(void *arg)
+{
+	struct lab *l = arg;
+	struct lab_message *m = l->outgoing;
+	struct registered *c = find_client(l, l->to);
+	const char *icsi = m->icsi ? m->icsi : "urn:urn-7:3gpp-service.ims.icsi.mcptt";
+	const struct sip_header h[] = {{"P-Asserted-Identity", m->asserted ? m->asserted : "<" LAB_PSI ">"},
+				       {"P-Asserted-Service", icsi}};
+	struct sip_request rq = {
+	    .method = "MESSAGE",
+	    .uri = c ? c->contact : NULL,
+	    .from = LAB_PSI,
+	    .to = l->to,
+	    .flow = c ? c->flow : NULL,
+	    .with = {
+		.n_headers = *icsi ? 2 : 1, .headers = h, .content_type = TYPE_MIKEY, .body = {m->message, m->len}}};
+	l->answer = (struct lab_answer){0};
+	if (!c || !sip_send(l->port, &rq, on_message_answer, l))
+		sem_post(&l->answered);
+}
+
+struct lab_answer lab_message(struct lab *l, const char *to, struct lab_message *m)
+{
+	struct timespec until;
+	if (!m->octets)
+		make_message(l, to, m);
+	l->to = to;
+	l->outgoing = m;
+	sip_loop_post(l->loop, begin_message, l);
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 30;
+	if (sem_timedwait(&l->answered, &until))
+		fail_msg("no answer to a MESSAGE");
+	return l->answer;
+}
+
+unsigned lab_registers(struct lab *l)
+{
+	return l->registers;
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

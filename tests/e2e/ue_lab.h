@@ -46,13 +46,30 @@ size_t lab_pck_message_with(struct lab *l, uint64_t time, const struct mcsec_key
 void lab_offer(const uint8_t *message, size_t len, char *out, size_t size);
 
 struct lab_answer {
-	int status, warning;
+	int status, warning, retry_after_s;
 };
 /* INVITE to a registered client, caller's identity as the server puts it; the final answer. A 2xx is ended by BYE. */
 struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling_user_id, const char *offer);
 /* Same, and while the call is up a re-INVITE with another offer: its answer. */
 struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *calling_user_id, const char *offer,
 				   const char *second);
+
+/* A key download of the server's own; texts NULL: as it should be. */
+struct lab_message {
+	enum mcsec_key_kind kind;
+	const char *from, *to;         /* identities in the I_MESSAGE */
+	const char *icsi, *asserted;   /* P-Asserted-Service ("": none), P-Asserted-Identity */
+	int64_t ahead;                 /* seconds T lies ahead of now */
+	int hide, flip;                /* both identities as UIDs; octet to change, negative: from the end, 0: none */
+	uint16_t suite;                /* list of this suite alone; 0: none */
+	uint32_t k_id;                 /* 0: drawn; out: what was sent */
+	int again, octets;             /* the key of the last one; its very octets */
+	uint8_t key[MCSEC_KEY_LEN];    /* out */
+	uint64_t time;                 /* out: T */
+	uint8_t message[MCSEC_IM_MAX]; /* out */
+	size_t len;
+};
+struct lab_answer lab_message(struct lab *l, const char *to, struct lab_message *m);
 
 /* What the server saw of the last REGISTER with a body. */
 struct lab_register {
@@ -64,6 +81,8 @@ struct lab_register {
 struct lab_register lab_last_register(struct lab *l);
 /* Answer the next n REGISTERs so instead of 200. */
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning);
+/* How many REGISTERs came in. */
+unsigned lab_registers(struct lab *l);
 /* How many BYEs came in from clients. */
 int lab_byes(struct lab *l);
 

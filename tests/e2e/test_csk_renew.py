@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Key download between the real daemons and the real client: mcx server csk-renew and musik-renew.
+
+    test_csk_renew.py MCX
+"""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import tap
+
+MCX = sys.argv[1]
+top = tempfile.mkdtemp(prefix='mcx-renew-')
+folder = os.path.join(top, 'town')
+env = dict(os.environ, MCX_PORT_BASE=tap.port_base())
+
+
+def mcx(*args, code=0):
+    done = subprocess.run([MCX, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=120,
+                          check=False)
+    assert code is None or done.returncode == code, '%s: exit %d, wanted %d\n%s%s' % (
+        args, done.returncode, code, done.stdout[-1500:], done.stderr[-1500:])
+    return done
+
+
+class Client:
+    """`mcx register NAME` and the events it tells."""
+
+    def __init__(self, name):
+        self.events = []
+        self.process = subprocess.Popen([MCX, 'register', name, '--dir', folder, '--json'], stdout=subprocess.PIPE,
+                                        text=True, env=env)
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait('registered')
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+
+    def count(self, event):
+        return sum(e['event'] == event for e in self.events)
+
+    def wait(self, event, n=1):
+        end = time.monotonic() + 60
+        while self.count(event) < n:
+            assert time.monotonic() < end and self.process.poll() is None, '%s: %s' % (event, self.events)
+            time.sleep(0.02)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def server(*args, code=0):
+    return mcx('server', *args, '--dir', folder, '--json', code=code)
+
+
+def client_of(name):
+    found = [json.loads(line) for line in server('clients').stdout.splitlines()]
+    return [b for b in found if b['mcptt_id'] == 'sip:%s@town.mcx.test' % name][0]
+
+
+def settled(name, old):
+    """The CSK-ID that the server has come to use instead of the old one."""
+    end = time.monotonic() + 60
+    while True:
+        b = client_of(name)
+        if b['csk_id'] != old and not b['pending_csk_id']:
+            return b['csk_id']
+        assert time.monotonic() < end, b
+        time.sleep(0.05)
+
+
+def call(to):
+    mcx('call', 'carol', '--to', 'sip:%s@town.mcx.test' % to, '--seconds', '1', '--dir', folder)
+
+
+dave = None
+
+
+def mcx_sec_176_a_renewed_csk_is_in_use_for_the_very_next_call():
+    global dave
+    dave = Client('dave')
+    call('dave')
+    old = client_of('dave')['csk_id']
+    assert json.loads(server('csk-renew', 'dave').stdout) == {'clients': 1}
+    dave.wait('csk-replaced')
+    settled('dave', old)
+    call('dave')
+    assert dave.count('call-up') == 2, dave.events
+
+
+def a_client_killed_and_back_holds_the_csk_that_the_server_holds():
+    global dave
+    dave.kill()
+    old = client_of('dave')['csk_id']
+    server('csk-renew', 'sip:dave@town.mcx.test', '--reason', 'compromise')
+    dave = Client('dave')
+    settled('dave', old)
+    call('dave')
+    assert dave.count('call-up') == 1, dave.events
+
+
+def a_renewal_begun_before_the_server_is_killed_goes_on_after_it():
+    os.kill(dave.process.pid, signal.SIGSTOP)  # it does not answer
+    old = client_of('dave')['csk_id']
+    server('csk-renew', 'dave')
+    pending = client_of('dave')['pending_csk_id']
+    end = time.monotonic() + 30
+    while not pending and time.monotonic() < end:
+        pending = client_of('dave')['pending_csk_id']
+    pids = {p['name']: p['pid'] for p in json.loads(mcx('up', folder, '--json').stdout)['processes']}
+    os.kill(pids['mcx-server'], signal.SIGKILL)
+    mcx('up', folder)
+    os.kill(dave.process.pid, signal.SIGCONT)
+    dave.kill()
+    dave.__init__('dave')  # it comes back, and uploads
+    assert pending and settled('dave', old)
+    call('dave')
+
+
+def mcx_sec_201_a_musik_reaches_the_client():
+    assert json.loads(server('musik-renew').stdout)['clients'] >= 1
+    dave.wait('musik')
+    end = time.monotonic() + 30
+    while not client_of('dave')['musik_id'] and time.monotonic() < end:
+        time.sleep(0.05)
+    assert client_of('dave')['musik_id'].startswith('6')
+
+
+def who_is_not_bound_has_no_csk_to_renew():
+    assert 'no client' in server('csk-renew', 'erin', code=3).stderr
+    server('csk-renew', 'nobody', code=2)
+    server('csk-renew', 'dave', '--reason', 'boredom', code=2)
+    mcx('server', 'dance', '--dir', folder, code=2)
+
+
+def every_change_is_in_an_intact_record():
+    text = mcx('audit', 'export', 'server', '--dir', folder).stdout
+    assert '"csk.download"' in text and '"musik.download"' in text
+    mcx('audit', 'verify', '--dir', folder)
+
+
+try:
+    mcx('up', folder)
+    for name in ('carol', 'dave', 'erin'):
+        mcx('user', 'add', name, '--dir', folder)
+    result = tap.run([mcx_sec_176_a_renewed_csk_is_in_use_for_the_very_next_call,
+                      a_client_killed_and_back_holds_the_csk_that_the_server_holds,
+                      a_renewal_begun_before_the_server_is_killed_goes_on_after_it,
+                      mcx_sec_201_a_musik_reaches_the_client, who_is_not_bound_has_no_csk_to_renew,
+                      every_change_is_in_an_intact_record])
+finally:
+    if dave:
+        dave.kill()
+    mcx('down', folder, code=None)
+    shutil.rmtree(top, ignore_errors=True)
+sys.exit(result)
