@@ -25,7 +25,7 @@ import tap
 
 MCX, SECRETS_CALL, SEEK = (os.path.abspath(p) for p in sys.argv[1:4])
 top = tempfile.mkdtemp(prefix='mcx-secrets-')
-folder = os.path.join(top, 'town')
+folder = os.path.join(top, 'hamlet')  # no other test's domain has this name
 env = dict(os.environ, MCX_PORT_BASE=tap.port_base())
 # What would make the SIP and TLS libraries, or sip_copy.c, write their traffic or its keys in clear.
 tracing = {'TPORT_DUMP': os.path.join(top, 'sip-dump'), 'TPORT_LOG': '1', 'SSLKEYLOGFILE': os.path.join(top, 'tls-keys'),
@@ -145,7 +145,7 @@ def find_processes():
                 args = f.read().split(b'\0')
         except OSError:
             continue
-        if not any(folder.encode() in a or b'town.mcx.test' in a for a in args):
+        if not any(folder.encode() in a or b'hamlet.mcx.test' in a for a in args):
             continue
         name = os.path.basename(args[0].decode())
         role = {'mcx-idms': 'idms', 'mcx-server': 'server', 'mcx-kms-issuer': 'issuer', 'dnsmasq': 'names',
