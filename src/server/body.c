@@ -12,12 +12,13 @@
 static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_size)
 {
 	const struct multipart *m = out->parts;
-	size_t n_sdp, n_info, n_mikey, n_lists;
+	size_t n_sdp, n_info, n_mikey, n_lists, n_settings;
 	const struct body_part *sdp = multipart_find(m, TYPE_SDP, &n_sdp);
 	const struct body_part *info = multipart_find(m, TYPE_MCPTT_INFO, &n_info);
 	const struct body_part *im = multipart_find(m, TYPE_MIKEY, &n_mikey);
 	const struct body_part *lists = multipart_find(m, TYPE_RESOURCE_LIST, &n_lists);
-	if (MCX_FAULT(size.one_part, n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1))
+	out->has_settings = multipart_find(m, TYPE_POC_SETTINGS, &n_settings) != NULL;
+	if (MCX_FAULT(size.one_part, n_sdp > 1 || n_info > 1 || n_mikey > 1 || n_lists > 1 || n_settings > 1))
 		return BODY_BROKEN;
 	if (sdp)
 		out->sdp = sdp->body;
@@ -61,7 +62,9 @@ static int read_documents(struct body *b)
 {
 	const struct body_part *info = multipart_find(b->parts, TYPE_MCPTT_INFO, NULL);
 	const struct body_part *lists = multipart_find(b->parts, TYPE_RESOURCE_LIST, NULL);
-	return (!info || mcptt_info_read(info->body, &b->info) == MCSEC_OK) &&
+	const struct body_part *settings = multipart_find(b->parts, TYPE_POC_SETTINGS, NULL);
+	return (!settings || poc_settings_read(settings->body, &b->answer) == MCSEC_OK) &&
+	       (!info || mcptt_info_read(info->body, &b->info) == MCSEC_OK) &&
 	       (!lists || resource_lists_read(lists->body, &b->lists) == MCSEC_OK);
 }
 

@@ -10,6 +10,7 @@
 #define MCX_SERVER_BODY_H
 
 #include "mcx/doc/mcptt_info.h"
+#include "mcx/doc/poc_settings.h"
 #include "mcx/doc/resource_lists.h"
 #include "mcx/xmlsec/xmlsec.h"
 #include "net/sip_message.h"
@@ -18,10 +19,11 @@ enum body_kind { BODY_NONE, BODY_BROKEN, BODY_READ };
 
 struct body {
 	struct octets sdp, mikey; /* mikey: the I_MESSAGE in binary; p NULL when there is no part */
-	int has_info, has_lists;
+	int has_info, has_lists, has_settings;
 	int xml_read;                /* an XML document was read, good or bad */
 	struct mcptt_info info;      /* before body_unprotect it tells which values are there, encrypted or not */
 	struct resource_lists lists; /* after body_unprotect */
+	enum poc_answer answer;      /* of poc-settings, after body_unprotect */
 	struct multipart *parts;
 	uint8_t *scratch, *arena; /* decoded parts; opened documents */
 };

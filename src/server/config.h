@@ -17,7 +17,7 @@ struct server_config {
 	struct config_list transports;    /* listeners: udp, tcp, tls */
 	struct config_list register_over; /* which of them take REGISTER */
 	struct config_list
-	    trusted; /* peers whose P-Asserted-Identity counts: addresses, or names in TLS certificates */
+	    trusted;             /* peers whose P-Asserted-Identity counts: addresses, or names in TLS certificates */
 	struct config_list core; /* SIP cores we serve, named as in `trusted`; then only they register users */
 	char core_route[256];    /* where requests to those users go, a SIP URI; needed with `core` */
 	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];

@@ -149,7 +149,7 @@ static void handle_options(struct server *s, struct sip_server_tx *tx, const str
 	struct binding *b = identity_binding(who, identity_bindings(s, rq, who, CLIENTS_MAX), "", &same);
 	if (b)
 		identity_seen(b, tx); /* after a lost connection this shows us the new one */
-	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS"},
+	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, PUBLISH, OPTIONS"},
 				 {"Accept", "multipart/mixed, application/sdp"}};
 	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = h});
 }
@@ -190,12 +190,14 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 		handle_register(s, tx, rq);
 	} else if (strcmp(rq->method, "INVITE") == 0) {
 		handle_invite(s, tx, rq);
+	} else if (strcmp(rq->method, "PUBLISH") == 0) {
+		handle_publish(s, tx, rq);
 	} else if (strcmp(rq->method, "MESSAGE") == 0) {
 		handle_message(s, tx, rq);
 	} else if (strcmp(rq->method, "OPTIONS") == 0) {
 		handle_options(s, tx, rq);
 	} else {
-		struct sip_header h = {"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS"};
+		struct sip_header h = {"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, PUBLISH, OPTIONS"};
 		(void)sip_reply(tx, 405, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 	}
 }

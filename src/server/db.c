@@ -169,6 +169,17 @@ static enum store_err previous_owner(struct db *d, const struct db_binding *b, c
 	return e == STORE_ROW ? STORE_OK : e;
 }
 
+/* The registration without authorisation that this client had. */
+static enum store_err drop_bare(struct db *d, const struct db_binding *b)
+{
+	struct store_stmt *st = store_sql(d->store, "DELETE FROM bindings WHERE impu=? AND client_id='' AND contact=?");
+	store_bind_text(st, 1, b->impu);
+	store_bind_text(st, 2, b->contact);
+	enum store_err e = store_step(st);
+	store_reset(st);
+	return e;
+}
+
 enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_t key[MCSEC_KEY_LEN],
 				struct octets rand, const struct mcsec_replay_entry *replay)
 {
@@ -188,6 +199,8 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 		e = previous_owner(d, b, before, sizeof before);
 	if (e == STORE_OK)
 		e = upsert(d, b, OCTETS(b->csk), rand);
+	if (e == STORE_OK && *b->client_id)
+		e = drop_bare(d, b);
 	struct audit_record upload = {.class_ = 'K',
 				      .type = "csk.upload",
 				      .actor = b->mcptt_id,

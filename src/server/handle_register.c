@@ -108,6 +108,18 @@ static int suite_ok(const struct mcsec_im *im)
 	return MCX_CHECK(alg.suite, im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128);
 }
 
+/* The answer mode of a user we know; whom an officer has not added gets no profile by publishing. */
+static void read_settings(struct attempt *a)
+{
+	static const char *const modes[] = {"", "automatic", "manual"};
+	const struct db_user *u = users_find(a->work.s->bindings, a->row.mcptt_id);
+	if (!a->publish || !u || a->body.answer == POC_ANSWER_NONE || !strcmp(u->answer_mode, modes[a->body.answer]))
+		return;
+	a->has_settings = 1;
+	a->settings = *u;
+	db_copy(a->settings.answer_mode, sizeof a->settings.answer_mode, modes[a->body.answer]);
+}
+
 static void done_check(struct work *w)
 {
 	struct attempt *a = (struct attempt *)w;
@@ -155,6 +167,7 @@ static void done_check(struct work *w)
 	a->row.t = a->im->ntp;
 	a->row.suite = MCSEC_SUITE_AES128;
 	a->row.authorised_at = db_now();
+	read_settings(a);
 	step(a, &ev);
 }
 
@@ -195,6 +208,9 @@ static void run_store(struct work *w, struct db *d)
 	struct attempt *a = (struct attempt *)w;
 	a->stored = SA_STORED_FAILED;
 	if (!d)
+		return;
+	/* The settings first: a binding that is stored is answered 200. */
+	if (a->storing == SA_DO_STORE && a->has_settings && db_put_user(d, &a->settings, a->row.mcptt_id) != STORE_OK)
 		return;
 	if (a->storing == SA_DO_STORE)
 		a->stored = db_store_binding(d, &a->row, a->im->key, (struct octets){a->im->rand, a->im->rand_len},
@@ -253,6 +269,11 @@ static void install(struct attempt *a)
 	    bindings_put(s->bindings, &a->row, s->cfg->csk_grace_s ? db_now() + s->cfg->csk_grace_s : 0);
 	if (b && a->tx)
 		identity_seen(b, a->tx);
+	if (a->has_settings && a->storing == SA_DO_STORE)
+		(void)users_put(s->bindings, &a->settings);
+	struct binding *bare = *a->row.client_id ? bindings_by_client(s->bindings, a->row.impu, "") : NULL;
+	if (bare && a->storing == SA_DO_STORE && same_contact(bare->row.contact, a->row.contact))
+		bindings_remove(s->bindings, bare->row.id); /* as the store did: it is authorised now */
 	if (a->storing == SA_DO_STORE && a->im->remember &&
 	    mcsec_replay_add(s->replay, &a->im->entry, (uint64_t)db_now() + MCSEC_NTP_UNIX) == MCSEC_E_NO_SPACE)
 		log_error("server.replay-full", log_text("note", "the store still refuses repeated messages"));
@@ -284,10 +305,10 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		return;
 	metric_add(&s->metrics[acts->status == 200 ? M_REGISTER_OK : M_REGISTER_REFUSED], 1);
 	if (acts->status != 200) {
-		log_warn("sip.refuse", log_text("method", "REGISTER"), log_int("status", acts->status),
-			 log_int("warning", acts->warning), log_text("impu", a->row.impu),
-			 log_text("detail", a->detail));
-		if (a->by_core && acts->status < 500) {
+		log_warn("sip.refuse", log_text("method", a->publish ? "PUBLISH" : "REGISTER"),
+			 log_int("status", acts->status), log_int("warning", acts->warning),
+			 log_text("impu", a->row.impu), log_text("detail", a->detail));
+		if (a->by_core && !a->publish && acts->status < 500) {
 			(void)sip_reply(tx, 200, NULL, NULL);
 			return;
 		}
@@ -301,8 +322,16 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		(void)sip_reply(tx, 423, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
 	}
-	char contact[DB_URI + 300];
+	char contact[DB_URI + 300], etag[40], expires[24];
 	struct sip_out with = {0};
+	if (a->publish) {
+		int64_t left = a->storing == SA_DO_REMOVE || !a->storing ? 0 : a->row.expires - db_now();
+		publish_etag(&a->row, etag);
+		snprintf(expires, sizeof expires, "%lld", (long long)(left > 0 ? left : 0));
+		const struct sip_header h[] = {{"Expires", expires}, {"SIP-ETag", etag}};
+		(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = left > 0 ? 2 : 1, .headers = h});
+		return;
+	}
 	if (!a->by_core && a->storing && a->storing != SA_DO_REMOVE) {
 		snprintf(contact, sizeof contact, "<%s>%s;expires=%lld", a->row.contact, a->contact_params,
 			 (long long)(a->row.expires - db_now()));
@@ -414,6 +443,23 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
 		return;
 	}
+	begin(a, &ev);
+}
+
+/* ---- by PUBLISH (handle_publish.c) ---- */
+
+void register_by_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, const char *impu,
+			 const char *contact)
+{
+	struct attempt *a = attempt_new(s, tx);
+	struct sa_event ev;
+	if (!a) {
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+		return;
+	}
+	db_copy(a->row.impu, sizeof a->row.impu, impu);
+	db_copy(a->row.contact, sizeof a->row.contact, contact);
+	facts_by_publish(a, rq, &ev);
 	begin(a, &ev);
 }
 

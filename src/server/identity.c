@@ -142,6 +142,11 @@ static void claimed_impu(const struct server *s, const struct sip_message *rq, i
 		impu[0] = 0;
 }
 
+void identity_impu(const struct server *s, const struct sip_message *rq, char *impu, size_t size)
+{
+	claimed_impu(s, rq, identity_trusted(s, rq), impu, size);
+}
+
 size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max)
 {
 	char impu[DB_URI], peer[DB_PEER];

@@ -19,6 +19,9 @@ struct attempt {
 	struct third_party third; /* by_core: the client's own message */
 	struct db_binding row;    /* what is to be stored */
 	char contact_params[256];
+	int publish;             /* it came as PUBLISH */
+	struct db_user settings; /* with the answer mode it publishes */
+	int has_settings;
 	struct body body;
 	enum sa_action storing; /* SA_DO_STORE, _REFRESH, _CONTACT or _REMOVE */
 	int64_t ids[DB_MAX_REMOVE];
@@ -42,6 +45,8 @@ struct attempt {
 /* From the client itself, or handed on by a SIP core: fills row, body and ids of the attempt, and the event. */
 void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
 void facts_by_core(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
+/* From a PUBLISH; who it is and where is in the row already. */
+void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
 int same_contact(const char *a, const char *b);
 int same_client(const struct db_binding *a, const struct db_binding *b);
 

@@ -148,3 +148,21 @@ void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_
 		find_bindings(a, rq, ev->body);
 	}
 }
+
+/* ---- by PUBLISH (handle_publish.c) ---- */
+
+void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
+{
+	int64_t max = a->work.s->cfg->expires_max;
+	*ev = (struct sa_event){.kind = SA_EV_REGISTER, .allowed = 1, .proven = 1, .contact = 1, .tags = 1};
+	a->publish = 1;
+	a->end_reason = "left";
+	identity_peer(rq, a->row.peer, sizeof a->row.peer);
+	ev->min_expires = a->work.s->cfg->expires_min;
+	ev->expires = rq->expires < 0 || rq->expires > max ? max : rq->expires;
+	a->row.expires = db_now() + ev->expires;
+	ev->body = (enum sa_body)read_body(a, rq, ev);
+	if (ev->expires && (ev->body == SA_BODY_NONE || !a->body.has_settings))
+		ev->body = SA_BODY_BROKEN; /* 7.3.3 wants all three */
+	find_bindings(a, rq, ev->expires ? ev->body : SA_BODY_NONE);
+}

@@ -120,6 +120,8 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 
 /* ---- who is asking (identity.c) ---- */
 
+/* Whom this request speaks for: "" if it proves nobody. */
+void identity_impu(const struct server *s, const struct sip_message *rq, char *impu, size_t size);
 /* What the connection proves, as one text; "" if nothing. */
 void identity_peer(const struct sip_message *rq, char *out, size_t size);
 /* 1 if the peer is the SIP core; or any neighbour whose P-Asserted-Identity counts, the core among them. */
@@ -158,6 +160,14 @@ void register_tick(struct server *s);
 int register_revoke(struct server *s, int64_t binding);
 /* Drop a binding for a reason of the server's own; its calls go on. 0, or -1 if it is busy or unknown. */
 int register_drop(struct server *s, int64_t binding, const char *reason);
+
+/* PUBLISH for service authorisation, settings and log-off (24.379 7.3.3 to 7.3.5; sip 2.7). */
+void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
+/* 7.3.3 and 7.3.5: as a REGISTER that brings no contact of its own. impu is proven; contact: the client's. */
+void register_by_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, const char *impu,
+			 const char *contact);
+/* SIP-ETag of what a client has published (RFC 3903). */
+void publish_etag(const struct db_binding *b, char out[40]);
 
 void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
 

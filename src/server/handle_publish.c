@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * handle_publish.c - SIP PUBLISH of service settings (24.379 7.3.3 to 7.3.5; sip 2.7): with an access token it is
+ * service authorisation and goes the way of a REGISTER (handle_register.c); without one it sets the answer mode of a
+ * client that is bound; with Expires 0 it ends the authorisation.
+ */
+#include <stdlib.h>
+#include <strings.h>
+
+#include "app/log.h"
+#include "mcx/flow/warning.h"
+#include "sec/base/check.h"
+#include "server/body.h"
+#include "server/third_party.h"
+#include "server/xml.h"
+
+#define EVENT "poc-settings"
+
+void publish_etag(const struct db_binding *b, char out[40])
+{
+	snprintf(out, 40, "%llx-%llx", (unsigned long long)b->id, (unsigned long long)b->authorised_at);
+}
+
+/* ---- settings alone (7.3.4) ---- */
+
+struct setting {
+	struct work work; /* first */
+	struct sip_server_tx *tx;
+	struct db_user user;
+	struct db_binding row;
+	int failed;
+};
+
+static void run_setting(struct work *w, struct db *d)
+{
+	struct setting *p = (struct setting *)w;
+	p->failed = !d || db_put_user(d, &p->user, p->user.mcptt_id) != STORE_OK;
+}
+
+static void accept_publish(struct sip_server_tx *tx, const struct db_binding *row)
+{
+	char etag[40], expires[24];
+	publish_etag(row, etag);
+	snprintf(expires, sizeof expires, "%lld", (long long)(row->expires - db_now()));
+	const struct sip_header h[] = {{"Expires", expires}, {"SIP-ETag", etag}};
+	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = h});
+}
+
+static void done_setting(struct work *w)
+{
+	struct setting *p = (struct setting *)w;
+	if (p->failed) {
+		server_refuse(w->s, p->tx, 503, WARN_NONE, NULL);
+	} else {
+		(void)users_put(w->s->bindings, &p->user);
+		accept_publish(p->tx, &p->row);
+	}
+	free(p);
+}
+
+static void store_setting(struct server *s, struct sip_server_tx *tx, const struct binding *b, enum poc_answer answer)
+{
+	const struct db_user *u = users_find(s->bindings, b->row.mcptt_id);
+	if (!u || answer == POC_ANSWER_NONE) { /* nothing of it is ours to keep */
+		accept_publish(tx, &b->row);
+		return;
+	}
+	struct setting *p = calloc(1, sizeof *p);
+	if (p) {
+		*p = (struct setting){.work = {s, run_setting, done_setting}, .tx = tx, .user = *u, .row = b->row};
+		db_copy(p->user.answer_mode, sizeof p->user.answer_mode,
+			answer == POC_ANSWER_AUTOMATIC ? "automatic" : "manual");
+		if (server_submit(&p->work) == 0)
+			return;
+	}
+	free(p);
+	server_refuse(s, tx, 503, WARN_NONE, NULL);
+}
+
+/* Who sent it is told by the key that opens it; the client id inside must agree. The status, or 0 to go on. */
+static int open_settings(struct server *s, struct body *body, struct binding *const *who, size_t n, struct binding **by,
+			 int *warning)
+{
+	struct bound_keys *keys = bound_keys_new(s, who, n);
+	struct xml_keys list = bound_keys_list(keys);
+	struct xml_policy policy = server_xml_policy(s->cfg);
+	struct xml_opened opened;
+	int same = 1;
+	enum body_verdict v = body_unprotect(body, &policy, &list, &opened);
+	const char *client = body->info.client_id.form == MCPTT_PLAIN ? body->info.client_id.value : "";
+	*by = identity_binding(who, n, client, &same);
+	if (v == BODY_OPENED && opened.protected)
+		same &= *by == bound_keys_owner(keys, opened.key_id) && !binding_replayed(*by, &opened);
+	bound_keys_free(keys);
+	*warning = v == BODY_FORGED ? WARN_INTEGRITY : WARN_DECRYPT;
+	if (v == BODY_OPENED && same)
+		return 0;
+	log_warn("xml.refuse", log_text("why", v == BODY_OPENED ? "another client, or seen before" : opened.why));
+	return 403;
+}
+
+static void settings_only(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, struct body *body)
+{
+	struct binding *who[CLIENTS_MAX], *b = NULL;
+	size_t n = identity_bindings(s, rq, who, CLIENTS_MAX);
+	int warning = WARN_UNKNOWN_USER, status = MCX_FAULT(publish.unbound, n == 0) ? 404 : 0;
+	if (!status && n)
+		status = open_settings(s, body, who, n, &b, &warning);
+	if (!status && (!b || !body->has_settings))
+		status = 400, warning = WARN_NONE;
+	if (status)
+		server_refuse(s, tx, status, warning, NULL);
+	else
+		store_setting(s, tx, b, body->answer);
+}
+
+/* ---- where the client is ---- */
+
+/* Its registration: the one over this connection, else the only one of this peer; past a core the core knows the way.
+ */
+static int contact_of(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, const char *impu,
+		      char *out, size_t size)
+{
+	char peer[DB_PEER];
+	struct sip_flow *flow = sip_flow_of(tx);
+	struct binding *b = NULL;
+	size_t n = 0;
+	*out = 0;
+	if (s->cfg->core.n) {
+		sip_flow_unref(flow);
+		if (rq->n_contacts == 1)
+			return third_party_contact(impu, &rq->contacts[0], out, size) == MCSEC_OK;
+		db_copy(out, size, impu);
+		return 1;
+	}
+	identity_peer(rq, peer, sizeof peer);
+	while ((b = bindings_of_impu(s->bindings, impu, b))) {
+		if (strcmp(b->row.peer, peer) != 0 || b->row.expires <= db_now())
+			continue;
+		int same = flow && b->flow && sip_flow_same(flow, b->flow);
+		if (same || n++ == 0)
+			db_copy(out, size, b->row.contact);
+		if (same)
+			break;
+	}
+	sip_flow_unref(flow);
+	return *out != 0;
+}
+
+/* SIP-If-Match names what is to be changed (RFC 3903 6): 412 where there is no such thing. */
+static int matches(struct server *s, const char *impu, const char *wanted)
+{
+	char etag[40];
+	struct binding *b = NULL;
+	while (wanted && (b = bindings_of_impu(s->bindings, impu, b))) {
+		publish_etag(&b->row, etag);
+		if (strcmp(etag, wanted) == 0)
+			return 1;
+	}
+	return !wanted;
+}
+
+static int has_token(const struct body *b)
+{
+	return b->has_info && b->info.access_token.form != MCPTT_ABSENT;
+}
+
+void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	char impu[DB_URI], contact[DB_URI];
+	const char *event = sip_header_at(rq, "Event", 0);
+	struct body body;
+	identity_impu(s, rq, impu, sizeof impu);
+	if (!event || strncasecmp(event, EVENT, strlen(EVENT)) != 0 || strchr(" ;", event[strlen(EVENT)]) == NULL) {
+		struct sip_header h = {"Allow-Events", EVENT};
+		(void)sip_reply(tx, 489, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
+		return;
+	}
+	if (MCX_FAULT(publish.unproven, !*impu)) {
+		server_refuse(s, tx, 403, WARN_NONE, NULL);
+		return;
+	}
+	if (MCX_FAULT(publish.etag, !matches(s, impu, sip_header_at(rq, "SIP-If-Match", 0)))) {
+		(void)sip_reply(tx, 412, NULL, NULL);
+		return;
+	}
+	enum body_kind kind = body_read(rq, &body);
+	int settings = kind == BODY_READ && rq->expires != 0 && !has_token(&body) && !body.mikey.p;
+	if (kind == BODY_BROKEN)
+		server_refuse(s, tx, 400, WARN_NONE, NULL);
+	else if (settings)
+		settings_only(s, tx, rq, &body);
+	else if (!contact_of(s, tx, rq, impu, contact, sizeof contact))
+		server_refuse(s, tx, 404, WARN_UNKNOWN_USER, NULL);
+	else
+		register_by_publish(s, tx, rq, impu, contact);
+	body_free(&body);
+}
