@@ -11,12 +11,14 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/body.h"
+#include "server/register.h"
 #include "server/third_party.h"
 #include "server/xml.h"
 
 #define EVENT "poc-settings"
 
-void publish_etag(const struct db_binding *b, char out[40])
+/* SIP-ETag of what a client has published (RFC 3903). */
+static void publish_etag(const struct db_binding *b, char out[40])
 {
 	snprintf(out, 40, "%llx-%llx", (unsigned long long)b->id, (unsigned long long)b->authorised_at);
 }
@@ -195,4 +197,14 @@ void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip
 	else
 		register_by_publish(s, tx, rq, impu, contact);
 	body_free(&body);
+}
+
+void publish_granted(const struct attempt *a, struct sip_server_tx *tx)
+{
+	char etag[40], expires[24];
+	int64_t left = a->storing == SA_DO_REMOVE || !a->storing ? 0 : a->row.expires - db_now();
+	publish_etag(&a->row, etag);
+	snprintf(expires, sizeof expires, "%lld", (long long)(left > 0 ? left : 0));
+	const struct sip_header h[] = {{"Expires", expires}, {"SIP-ETag", etag}};
+	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = left > 0 ? 2 : 1, .headers = h});
 }

@@ -103,23 +103,6 @@ static void run_check(struct work *w, struct db *d)
 	a->token = jwks_cache_check(w->s->jwks, token, strlen(token), &p, &a->claims);
 }
 
-static int suite_ok(const struct mcsec_im *im)
-{
-	return MCX_CHECK(alg.suite, im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128);
-}
-
-/* The answer mode of a user we know; whom an officer has not added gets no profile by publishing. */
-static void read_settings(struct attempt *a)
-{
-	static const char *const modes[] = {"", "automatic", "manual"};
-	const struct db_user *u = users_find(a->work.s->bindings, a->row.mcptt_id);
-	if (!a->publish || !u || a->body.answer == POC_ANSWER_NONE || !strcmp(u->answer_mode, modes[a->body.answer]))
-		return;
-	a->has_settings = 1;
-	a->settings = *u;
-	db_copy(a->settings.answer_mode, sizeof a->settings.answer_mode, modes[a->body.answer]);
-}
-
 static void done_check(struct work *w)
 {
 	struct attempt *a = (struct attempt *)w;
@@ -152,7 +135,7 @@ static void done_check(struct work *w)
 						   : token_verdict_name(a->token);
 	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0
 				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
-	ev.suite_ok = suite_ok(a->im);
+	ev.suite_ok = facts_suite_ok(a->im);
 	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
 	uint64_t rival_t = 0;
 	uint32_t rival_id = 0;
@@ -167,7 +150,7 @@ static void done_check(struct work *w)
 	a->row.t = a->im->ntp;
 	a->row.suite = MCSEC_SUITE_AES128;
 	a->row.authorised_at = db_now();
-	read_settings(a);
+	facts_settings(a);
 	step(a, &ev);
 }
 
@@ -322,14 +305,10 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		(void)sip_reply(tx, 423, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
 	}
-	char contact[DB_URI + 300], etag[40], expires[24];
+	char contact[DB_URI + 300];
 	struct sip_out with = {0};
 	if (a->publish) {
-		int64_t left = a->storing == SA_DO_REMOVE || !a->storing ? 0 : a->row.expires - db_now();
-		publish_etag(&a->row, etag);
-		snprintf(expires, sizeof expires, "%lld", (long long)(left > 0 ? left : 0));
-		const struct sip_header h[] = {{"Expires", expires}, {"SIP-ETag", etag}};
-		(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = left > 0 ? 2 : 1, .headers = h});
+		publish_granted(a, tx);
 		return;
 	}
 	if (!a->by_core && a->storing && a->storing != SA_DO_REMOVE) {

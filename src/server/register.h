@@ -47,7 +47,15 @@ void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_
 void facts_by_core(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
 /* From a PUBLISH; who it is and where is in the row already. */
 void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
+/* Once the token says who it is: the answer mode that a PUBLISH brings. */
+void facts_settings(struct attempt *a);
+/* The suite the upload selects is one that is spoken here. */
+int facts_suite_ok(const struct mcsec_im *im);
 int same_contact(const char *a, const char *b);
 int same_client(const struct db_binding *a, const struct db_binding *b);
+
+/* ---- handle_publish.c ---- */
+/* 200 with Expires and SIP-ETag. */
+void publish_granted(const struct attempt *a, struct sip_server_tx *tx);
 
 #endif

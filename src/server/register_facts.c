@@ -3,6 +3,7 @@
  * register_facts.c - what a REGISTER says and what proves it: contact, expiry, bodies, and the bindings that it is
  * about (sip 2.5). Nothing is decided here, and nothing changed but the attempt at hand.
  */
+#include "sec/base/check.h"
 #include "server/register.h"
 
 #include <strings.h>
@@ -165,4 +166,21 @@ void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa
 	if (ev->expires && (ev->body == SA_BODY_NONE || !a->body.has_settings))
 		ev->body = SA_BODY_BROKEN; /* 7.3.3 wants all three */
 	find_bindings(a, rq, ev->expires ? ev->body : SA_BODY_NONE);
+}
+
+/* The answer mode of a user we know; whom an officer has not added gets no profile by publishing. */
+void facts_settings(struct attempt *a)
+{
+	static const char *const modes[] = {"", "automatic", "manual"};
+	const struct db_user *u = users_find(a->work.s->bindings, a->row.mcptt_id);
+	if (!a->publish || !u || a->body.answer == POC_ANSWER_NONE || !strcmp(u->answer_mode, modes[a->body.answer]))
+		return;
+	a->has_settings = 1;
+	a->settings = *u;
+	db_copy(a->settings.answer_mode, sizeof a->settings.answer_mode, modes[a->body.answer]);
+}
+
+int facts_suite_ok(const struct mcsec_im *im)
+{
+	return MCX_CHECK(alg.suite, im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128);
 }

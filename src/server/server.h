@@ -166,8 +166,6 @@ void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip
 /* 7.3.3 and 7.3.5: as a REGISTER that brings no contact of its own. impu is proven; contact: the client's. */
 void register_by_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, const char *impu,
 			 const char *contact);
-/* SIP-ETag of what a client has published (RFC 3903). */
-void publish_etag(const struct db_binding *b, char out[40]);
 
 void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq);
 
