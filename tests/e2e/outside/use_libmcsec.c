@@ -55,7 +55,8 @@ int main(void)
 	if (issue(&keys[0], master, &kms, client, period, 1) || issue(&keys[1], master, &kms, server, period, 2))
 		return 1;
 	struct mcsec_im_own own[] = {{client, kms.uri, period, keys[0]}, {server, kms.uri, period, keys[1]}};
-	struct mcsec_im_book at_client = {&kms, 1, &own[0], 1}, at_server = {&kms, 1, &own[1], 1};
+	struct mcsec_im_book at_client = {.kms = &kms, .n_kms = 1, .own = &own[0], .n_own = 1};
+	struct mcsec_im_book at_server = {.kms = &kms, .n_kms = 1, .own = &own[1], .n_own = 1};
 
 	CHECK(mcsec_rng_system.fill(mcsec_rng_system.ctx, key, sizeof key));
 	CHECK(mcsec_kid_new(MCSEC_CSK, &mcsec_rng_system, NULL, NULL, &csk_id));
