@@ -18,6 +18,8 @@ CASES = [
     ('a skipped line is skipped', judged('1..1\nok 1 - a # SKIP no schemas\n') == ['skip']),
     ('a test cmocka skips is skipped, by its name',
      run_tests.parse_tap('1..1\nnot ok 1 # SKIP a\n')[0] == [('skip', 'a')]),
+    ('a program whose only fault is a test cmocka skipped is good', judged('1..1\nnot ok 1 # SKIP a\n', 'FAIL') == ['skip']),
+    ('a skipped test does not hide a bad end', judged('1..1\nnot ok 1 # SKIP a\n', 'ERROR', 139) == ['skip', 'fail']),
     ('a skipped program is one skip', judged('1..0 # SKIP no schemas\n', 'SKIP') == ['skip']),
     ('a program that prints nothing fails', judged('') == ['fail']),
     ('a program that stops before its plan ends fails', judged('1..3\nok 1 - a\n', 'ERROR', 139) == ['ok', 'fail']),

@@ -96,7 +96,7 @@ def up():
         text = f.read()
     known = int(re.search(r'(?m)^sips_port = (\d+)$', text).group(1))
     with open(conf, 'w', encoding='utf-8') as f:
-        f.write(text.replace('sips_port = %d' % known, 'sips_port = 0') + 'new_per_source = 60000\n')
+        f.write(text.replace('sips_port = %d' % known, 'sips_port = 0') + 'new_per_source = 60000\ninvites_per_user = 1000\n')
     for name, lines in (('kms', 'limit_source = 0\n'),
                         ('idms', 'source_failures = 100000\ntoken_rate = 100000\nlogin_pages_per_s = 100000\n'
                                  'new_per_peer = 60000\n')):
