@@ -27,10 +27,12 @@ const char *sip_header_text(su_home_t *home, const sip_header_t *h)
 {
 	size_t size = 256;
 	for (int attempt = 0; attempt < 12; attempt++) {
-		char *text = su_alloc(home, (isize_t)size);
+		char *text = su_zalloc(home, (isize_t)size);
 		issize_t n = text ? sip_header_field_e(text, (isize_t)size, h, 0) : -1;
-		if (n >= 0 && (size_t)n + 2 <= size)
+		if (n >= 0 && (size_t)n + 2 <= size) {
+			text[n] = 0; /* a list is encoded without an end */
 			return unfold(text);
+		}
 		su_free(home, text);
 		size = n < 0 ? 2 * size : (size_t)n + 2;
 	}

@@ -129,8 +129,20 @@ static void put_signature(struct writer *w, const struct signing *s)
 	wr_text(w, "</ds:KeyInfo></ds:Signature>");
 }
 
+/* What an xs:ID may have in ASCII: others would be escaped in one way here and in another in the canonical form. */
+static int is_id(const char *id)
+{
+	static const char safe[] = "-._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	for (const char *c = id; *c; c++)
+		if (!((unsigned char)*c >= 0x80 || strchr(safe, *c)))
+			return 0;
+	return *id != 0;
+}
+
 static void put_start(struct writer *w, struct signing *s)
 {
+	if (!is_id(s->id) && !w->err)
+		w->err = MCSEC_E_VALUE;
 	s->start = wr_len(w);
 	wr_text(w, KMS_XML_DECLARATION "<");
 	wr_text(w, s->root);

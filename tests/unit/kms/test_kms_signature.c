@@ -248,6 +248,28 @@ static void every_truncation_of_a_signed_document_is_refused(void **state)
 	free(text);
 }
 
+static void an_id_that_is_no_name_is_not_signed(void **state)
+{
+	(void)state;
+	static const char *const ids[] = {"r-->q", "a b", "a\"b", "a&b", "", "req:1"};
+	static uint8_t out[KMS_MAX_REQUEST], key[KMS_TRK_LEN];
+	struct kms_request *r = calloc(1, sizeof *r);
+	assert_non_null(r);
+	strcpy(r->user_uri, "sip:user@example.org");
+	strcpy(r->kms_uri, "kms.example.org");
+	strcpy(r->id, "req-1");
+	struct writer w = wr_init(out, sizeof out);
+	kms_request_sign(&w, r, "ink.1", key);
+	assert_int_equal(w.err, MCSEC_OK);
+	for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+		strcpy(r->id, ids[i]);
+		w = wr_init(out, sizeof out);
+		kms_request_sign(&w, r, "ink.1", key);
+		assert_int_equal(w.err, MCSEC_E_VALUE);
+	}
+	free(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +284,7 @@ int main(void)
 	    cmocka_unit_test(the_enveloped_forms_of_the_field_verify),
 	    cmocka_unit_test(a_mac_of_128_bits_passes_only_where_rel_13_is_configured),
 	    cmocka_unit_test(every_truncation_of_a_signed_document_is_refused),
+	    cmocka_unit_test(an_id_that_is_no_name_is_not_signed),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
