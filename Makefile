@@ -65,7 +65,7 @@ run: build $(if $(filter kamailio,$(CORE)),deps-core)
 FUZZ_SECONDS ?= 120
 check: with-tests $(ASAN)/build.ninja $(BITE)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
-	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(FUZZ_SECONDS) --tap $(BUILD)/fuzz.tap; true
+	@python3 scripts/fuzz.py --build $(FUZZ) --seconds $(FUZZ_SECONDS) --seed 1 --tap $(BUILD)/fuzz.tap; true
 	@python3 scripts/run_tests.py --build $(BUILD) --sanitized $(ASAN) --bite $(BITE) --analyse \
 		--tap fuzz=$(BUILD)/fuzz.tap
 

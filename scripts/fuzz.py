@@ -59,7 +59,7 @@ def build(folder):
     return time.time() - began
 
 
-def run(folder, t, seconds):
+def run(folder, t, seconds, seed):
     """One target for its share of the time; what it did goes into t."""
     name = t['name']
     program = os.path.join(folder, 'tests/fuzz/fuzz_' + name)
@@ -71,7 +71,8 @@ def run(folder, t, seconds):
     if os.path.exists(t['profile']):
         os.unlink(t['profile'])
     cmd = ['nice', program, '-max_total_time=%d' % max(1, seconds), '-timeout=%d' % CASE_SECONDS,
-           '-rss_limit_mb=%d' % MEMORY_MIB, '-max_len=' + t['max'], '-print_final_stats=1', '-artifact_prefix=' + found]
+           '-rss_limit_mb=%d' % MEMORY_MIB, '-max_len=' + t['max'], '-print_final_stats=1', '-artifact_prefix=' + found,
+           '-seed=%d' % seed]
     if t['dict'] != '-':
         cmd.append('-dict=' + os.path.join(FUZZ, 'dict', t['dict'] + '.dict'))
     cmd += [corpus] + ([seeds] if os.path.isdir(seeds) else [])
@@ -208,6 +209,7 @@ def main():
     ap.add_argument('--build', required=True)
     ap.add_argument('--seconds', type=int, default=120)
     ap.add_argument('--jobs', type=int, default=2)
+    ap.add_argument('--seed', type=int, default=0, help='the same cases in the same order; 0: others in each run')
     ap.add_argument('--tap')
     ap.add_argument('--json')
     ap.add_argument('--doc', action='store_true')
@@ -220,7 +222,7 @@ def main():
     print('fuzz targets built in %.0f s' % build(folder), flush=True)
     each = a.seconds * a.jobs // len(targets)
     with concurrent.futures.ThreadPoolExecutor(a.jobs) as pool:
-        list(pool.map(lambda t: run(folder, t, each), targets))
+        list(pool.map(lambda t: run(folder, t, each, a.seed), targets))
         list(pool.map(lambda t: coverage(folder, t), targets))
     print_table(targets)
     print_findings(folder, targets)
