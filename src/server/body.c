@@ -6,8 +6,39 @@
 
 #include "mcsec/mikey.h"
 #include "mcsec/secret.h"
+#include "app/log.h"
 #include "mcx/doc/mikey_body.h"
 #include "sec/base/check.h"
+
+/* Which part of a peer's body cannot be read, and where in it: its octets are nobody's to log. */
+static int unread(const char *type, enum mcsec_err e, size_t at)
+{
+	if (e)
+		log_info("body.refused", log_text("part", type), log_text("error", mcsec_err_name(e)),
+			 log_int("at", (int64_t)at));
+	return e != MCSEC_OK;
+}
+
+static int info_unread(const struct body_part *part, struct mcptt_info *out)
+{
+	size_t at = 0;
+	enum mcsec_err e = mcptt_info_read(part->body, out, &at);
+	return unread(TYPE_MCPTT_INFO, e, at);
+}
+
+static int lists_unread(const struct body_part *part, struct resource_lists *out)
+{
+	size_t at = 0;
+	enum mcsec_err e = resource_lists_read(part->body, out, &at);
+	return unread(TYPE_RESOURCE_LIST, e, at);
+}
+
+static int settings_unread(const struct body_part *part, enum poc_answer *out)
+{
+	size_t at = 0;
+	enum mcsec_err e = poc_settings_read(part->body, out, &at);
+	return unread(TYPE_POC_SETTINGS, e, at);
+}
 
 static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_size)
 {
@@ -25,7 +56,7 @@ static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_
 	if (im)
 		out->mikey = mikey_body(im->body, mikey, mikey_size);
 	out->xml_read = info || lists;
-	if (info && mcptt_info_read(info->body, &out->info) != MCSEC_OK)
+	if (info && info_unread(info, &out->info))
 		return BODY_BROKEN;
 	out->has_info = info != NULL;
 	out->has_lists = lists != NULL;
@@ -39,8 +70,10 @@ enum body_kind body_read(const struct sip_message *m, struct body *out)
 		return BODY_NONE;
 	out->parts = malloc(sizeof *out->parts);
 	out->scratch = malloc(m->body.len + MCSEC_IM_MAX);
-	if (!out->parts || !out->scratch ||
-	    multipart_read(m->content_type, m->body, out->scratch, m->body.len, out->parts, NULL) != MCSEC_OK)
+	if (!out->parts || !out->scratch)
+		return BODY_BROKEN;
+	size_t at = 0;
+	if (unread("all", multipart_read(m->content_type, m->body, out->scratch, m->body.len, out->parts, &at), at))
 		return BODY_BROKEN;
 	return find_parts(out, out->scratch + m->body.len, MCSEC_IM_MAX);
 }
@@ -63,9 +96,8 @@ static int read_documents(struct body *b)
 	const struct body_part *info = multipart_find(b->parts, TYPE_MCPTT_INFO, NULL);
 	const struct body_part *lists = multipart_find(b->parts, TYPE_RESOURCE_LIST, NULL);
 	const struct body_part *settings = multipart_find(b->parts, TYPE_POC_SETTINGS, NULL);
-	return (!settings || poc_settings_read(settings->body, &b->answer) == MCSEC_OK) &&
-	       (!info || mcptt_info_read(info->body, &b->info) == MCSEC_OK) &&
-	       (!lists || resource_lists_read(lists->body, &b->lists) == MCSEC_OK);
+	return !(settings && settings_unread(settings, &b->answer)) && !(info && info_unread(info, &b->info)) &&
+	       !(lists && lists_unread(lists, &b->lists));
 }
 
 enum body_verdict body_unprotect(struct body *b, const struct xml_policy *policy, const struct xml_keys *keys,

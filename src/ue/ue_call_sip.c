@@ -216,7 +216,7 @@ int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 static int take_info(struct ue *u, const struct body_part *part, char *peer)
 {
 	struct mcptt_info *info = part ? malloc(sizeof *info) : NULL;
-	int ok = info && !mcptt_info_read(part->body, info) && info->calling_user_id.form == MCPTT_PLAIN &&
+	int ok = info && !mcptt_info_read(part->body, info, NULL) && info->calling_user_id.form == MCPTT_PLAIN &&
 		 strlen(info->calling_user_id.value) < MCSEC_ID_MAX &&
 		 (info->called_party_id.form != MCPTT_PLAIN || !strcmp(info->called_party_id.value, u->own_id));
 	if (ok)

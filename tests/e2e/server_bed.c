@@ -345,7 +345,7 @@ static void keep_body(struct ua *u, const struct sip_message *m)
 	if (sdp)
 		u->sdp = strndup((const char *)sdp->body.p, sdp->body.len);
 	static struct mcptt_info i;
-	if (info && mcptt_info_read(info->body, &i) == MCSEC_OK) {
+	if (info && mcptt_info_read(info->body, &i, NULL) == MCSEC_OK) {
 		text(u->called_party, sizeof u->called_party, "%s", i.called_party_id.value);
 		text(u->calling_user, sizeof u->calling_user, "%s", i.calling_user_id.value);
 	}
@@ -626,21 +626,19 @@ void ua_send_register(struct ua *u, const struct reg *r)
 	char expires[24];
 	text(expires, sizeof expires, "%lld", (long long)(r->expires == -1 ? 600 : r->expires));
 	struct sip_header h = {"Expires", expires};
-	struct sip_request rq = {
-	    .method = "REGISTER",
-	    .uri = uri,
-	    .from = r->from   ? r->from
-		    : r->impu ? r->impu
-			      : u->impu,
-	    .to = r->impu ? r->impu : u->impu,
-	    .with = {.n_headers = 1,
-		     .headers = &h,
-		     .contact = contact,
-		     .content_type = len ? BED_REGISTER_TYPE : NULL,
-		     .body = {body, len}}};
+	struct sip_request rq = {.method = "REGISTER",
+				 .uri = uri,
+				 .from = r->from   ? r->from
+					 : r->impu ? r->impu
+						   : u->impu,
+				 .to = r->impu ? r->impu : u->impu,
+				 .with = {.n_headers = 1,
+					  .headers = &h,
+					  .contact = contact,
+					  .content_type = len ? BED_REGISTER_TYPE : NULL,
+					  .body = {body, len}}};
 	if (r->junk_body)
-		rq.with.body = octets_of("no boundary here"),
-		rq.with.content_type = BED_REGISTER_TYPE;
+		rq.with.body = octets_of("no boundary here"), rq.with.content_type = BED_REGISTER_TYPE;
 	u->status = u->warning = 0;
 	assert_non_null(sip_send(u->port, &rq, ua_response, u));
 }

@@ -253,7 +253,7 @@ static void a_call_crosses_without_a_readable_identity(void **state)
 	assert_int_equal(xml_open(&xml_policy_default, &keys, &parts, &opened, &arena), MCSEC_OK);
 	assert_int_equal(opened.verdict, XML_PASSED);
 	static struct mcptt_info info;
-	assert_int_equal(mcptt_info_read(multipart_find(&parts, TYPE_MCPTT_INFO, NULL)->body, &info), MCSEC_OK);
+	assert_int_equal(mcptt_info_read(multipart_find(&parts, TYPE_MCPTT_INFO, NULL)->body, &info, NULL), MCSEC_OK);
 	assert_string_equal(info.calling_user_id.value, alice.mcptt_id);
 	assert_int_equal(ua_bye(&alice), 200);
 }

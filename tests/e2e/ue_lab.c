@@ -252,7 +252,7 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 	const struct body_part *mikey = multipart_find(&parts, TYPE_MIKEY, NULL);
 	const struct body_part *xml = multipart_find(&parts, TYPE_MCPTT_INFO, NULL);
 	memset(&l->last, 0, sizeof l->last);
-	if (xml && !mcptt_info_read(xml->body, &info)) {
+	if (xml && !mcptt_info_read(xml->body, &info, NULL)) {
 		snprintf(l->last.token, sizeof l->last.token, "%.255s", info.access_token.value);
 		snprintf(l->last.client_id, sizeof l->last.client_id, "%.63s", info.client_id.value);
 	}
@@ -375,7 +375,7 @@ static void on_invite(struct lab *l, struct sip_server_tx *tx, const struct sip_
 	static char text[TEXT];
 	if (multipart_read(rq->content_type, rq->body, scratch, sizeof scratch, &parts, NULL) ||
 	    !multipart_find(&parts, TYPE_RESOURCE_LIST, NULL) || !multipart_find(&parts, TYPE_SDP, NULL) ||
-	    resource_lists_read(multipart_find(&parts, TYPE_RESOURCE_LIST, NULL)->body, &lists) || lists.n != 1) {
+	    resource_lists_read(multipart_find(&parts, TYPE_RESOURCE_LIST, NULL)->body, &lists, NULL) || lists.n != 1) {
 		sip_reply(tx, 400, NULL, NULL);
 		return;
 	}

@@ -3,7 +3,8 @@
  * fuzz_resource_lists.c - resource-lists+xml (RFC 4826), the targets of a call.
  *
  * Invariants: at most RESOURCE_LISTS_MAX_ENTRIES entries, each a text that ends; entries written read back as they
- * were, in their order; a document that is refused leaves no entry behind that could be taken for a target.
+ * were, in their order; a document that is refused leaves no entry behind that could be taken for a target, and names
+ * an offset in it.
  */
 #include "fuzz/fuzz.h"
 #include "mcx/doc/resource_lists.h"
@@ -15,8 +16,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *uris[RESOURCE_LISTS_MAX_ENTRIES];
 	struct writer w = wr_init(text, sizeof text);
 	a.n = 1;
-	if (resource_lists_read((struct octets){data, size}, &a) != MCSEC_OK) {
-		HOLDS(a.n == 0);
+	size_t at = SIZE_MAX;
+	if (resource_lists_read((struct octets){data, size}, &a, &at) != MCSEC_OK) {
+		HOLDS(a.n == 0 && at <= size);
 		return 0;
 	}
 	HOLDS(a.n <= RESOURCE_LISTS_MAX_ENTRIES);
@@ -28,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (resource_lists_write(&w, uris, a.n) != MCSEC_OK || wr_len(&w) > RESOURCE_LISTS_MAX)
 		return 0;
-	HOLDS(resource_lists_read(wr_result(&w), &b) == MCSEC_OK && b.n == a.n);
+	HOLDS(resource_lists_read(wr_result(&w), &b, NULL) == MCSEC_OK && b.n == a.n);
 	for (size_t i = 0; i < a.n; i++)
 		HOLDS(strcmp(a.uri[i], b.uri[i]) == 0);
 	return 0;

@@ -6,6 +6,7 @@
  * Invariants: a part is there or not there, never half; each text ends; what is decoded lies in the body or in the
  * scratch room; without a key nothing that is protected opens, and what is open holds nothing encrypted.
  */
+#include "app/log.h"
 #include "body_line.h"
 #include "server/body.h"
 
@@ -23,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct body b;
 	char type[BODY_TYPE + 1];
 	struct sip_message m;
+	log_open("fuzz", LOG_LEVEL_ERROR); /* a line for each body that is refused */
 	if (body_line(data, size, type, &m))
 		return 0;
 	enum body_kind kind = body_read(&m, &b);

@@ -56,8 +56,26 @@ static const char *content_name(enum kind kind)
 	return kind == URI ? "mcpttURI" : "mcpttString";
 }
 
+/* What is read into, and the element at fault. */
+struct reading {
+	struct mcptt_info *info;
+	const xmlNode *fault;
+};
+
+static enum mcsec_err fail(struct reading *r, const xmlNode *node, enum mcsec_err e)
+{
+	r->fault = node;
+	return e;
+}
+
+static enum mcsec_err read_text(struct reading *r, const xmlNode *node, char *out, size_t size)
+{
+	enum mcsec_err e = xml_text(node, out, size);
+	return e ? fail(r, node, e == MCSEC_E_NO_SPACE ? MCSEC_E_LENGTH : e) : MCSEC_OK;
+}
+
 /* mcpttURI, mcpttString or mcpttBoolean inside; or xenc:EncryptedData. */
-static enum mcsec_err read_content(struct mcptt_info *info, const struct element *e, const xmlNode *node)
+static enum mcsec_err read_content(struct reading *r, const struct element *e, const xmlNode *node)
 {
 	static const char *const names[] = {"mcpttURI", "mcpttString"};
 	xmlChar *type = xmlGetNoNsProp(node, (const xmlChar *)"type");
@@ -66,77 +84,75 @@ static enum mcsec_err read_content(struct mcptt_info *info, const struct element
 	unsigned n = 0;
 	xml_child(node, NS_XENC, "EncryptedData", &n);
 	if (encrypted || n) {
-		*form_of(info, e) = MCPTT_ENCRYPTED;
+		*form_of(r->info, e) = MCPTT_ENCRYPTED;
 		return MCSEC_OK;
 	}
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const xmlNode *value = xml_child(node, NS, names[i], &n);
 		if (n > 1)
-			return MCSEC_E_VALUE;
+			break;
 		if (!value)
 			continue;
-		*form_of(info, e) = MCPTT_PLAIN;
-		enum mcsec_err err = xml_text(value, text_of(info, e), e->size);
-		return err == MCSEC_E_NO_SPACE ? MCSEC_E_LENGTH : err;
+		*form_of(r->info, e) = MCPTT_PLAIN;
+		return read_text(r, value, text_of(r->info, e), e->size);
 	}
-	return MCSEC_E_VALUE;
+	return fail(r, node, MCSEC_E_VALUE);
 }
 
-static enum mcsec_err read_element(struct mcptt_info *info, const struct element *e, const xmlNode *parent)
+static enum mcsec_err read_element(struct reading *r, const struct element *e, const xmlNode *parent)
 {
 	unsigned n = 0;
 	const xmlNode *node = xml_child(parent, NS, e->name, &n);
 	if (n == 0)
 		return MCSEC_OK;
 	if (n > 1)
-		return MCSEC_E_VALUE;
-	if (e->kind != TEXT)
-		return read_content(info, e, node);
-	enum mcsec_err err = xml_text(node, text_of(info, e), e->size);
-	return err == MCSEC_E_NO_SPACE ? MCSEC_E_LENGTH : err;
+		return fail(r, parent, MCSEC_E_VALUE);
+	return e->kind != TEXT ? read_content(r, e, node) : read_text(r, node, text_of(r->info, e), e->size);
 }
 
 /* PrivateCallKMSURI > PrivateCallKMSURI > uri-entry (sip.md 9.2). */
-static enum mcsec_err read_kms_uri(struct mcptt_info *info, const xmlNode *ext)
+static enum mcsec_err read_kms_uri(struct reading *r, const xmlNode *ext)
 {
 	static const char *const path[] = {"PrivateCallKMSURI", "PrivateCallKMSURI", "uri-entry"};
-	const xmlNode *node = ext;
-	for (size_t i = 0; i < sizeof path / sizeof *path && node; i++) {
+	for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
 		unsigned n = 0;
-		node = xml_child(node, NS, path[i], &n);
+		const xmlNode *node = xml_child(ext, NS, path[i], &n);
 		if (n > 1)
-			return MCSEC_E_VALUE;
+			return fail(r, ext, MCSEC_E_VALUE);
+		if (!node)
+			return MCSEC_OK;
+		ext = node;
 	}
-	if (!node)
-		return MCSEC_OK;
-	enum mcsec_err err = xml_text(node, info->private_call_kms_uri, sizeof info->private_call_kms_uri);
-	return err == MCSEC_E_NO_SPACE ? MCSEC_E_LENGTH : err;
+	return read_text(r, ext, r->info->private_call_kms_uri, sizeof r->info->private_call_kms_uri);
 }
 
-static enum mcsec_err read_params(struct mcptt_info *info, const xmlNode *node)
+static enum mcsec_err read_params(struct reading *r, const xmlNode *node)
 {
 	enum mcsec_err e = MCSEC_OK;
 	for (size_t i = 0; i < PARAMS && !e; i++)
-		e = read_element(info, &params[i], node);
+		e = read_element(r, &params[i], node);
 	unsigned n = 0;
 	const xmlNode *ext = xml_child(node, NS, "anyExt", &n);
 	if (!e && n > 1)
-		e = MCSEC_E_VALUE;
+		e = fail(r, node, MCSEC_E_VALUE);
 	for (size_t i = 0; i < EXTENSIONS && !e && ext; i++)
-		e = read_element(info, &extensions[i], ext);
-	return !e && ext ? read_kms_uri(info, ext) : e;
+		e = read_element(r, &extensions[i], ext);
+	return !e && ext ? read_kms_uri(r, ext) : e;
 }
 
-enum mcsec_err mcptt_info_read(struct octets xml, struct mcptt_info *out)
+enum mcsec_err mcptt_info_read(struct octets xml, struct mcptt_info *out, size_t *at)
 {
 	xmlDoc *doc;
+	struct reading r = {out, NULL};
 	memset(out, 0, sizeof *out);
-	enum mcsec_err e = xml_read(xml, MCPTT_INFO_MAX, NS, "mcpttinfo", &doc);
+	enum mcsec_err e = xml_read_at(xml, MCPTT_INFO_MAX, NS, "mcpttinfo", &doc, at);
 	if (e)
 		return e;
 	unsigned n = 0;
-	const xmlNode *node = xml_child(xmlDocGetRootElement(doc), NS, "mcptt-Params", &n);
-	e = n > 1 ? MCSEC_E_VALUE : node ? read_params(out, node) : MCSEC_OK;
+	const xmlNode *root = xmlDocGetRootElement(doc), *node = xml_child(root, NS, "mcptt-Params", &n);
+	e = n > 1 ? fail(&r, root, MCSEC_E_VALUE) : node ? read_params(&r, node) : MCSEC_OK;
+	if (e && at)
+		*at = xml_offset(xml, r.fault);
 	xmlFreeDoc(doc);
 	if (e)
 		memset(out, 0, sizeof *out);

@@ -36,9 +36,10 @@ struct mcptt_info {
 
 /*
  * MCSEC_E_LENGTH document or a value too long; MCSEC_E_MALFORMED not well-formed, a DOCTYPE, another root or namespace;
- * MCSEC_E_VALUE an element twice, or a content element without a value.
+ * MCSEC_E_VALUE an element twice, or a content element without a value. *at (may be NULL) is then the offset of the
+ * element at fault, of the one around it where it stands twice.
  */
-enum mcsec_err mcptt_info_read(struct octets xml, struct mcptt_info *out);
+enum mcsec_err mcptt_info_read(struct octets xml, struct mcptt_info *out, size_t *at);
 /* The fields that are there, in the order of the schema. Encrypted fields: MCSEC_E_UNSUPPORTED. */
 enum mcsec_err mcptt_info_write(struct writer *w, const struct mcptt_info *info);
 

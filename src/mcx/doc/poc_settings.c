@@ -22,22 +22,25 @@ static enum mcsec_err read_mode(const xmlNode *node, enum poc_answer *out)
 	return *out == POC_ANSWER_NONE ? MCSEC_E_VALUE : MCSEC_OK;
 }
 
-enum mcsec_err poc_settings_read(struct octets xml, enum poc_answer *out)
+enum mcsec_err poc_settings_read(struct octets xml, enum poc_answer *out, size_t *at)
 {
 	static const char *const path[] = {"entity", "am-settings", "answer-mode"};
 	xmlDoc *doc;
 	*out = POC_ANSWER_NONE;
-	enum mcsec_err e = xml_read(xml, MAX, NS, "poc-settings", &doc);
+	enum mcsec_err e = xml_read_at(xml, MAX, NS, "poc-settings", &doc, at);
 	if (e)
 		return e;
-	const xmlNode *node = xmlDocGetRootElement(doc);
-	for (size_t i = 0; i < sizeof path / sizeof *path && node && !e; i++) {
+	const xmlNode *node = xmlDocGetRootElement(doc), *next = node;
+	for (size_t i = 0; i < sizeof path / sizeof *path && next && !e; i++) {
 		unsigned n = 0;
-		node = xml_child(node, NS, path[i], &n);
+		node = next;
+		next = xml_child(node, NS, path[i], &n);
 		e = n > 1 ? MCSEC_E_VALUE : MCSEC_OK;
 	}
-	if (!e && node)
-		e = read_mode(node, out);
+	if (!e && next)
+		e = read_mode(node = next, out);
+	if (e && at)
+		*at = xml_offset(xml, node);
 	xmlFreeDoc(doc);
 	return e;
 }

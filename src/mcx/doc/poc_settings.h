@@ -13,9 +13,9 @@ enum poc_answer { POC_ANSWER_NONE, POC_ANSWER_AUTOMATIC, POC_ANSWER_MANUAL };
 
 /*
  * POC_ANSWER_NONE: the document does not say. MCSEC_E_LENGTH, MCSEC_E_MALFORMED as xml_read; MCSEC_E_VALUE: another
- * mode, or an element twice.
+ * mode, or an element twice. *at (may be NULL) is then the offset of the element at fault, of the one around two.
  */
-enum mcsec_err poc_settings_read(struct octets xml, enum poc_answer *out);
+enum mcsec_err poc_settings_read(struct octets xml, enum poc_answer *out, size_t *at);
 enum mcsec_err poc_settings_write(struct writer *w, const char *entity, enum poc_answer mode);
 
 #endif

@@ -38,16 +38,19 @@ static const xmlNode *next_in_tree(const xmlNode *node, const xmlNode *root)
 	return node == root ? NULL : node->next;
 }
 
-enum mcsec_err resource_lists_read(struct octets xml, struct resource_lists *out)
+enum mcsec_err resource_lists_read(struct octets xml, struct resource_lists *out, size_t *at)
 {
 	xmlDoc *doc;
 	memset(out, 0, sizeof *out);
-	enum mcsec_err e = xml_read(xml, RESOURCE_LISTS_MAX, NS, "resource-lists", &doc);
+	enum mcsec_err e = xml_read_at(xml, RESOURCE_LISTS_MAX, NS, "resource-lists", &doc, at);
 	if (e)
 		return e;
 	const xmlNode *root = xmlDocGetRootElement(doc);
-	for (const xmlNode *node = root; node && !e; node = next_in_tree(node, root))
+	for (const xmlNode *node = root; node && !e; node = next_in_tree(node, root)) {
 		e = take(node, out);
+		if (e && at)
+			*at = xml_offset(xml, node);
+	}
 	xmlFreeDoc(doc);
 	if (e)
 		memset(out, 0, sizeof *out);

@@ -19,8 +19,8 @@ struct resource_lists {
 };
 
 /* MCSEC_E_LENGTH too large, too many entries or a URI too long; MCSEC_E_MALFORMED not well-formed, DOCTYPE, other root;
- * MCSEC_E_VALUE an entry without uri. */
-enum mcsec_err resource_lists_read(struct octets xml, struct resource_lists *out);
+ * MCSEC_E_VALUE an entry without uri. *at (may be NULL) is then the offset of the entry at fault. */
+enum mcsec_err resource_lists_read(struct octets xml, struct resource_lists *out, size_t *at);
 enum mcsec_err resource_lists_write(struct writer *w, const char *const *uris, size_t n);
 
 #endif

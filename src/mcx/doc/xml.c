@@ -65,27 +65,110 @@ static xmlParserCtxt *parser(void)
 	return p;
 }
 
+/* The parser goes on to the text's end: the first fault counts. Where it converts letters it may count otherwise. */
+static void note_fault(void *ctx, xmlErrorPtr fault)
+{
+	xmlParserCtxt *p = ctx;
+	size_t *at = p->_private;
+	if (!at || *at != SIZE_MAX || fault->level != XML_ERR_FATAL)
+		return;
+	long consumed = xmlByteConsumed(p);
+	*at = consumed > 0 ? (size_t)consumed : 0;
+}
+
 enum mcsec_err xml_read(struct octets text, size_t max, const char *ns, const char *root, xmlDoc **out)
 {
+	return xml_read_at(text, max, ns, root, out, NULL);
+}
+
+enum mcsec_err xml_read_at(struct octets text, size_t max, const char *ns, const char *root, xmlDoc **out, size_t *at)
+{
+	size_t nowhere;
+	at = at ? at : &nowhere;
 	*out = NULL;
+	*at = 0;
 	if (text.len == 0 || text.len > max || text.len > INT32_MAX)
 		return MCSEC_E_LENGTH;
-	if (memmem(text.p, text.len, "<!DOCTYPE", 9)) /* before the parser works on its entities */
+	const uint8_t *type = memmem(text.p, text.len, "<!DOCTYPE", 9);
+	if (type) { /* before the parser works on its entities */
+		*at = (size_t)(type - text.p);
 		return MCSEC_E_MALFORMED;
+	}
 	/* No XML_PARSE_NOENT and no XML_PARSE_HUGE: entities stay unexpanded, depth and node sizes stay bounded. */
 	const int options =
 	    XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOCDATA | XML_PARSE_COMPACT;
 	xmlParserCtxt *p = parser();
 	if (!p)
 		return MCSEC_E_MEMORY;
+	*at = SIZE_MAX; /* until the first fault */
+	p->_private = at;
+	p->sax->serror = note_fault;
 	xmlDoc *doc = xmlCtxtReadMemory(p, (const char *)text.p, (int)text.len, NULL, NULL, options);
+	p->_private = NULL;
 	xmlCtxtReset(p); /* it would hold the text, with the keys in it, until its next use */
 	if (!doc || !root_fits(doc, ns, root)) {
+		*at = doc ? xml_offset(text, xmlDocGetRootElement(doc)) : *at > text.len ? text.len : *at;
 		xmlFreeDoc(doc);
 		return MCSEC_E_MALFORMED;
 	}
+	*at = 0;
 	*out = doc;
 	return MCSEC_OK;
+}
+
+/* ---- where an element stands: the parser keeps lines only, and those end at 65535 ---- */
+
+/* How many elements begin before this one. */
+static size_t elements_before(const xmlNode *node)
+{
+	size_t n = 0;
+	const xmlNode *at = xmlDocGetRootElement(node->doc);
+	while (at && at != node) {
+		n += at->type == XML_ELEMENT_NODE;
+		if (at->type == XML_ELEMENT_NODE && at->children) {
+			at = at->children;
+			continue;
+		}
+		while (at && !at->next)
+			at = at->parent;
+		at = at ? at->next : NULL;
+	}
+	return n;
+}
+
+/* Behind the comment, section or instruction that begins at `from`, whose end is this; the text's end without one. */
+static size_t behind(struct octets text, size_t from, const char *end)
+{
+	const uint8_t *found = memmem(text.p + from, text.len - from, end, strlen(end));
+	return found ? (size_t)(found - text.p) + strlen(end) : text.len;
+}
+
+static int begins(struct octets text, size_t at, const char *with)
+{
+	return text.len - at >= strlen(with) && memcmp(text.p + at, with, strlen(with)) == 0;
+}
+
+/* The text is well formed and has no DOCTYPE: a '<' outside comments and the like begins a tag. */
+size_t xml_offset(struct octets text, const xmlNode *element)
+{
+	size_t before = elements_before(element), at = 0;
+	if (memchr(text.p, 0, text.len)) /* letters of two octets or four */
+		return 0;
+	while (at < text.len) {
+		if (text.p[at] != '<')
+			at++;
+		else if (begins(text, at, "<!--"))
+			at = behind(text, at + 4, "-->");
+		else if (begins(text, at, "<![CDATA["))
+			at = behind(text, at, "]]>");
+		else if (begins(text, at, "<?"))
+			at = behind(text, at, "?>");
+		else if (begins(text, at, "</") || before--)
+			at++;
+		else
+			return at;
+	}
+	return 0;
 }
 
 xmlNode *xml_child(const xmlNode *parent, const char *ns, const char *name, unsigned *count)

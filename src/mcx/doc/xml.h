@@ -18,6 +18,10 @@
  * MCSEC_E_LENGTH larger than max or empty; MCSEC_E_MALFORMED anything else.
  */
 enum mcsec_err xml_read(struct octets text, size_t max, const char *ns, const char *root, xmlDoc **out);
+/* The same; *at (may be NULL) is the offset of what was refused: where the parser stopped, the DOCTYPE, the root. */
+enum mcsec_err xml_read_at(struct octets text, size_t max, const char *ns, const char *root, xmlDoc **out, size_t *at);
+/* The offset of the element's start tag in the text it was read from; 0 where its encoding hides the letters. */
+size_t xml_offset(struct octets text, const xmlNode *element);
 
 int xml_is(const xmlNode *node, const char *ns, const char *name);
 /* The only child element {ns}name, or NULL; *count (may be NULL) receives how many there are. */

@@ -75,7 +75,7 @@ static void what_is_not_of_content_type_stays_in_clear(void **state)
 	assert_false(occurs(l->parts[0].body, "urn:uuid:1"));
 	lab_send(l);
 	assert_int_equal(lab_open(l), XML_PASSED);
-	assert_int_equal(mcptt_info_read(l->m.parts[0].body, info), MCSEC_OK);
+	assert_int_equal(mcptt_info_read(l->m.parts[0].body, info, NULL), MCSEC_OK);
 	assert_string_equal(info->client_id.value, "urn:uuid:1");
 	assert_string_equal(info->session_type, "private");
 	free(info);
@@ -96,7 +96,7 @@ static void a_list_of_targets_comes_back_entry_by_entry(void **state)
 	lab_send(l);
 	assert_int_equal(lab_open(l), XML_PASSED);
 	struct resource_lists *lists = calloc(1, sizeof *lists);
-	assert_int_equal(resource_lists_read(l->m.parts[0].body, lists), MCSEC_OK);
+	assert_int_equal(resource_lists_read(l->m.parts[0].body, lists, NULL), MCSEC_OK);
 	assert_int_equal(lists->n, 3);
 	for (size_t i = 0; i < 3; i++)
 		assert_string_equal(lists->uri[i], uris[i]);
@@ -135,7 +135,7 @@ static void plaintexts_of_other_makers_are_read(void **state)
 		lab_send(l);
 		assert_int_equal(lab_open(l), XML_PASSED);
 		struct mcptt_info *info = calloc(1, sizeof *info);
-		assert_int_equal(mcptt_info_read(l->m.parts[0].body, info), MCSEC_OK);
+		assert_int_equal(mcptt_info_read(l->m.parts[0].body, info, NULL), MCSEC_OK);
 		assert_int_equal(info->client_id.form, MCPTT_PLAIN);
 		assert_string_equal(info->client_id.value, "client-9");
 		free(info);
