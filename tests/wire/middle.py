@@ -6,7 +6,9 @@ kind, and by a party's media, and where it can say something to a client as its 
 Messages pass octet for octet, but for the users in `media`: in their session descriptions the port of the audio line is
 replaced by one of the same length here, so that their packets pass here too.
 """
+import collections
 import re
+import select
 import socket
 import ssl
 import threading
@@ -63,47 +65,102 @@ class Media:
         self.far.close()
 
 
+class Side:
+    """A TLS connection that never makes its thread wait for octets that are not there."""
+
+    def __init__(self, tls):
+        self.tls = tls
+        tls.setblocking(False)
+
+    def read(self):
+        """What came; None if nothing did, b'' at the end."""
+        try:
+            return self.tls.recv(65536)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+
+    def write(self, octets):
+        rest = memoryview(octets)
+        while rest:
+            try:
+                rest = rest[self.tls.send(rest):]
+            except ssl.SSLWantWriteError:
+                select.select([], [self.tls], [], 60)
+            except ssl.SSLWantReadError:
+                select.select([self.tls], [], [], 60)
+
+
 class Link:
-    """One client's connection."""
+    """One client's connection and the one to the server for it. One thread has both: a TLS object is not for two."""
 
     def __init__(self, middle, down):
-        self.middle, self.down, self.up = middle, down, None
-        self.user, self.lock = '', threading.Lock()
+        self.middle, self.user = middle, ''
+        self.down, self.up = Side(down), None
         self.sent = []  # what the client said, message for message as it was read
+        self.words, self.wake, self.over = collections.deque(), socket.socketpair(), False
+        for s in self.wake:
+            s.setblocking(False)
 
     def run(self):
         try:
-            first = self.down.recv(65536)
+            first = None
+            while first is None:
+                select.select([self.down.tls], [], [], 60)
+                first = self.down.read()
             self.user = re.search(rb'(?im)^(?:f|from)\s*:[^\r\n]*?sip:([^@%;>]+)@', first).group(1).decode()
-            self.up = self.middle.reach(self.user)
+            self.up = Side(self.middle.reach(self.user))
             self.middle.links[self.user] = self
-            threading.Thread(target=self.back, daemon=True).start()
-            while first and not (self.user in self.middle.stay and LOG_OFF.search(first)):
-                self.sent.append(first)
-                self.up.sendall(self.middle.rewrite(self.user, first, 'client'))
-                first = self.down.recv(65536)
+            going = self.forward(first)
+            while going:
+                if not self.down.tls.pending() and not self.up.tls.pending():
+                    select.select([self.down.tls, self.up.tls, self.wake[0]], [], [])
+                going = self.step()
         except (OSError, AttributeError) as e:
             self.middle.note('%s: %r' % (self.user, e))
         self.close()
 
-    def back(self):
+    def step(self):
+        """Passes on what is there; False at the end of either side."""
         try:
-            while True:
-                octets = self.up.recv(65536)
-                if not octets:
-                    break
-                self.say(self.middle.rewrite(self.user, octets, 'relay'))
-        except OSError:
+            self.wake[0].recv(4096)
+        except BlockingIOError:
             pass
-        self.close()
+        while self.words:
+            self.down.write(self.words.popleft())
+        octets = self.up.read()
+        if octets:
+            self.down.write(self.middle.rewrite(self.user, octets, 'relay'))
+        said = self.down.read()
+        return not self.over and octets != b'' and said != b'' and (not said or self.forward(said))
+
+    def forward(self, said):
+        """What the client said, to the server; False for the log-off of one who stays."""
+        if self.user in self.middle.stay and LOG_OFF.search(said):
+            return False
+        self.sent.append(said)
+        self.up.write(self.middle.rewrite(self.user, said, 'client'))
+        return True
 
     def say(self, octets):
-        """To the client, as its server."""
-        with self.lock:
-            self.down.sendall(octets)
+        """To the client, as its server; from any thread."""
+        self.words.append(octets)
+        self.rouse()
+
+    def end(self):
+        """From any thread."""
+        self.over = True
+        self.rouse()
+
+    def rouse(self):
+        try:
+            self.wake[1].send(b'.')
+        except BlockingIOError:
+            pass  # it is awake already
+        except OSError:
+            self.middle.note('%s: gone' % self.user)
 
     def close(self):
-        for s in (self.down, self.up):
+        for s in (self.down.tls, self.up and self.up.tls, *self.wake):
             if s:
                 try:
                     s.close()
@@ -149,7 +206,6 @@ class Middle:
         try:
             raw.settimeout(60)
             down = self.context.wrap_socket(raw, server_side=True)
-            down.settimeout(None)
         except OSError as e:
             self.note('a client that never spoke: %r' % e)
             raw.close()
@@ -169,7 +225,7 @@ class Middle:
     def close(self):
         self.socket.close()
         for link in list(self.links.values()):
-            link.close()
+            link.end()
         for media in self.media.values():
             media.close()
 
