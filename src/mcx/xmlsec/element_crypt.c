@@ -6,13 +6,20 @@
 
 #include "mcsec/secret.h"
 #include "mcx/doc/xml.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
-#define ALG_GCM      "http://www.w3.org/2009/xmlenc11#aes128-gcm"
+#define ALG_GCM_128  "http://www.w3.org/2009/xmlenc11#aes128-gcm"
+#define ALG_GCM_256  "http://www.w3.org/2009/xmlenc11#aes256-gcm"
 #define TYPE_CONTENT NS_XENC "Content"
 #define TYPE_ELEMENT NS_XENC "Element"
 
 enum { SEALED_MAX = XML_IV_LEN + XML_VALUE_MAX + XML_TAG_LEN };
+
+static const char *algorithm_of(const struct xml_key *key)
+{
+	return key->len == XML_KEY_MAX ? ALG_GCM_256 : ALG_GCM_128;
+}
 
 int element_is_encrypted_data(const xmlNode *node)
 {
@@ -34,8 +41,9 @@ enum mcsec_err element_encrypt(struct writer *w, const struct xml_key *key, cons
 	xml_key_name(key->id, name);
 	base64_encode((struct octets){c->sealed, XML_IV_LEN + plain.len + XML_TAG_LEN}, c->text);
 	wr_text(w, "<xenc:EncryptedData xmlns:xenc=\"" NS_XENC "\" Type=\"" TYPE_CONTENT "\">"
-		   "<xenc:EncryptionMethod Algorithm=\"" ALG_GCM "\"/>"
-		   "<ds:KeyInfo xmlns:ds=\"" NS_DSIG "\"><ds:KeyName>");
+		   "<xenc:EncryptionMethod Algorithm=\"");
+	wr_text(w, algorithm_of(key));
+	wr_text(w, "\"/><ds:KeyInfo xmlns:ds=\"" NS_DSIG "\"><ds:KeyName>");
 	wr_text(w, name);
 	wr_text(w, "</ds:KeyName></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>");
 	wr_text(w, c->text);
@@ -51,7 +59,8 @@ static const xmlNode *lone(const xmlNode *parent, const char *ns, const char *na
 	return only && xml_is(only, ns, name) ? only : NULL;
 }
 
-static int known_shape(const xmlNode *data, const xmlNode **cipher_value, uint32_t *key_id)
+static int known_shape(const xmlNode *data, const struct xml_keys *keys, const xmlNode **cipher_value,
+		       const struct xml_key **key, uint32_t *key_id)
 {
 	static const char *const children[] = {"EncryptionMethod", "KeyInfo", "CipherData"};
 	const xmlNode *found[3] = {0};
@@ -67,13 +76,14 @@ static int known_shape(const xmlNode *data, const xmlNode **cipher_value, uint32
 	if (i != 3 || xml_attribute(data, "Type", text, sizeof text) != MCSEC_OK ||
 	    (text[0] && strcmp(text, TYPE_CONTENT) != 0 && strcmp(text, TYPE_ELEMENT) != 0))
 		return 0;
-	if (found[0]->children || xml_attribute(found[0], "Algorithm", text, sizeof text) != MCSEC_OK ||
-	    strcmp(text, ALG_GCM) != 0)
-		return 0;
 	const xmlNode *name = lone(found[1], NS_DSIG, "KeyName");
 	*cipher_value = lone(found[2], NS_XENC, "CipherValue");
-	return name && *cipher_value && xml_trimmed_text(name, text, sizeof text) == MCSEC_OK &&
-	       xml_key_name_read(text, strlen(text), key_id);
+	if (!name || !*cipher_value || xml_trimmed_text(name, text, sizeof text) != MCSEC_OK ||
+	    !xml_key_name_read(text, strlen(text), key_id))
+		return 0;
+	*key = xml_keys_find(keys, *key_id);
+	return *key && !found[0]->children && xml_attribute(found[0], "Algorithm", text, sizeof text) == MCSEC_OK &&
+	       MCX_CHECK(xml.algorithm, strcmp(text, algorithm_of(*key)) == 0);
 }
 
 /* base64 may be wrapped (xmlsec does so at 64 characters): white space is taken out in place. */
@@ -95,15 +105,16 @@ enum mcsec_err element_decrypt(const xmlNode *data, const struct xml_keys *keys,
 		char text[2 * SEALED_MAX]; /* with line ends */
 	} *c = malloc(sizeof *c);
 	const xmlNode *value = NULL;
+	const struct xml_key *key = NULL;
 	enum mcsec_err e = c ? MCSEC_E_DECRYPT : MCSEC_E_MEMORY;
 	size_t n = 0;
-	if (c && known_shape(data, &value, key_id) && xml_plain_text(value, c->text, sizeof c->text) == MCSEC_OK &&
+	if (c && known_shape(data, keys, &value, &key, key_id) &&
+	    xml_plain_text(value, c->text, sizeof c->text) == MCSEC_OK &&
 	    base64_decode(c->text, squeeze(c->text), c->sealed, sizeof c->sealed, &n) == MCSEC_OK &&
 	    n >= XML_IV_LEN + XML_TAG_LEN) {
-		const struct xml_key *key = xml_keys_find(keys, *key_id);
 		memcpy(iv, c->sealed, XML_IV_LEN);
 		struct octets sealed = {c->sealed + XML_IV_LEN, n - XML_IV_LEN};
-		if (key && xml_unseal(key, iv, sealed, plain) == MCSEC_OK) {
+		if (xml_unseal(key, iv, sealed, plain) == MCSEC_OK) {
 			*len = sealed.len - XML_TAG_LEN;
 			e = MCSEC_OK;
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * element_crypt.h - xenc:EncryptedData with AES-128-GCM (XML Encryption 1.1; xml-protection 4).
+ * element_crypt.h - xenc:EncryptedData with AES-GCM of the key's length (XML Encryption 1.1; xml-protection 4).
  *
  * CipherValue is base64( IV || ciphertext || tag ); KeyName is base64 of the XPK-ID. Only what is written here is read:
  * another algorithm, a key that is not named by KeyName alone, a second CipherValue all fail, and all alike.

@@ -25,7 +25,7 @@ enum { SIGNED_INFO_MAX = 8192, CID_MAX = 128 };
 
 static enum mcsec_err mac_of(const struct xml_key *key, struct octets text, uint8_t out[XML_MAC_LEN])
 {
-	return hmac_sha256_of(OCTETS(key->integrity), &text, 1, out);
+	return hmac_sha256_of((struct octets){key->integrity, key->len}, &text, 1, out);
 }
 
 static enum mcsec_err digest_of(struct octets text, uint8_t out[XML_MAC_LEN])

@@ -5,11 +5,16 @@
 #include <ctype.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 
 #define SCHEME "sip:"
-#define ALG    "128-aes-gcm"
 #define HOST   "@mc1-encrypted.3gppnetwork.org"
+
+static const char *algorithm_of(const struct xml_key *key)
+{
+	return key->len == XML_KEY_MAX ? "256-aes-gcm" : "128-aes-gcm";
+}
 
 static const char *const names[] = {";iv=", ";key-id=", ";alg="}; /* in this order */
 enum { IV, KEY_ID, ALGORITHM, NAMES };
@@ -70,7 +75,8 @@ enum mcsec_err uri_encrypt(const struct xml_key *key, const uint8_t iv[XML_IV_LE
 	base64_encode((struct octets){iv, XML_IV_LEN}, iv64);
 	xml_key_name(key->id, name);
 	struct writer w = wr_init((uint8_t *)out, URI_ENCRYPTED_MAX);
-	const char *const pieces[] = {SCHEME, user, names[IV], iv64, names[KEY_ID], name, names[ALGORITHM], ALG, HOST};
+	const char *const pieces[] = {
+	    SCHEME, user, names[IV], iv64, names[KEY_ID], name, names[ALGORITHM], algorithm_of(key), HOST};
 	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
 		wr_text(&w, pieces[i]);
 	wr_u8(&w, 0);
@@ -92,14 +98,15 @@ enum mcsec_err uri_decrypt(const struct xml_keys *keys, const char *text, char o
 	uint8_t sealed[URI_CLEAR_MAX + XML_TAG_LEN];
 	size_t n = 0, iv_len = 0;
 	out[0] = 0;
-	if (!split(text, field) || !octets_equal(field[NAMES], octets_of(ALG)) ||
+	if (!split(text, field) ||
 	    base64_decode((const char *)field[0].p, field[0].len, sealed, sizeof sealed, &n) != MCSEC_OK ||
 	    base64_decode((const char *)field[1 + IV].p, field[1 + IV].len, iv, XML_IV_LEN, &iv_len) != MCSEC_OK ||
 	    iv_len != XML_IV_LEN ||
 	    !xml_key_name_read((const char *)field[1 + KEY_ID].p, field[1 + KEY_ID].len, key_id))
 		return MCSEC_E_DECRYPT;
 	const struct xml_key *key = xml_keys_find(keys, *key_id);
-	if (!key || xml_unseal(key, iv, (struct octets){sealed, n}, (uint8_t *)out) != MCSEC_OK)
+	if (!key || MCX_FAULT(xml.uri_algorithm, !octets_equal(field[NAMES], octets_of(algorithm_of(key)))) ||
+	    xml_unseal(key, iv, (struct octets){sealed, n}, (uint8_t *)out) != MCSEC_OK)
 		return MCSEC_E_DECRYPT;
 	size_t len = n - XML_TAG_LEN;
 	out[len] = 0;

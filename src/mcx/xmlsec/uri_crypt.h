@@ -4,7 +4,8 @@
  *
  *     sip:<base64(ciphertext||tag)>;iv=<base64(12)>;key-id=<base64(XPK-ID)>;alg=128-aes-gcm@mc1-encrypted.3gppnetwork.org
  *
- * The plaintext is the whole clear URI. On receiving, any host is accepted when iv, key-id and alg are all there.
+ * alg is 256-aes-gcm with a key of 32 octets. The plaintext is the whole clear URI. On receiving, any host is accepted
+ * when iv, key-id and alg are all there.
  */
 #ifndef MCX_XMLSEC_URI_CRYPT_H
 #define MCX_XMLSEC_URI_CRYPT_H

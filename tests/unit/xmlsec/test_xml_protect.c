@@ -253,6 +253,28 @@ static void the_set_of_ivs_is_bounded_and_says_when_it_is_worn(void **state)
 	xml_replay_free(set);
 }
 
+static int contains(struct octets text, const char *what)
+{
+	return memmem(text.p, text.len, what, strlen(what)) != NULL;
+}
+
+static void mcx_sec_199_keys_of_32_octets_protect_with_aes_256(void **state)
+{
+	(void)state;
+	struct lab *l = lab_new();
+	uint8_t csk[16] = {7};
+	assert_int_equal(xml_key_derive_long(&l->key, csk, CSK_ID, ALICE, 32), MCSEC_OK);
+	lab_protect(l);
+	assert_true(contains(l->parts[0].body, "\"http://www.w3.org/2009/xmlenc11#aes256-gcm\""));
+	assert_true(contains(l->parts[1].body, ";alg=256-aes-gcm@"));
+	lab_send(l);
+	assert_int_equal(lab_open(l), XML_PASSED);
+	assert_true(contains(l->m.parts[0].body, "client-0001"));
+	assert_true(contains(l->m.parts[1].body, "sip:bob@mc.example.org"));
+	assert_int_equal(xml_key_derive_long(&l->key, csk, CSK_ID, ALICE, 24), MCSEC_E_ARGUMENT);
+	lab_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +288,7 @@ int main(void)
 	    cmocka_unit_test(with_protection_off_bodies_pass_as_they_are_and_clear_values_are_counted),
 	    cmocka_unit_test(a_request_sent_again_is_a_replay_and_a_fresh_one_is_not),
 	    cmocka_unit_test(the_set_of_ivs_is_bounded_and_says_when_it_is_worn),
+	    cmocka_unit_test(mcx_sec_199_keys_of_32_octets_protect_with_aes_256),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,6 +210,30 @@ static void other_algorithms(void **state)
 	expect_undecryptable(1, "alg=128-aes-gcm", "alg=128-aes-cbc");
 }
 
+/* Both ends hold the CSK, and disagree about the suite: the keys differ in both directions. */
+static void mcx_sec_199_the_other_suites_keys_fail_closed(void **state)
+{
+	(void)state;
+	static const struct {
+		int integrity, confidentiality;
+		enum xml_verdict verdict;
+	} policies[] = {{1, 1, XML_BAD_INTEGRITY}, {1, 0, XML_BAD_INTEGRITY}, {0, 1, XML_UNDECRYPTABLE}};
+	for (size_t i = 0; i < 6; i++) {
+		struct lab *l = lab_new();
+		struct xml_key shorter = l->key, longer;
+		uint8_t csk[16];
+		unhex("5b2d9c41e07f3a68b1c4d2e95f607183", csk, sizeof csk);
+		assert_int_equal(xml_key_derive_long(&longer, csk, CSK_ID, ALICE, XML_KEY_MAX), MCSEC_OK);
+		l->policy.integrity = policies[i / 2].integrity;
+		l->policy.confidentiality = policies[i / 2].confidentiality;
+		l->key = i % 2 ? longer : shorter;
+		lab_protect(l);
+		l->key = i % 2 ? shorter : longer;
+		lab_send(l);
+		expect(l, policies[i / 2].verdict);
+	}
+}
+
 /* A signatures part of one reference whose MAC has eight bits, and is the right one. */
 static void eight_bits_of_the_right_mac(struct lab *l)
 {
@@ -410,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(a_foreign_key_name),
 	    cmocka_unit_test(signed_under_one_bound_key_and_encrypted_under_another),
 	    cmocka_unit_test(other_algorithms),
+	    cmocka_unit_test(mcx_sec_199_the_other_suites_keys_fail_closed),
 	    cmocka_unit_test(a_truncated_mac),
 	    cmocka_unit_test(transforms_that_select),
 	    cmocka_unit_test(comments_and_entities_in_odd_places),
