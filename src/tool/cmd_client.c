@@ -15,7 +15,7 @@
 struct session {
 	const struct tool_command *c;
 	const char *dir, *send, *record;
-	int json;
+	int json, publish;
 	struct domain d;
 	struct user user;
 	struct ue *ue;
@@ -85,6 +85,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	client_config(&s->d, &s->user, &t, &config);
 	config.on_event = on_event;
 	config.ctx = s;
+	config.publish = s->publish;
 	s->ue = ue_new(&config, err, sizeof err);
 	client_forget(&t);
 	if (!s->ue)
@@ -138,10 +139,12 @@ int cmd_login(const struct tool_command *c, int argc, char **argv)
 int cmd_register(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
-	const struct tool_option table[] = {DIR_OPTION(s),
-					    JSON_OPTION(s),
-					    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
-					    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"}};
+	const struct tool_option table[] = {
+	    DIR_OPTION(s),
+	    JSON_OPTION(s),
+	    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
+	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
+	    {"publish", NULL, &s.publish, NULL, "authorise by PUBLISH, after a REGISTER with the contact alone"}};
 	struct ue_report r;
 	sigset_t set;
 	int got;
@@ -149,12 +152,12 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	int rc = begin(&s, argc, argv, table, 4, 1);
+	int rc = begin(&s, argc, argv, table, sizeof table / sizeof *table, 1);
 	if (rc >= 0)
 		return rc;
+	ue_answer(s.ue, &(struct ue_audio_files){.send = s.send, .record = s.record});
 	rc = login_and_register(&s);
 	if (rc < 0) {
-		ue_answer(s.ue, &(struct ue_audio_files){.send = s.send, .record = s.record});
 		while (sigwait(&set, &got) != 0)
 			;
 		ue_hang_up(s.ue);

@@ -31,7 +31,14 @@
 #define UE_ICSI_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
 #define UE_MCPTT_TAG "+g.3gpp.mcptt"
 
-enum { UE_TEXT = 512, UE_MAX_KEYS = 16, UE_REPLAYS = 4096, UE_BODY = 64 * 1024, UE_SIGNERS = 64 * 1024 };
+enum {
+	UE_TEXT = 512,
+	UE_MAX_KEYS = 16,
+	UE_REPLAYS = 4096,
+	UE_BODY = 64 * 1024,
+	UE_SIGNERS = 64 * 1024,
+	UE_ANSWER_MS = 8000 /* that the server has for a REGISTER or PUBLISH */
+};
 
 /* ---- keys of our own: immutable once made ---- */
 
@@ -174,6 +181,7 @@ struct ue {
 	uint32_t register_cseq, granted_s;
 	char register_call_id[64];
 	int64_t auth_began_ms, auth_give_up_ms;
+	int64_t registered_until_ms; /* the SIP registration, by its last 200 */
 	struct ue_call_state call;
 	struct ue_scratch scratch;
 };
@@ -227,8 +235,13 @@ void ue_provision_stop(struct ue *u);
 /* ---- ue_register.c, on the loop ---- */
 void ue_auth_event(struct ue *u, const struct ca_event *ev);
 void ue_auth_close(struct ue *u);
-/* REGISTER with u->csk_new, or, with 0, the log-off. */
+/* REGISTER with u->csk_new (or the contact alone, where a PUBLISH follows), or, with 0, the log-off. */
 void ue_register_send(struct ue *u, uint32_t expires);
+/* The upload of u->csk_new, the way that is right now. */
+void ue_upload_send(struct ue *u);
+enum ue_upload_way { UE_BY_REGISTER, UE_BY_PUBLISH, UE_BY_PUBLISH_ALONE /* without a REGISTER before it */ };
+/* The final answer to it. */
+void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_way way);
 
 void ue_set_csk_id(struct ue *u, uint32_t id);
 
@@ -239,6 +252,13 @@ void ue_message(struct ue *u, struct sip_server_tx *tx, const struct sip_message
 int ue_musik_load(struct ue *u);
 /* From memory, and for ever from the folder too. */
 void ue_musik_wipe(struct ue *u, int for_ever);
+
+/* ---- ue_upload.c, on the loop ---- */
+/* The upload's body: I_MESSAGE, token and client id; with settings what a PUBLISH says besides. Protected under csk. */
+enum mcsec_err ue_upload_body(struct ue *u, const struct ue_csk *csk, int settings, struct writer *w, char *type,
+			      size_t type_size);
+/* PUBLISH with u->csk_new; 0, or -1: it could not be made. */
+int ue_publish_send(struct ue *u, enum ue_upload_way way);
 
 /* ---- ue_core.c, on the loop ---- */
 int ue_core_is(const struct ue *u); /* 1: a SIP core is our registrar */
@@ -254,7 +274,7 @@ const char *ue_core_route(const struct ue *u);
 void ue_core_proof(struct ue *u, int status, int warning);
 
 /* ---- ue_csk.c, on the loop ---- */
-/* A job whose end sends the REGISTER, or tells the machine that it cannot. 0 or -1. */
+/* A job whose end sends the upload, or tells the machine that it cannot. 0 or -1. */
 int ue_csk_make(struct ue *u);
 void ue_csk_wipe_new(struct ue *u);
 

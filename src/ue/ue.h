@@ -50,7 +50,7 @@ enum ue_event_kind {
 	UE_EV_SIGNED_IN,    /* code flow with PKCE done, tokens checked */
 	UE_EV_KEYS,         /* certificate and key set there, checked, durable */
 	UE_EV_KEYS_EXPIRED, /* none for the current period: nothing is signed or opened until UE_EV_KEYS */
-	UE_EV_REGISTERED,   /* REGISTER with CSK answered 200 */
+	UE_EV_REGISTERED,   /* REGISTER or PUBLISH with CSK answered 200 */
 	UE_EV_OFFERED,      /* INVITE with the I_MESSAGE left */
 	UE_EV_RINGING,      /* 180 came */
 	UE_EV_KEY_OPENED,   /* callee: I_MESSAGE verified and opened, before ringing or answering */
@@ -99,13 +99,14 @@ struct ue_config {
 	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
 	const char *mdsi;         /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
 	const char *sip_route;    /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */
-	const char *sip_user;     /* private identity at a SIP core, which sip_route then names; NULL: there is no core */
-	const char *sip_password; /* for the core's digest access; kept in secret memory */
-	const char *sip_address;  /* own numeric address, e.g. "127.0.0.1" */
-	const char *tls_dir;      /* agent.pem and cafile.pem, as sip_port_options */
-	const char *resolv_conf;  /* as sip_port_options */
+	const char *sip_user; /* private identity at a SIP core, which sip_route then names; NULL: there is no core */
+	const char *sip_password;                       /* for the core's digest access; kept in secret memory */
+	const char *sip_address;                        /* own numeric address, e.g. "127.0.0.1" */
+	const char *tls_dir;                            /* agent.pem and cafile.pem, as sip_port_options */
+	const char *resolv_conf;                        /* as sip_port_options */
 	int xml_confidentiality_off, xml_integrity_off; /* XML towards the server: protected unless set (24.484) */
 	unsigned register_s;                            /* Expires of the REGISTER; 0: 3600 */
+	int publish; /* the REGISTER brings a contact alone; token, CSK and settings come by PUBLISH (sip.md 2.3) */
 	const struct kp_policy *key_policy; /* of the provisioning (mcx/flow/kms_provision.h); NULL: the default */
 	void (*on_event)(void *ctx, const struct ue_event *ev);
 	void *ctx;
@@ -135,7 +136,7 @@ struct ue_transport_key {
 /* ink may be NULL: the KMS gives one when it wants one. The caller wipes what was handed in. */
 enum ue_status ue_transport_keys(struct ue *u, const struct ue_transport_key *trk, const struct ue_transport_key *ink,
 				 struct ue_report *r);
-/* REGISTER with access token and a fresh CSK (flows.md 1.1). */
+/* REGISTER with access token and a fresh CSK, or PUBLISH (flows.md 1.1). */
 enum ue_status ue_register(struct ue *u, struct ue_report *r);
 /* REGISTER with Expires 0; the CSK is wiped whatever the answer. */
 enum ue_status ue_log_off(struct ue *u, struct ue_report *r);

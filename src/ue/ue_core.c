@@ -86,10 +86,8 @@ const char *ue_core_route(const struct ue *u)
 void ue_core_proof(struct ue *u, int status, int warning)
 {
 	struct ca_event ev = {.kind = CA_EVENTS};
-	if (!ue_core_is(u))
-		return;
 	if (status / 100 == 2)
-		ev.kind = CA_EV_PROVED;
+		ev.kind = ue_core_is(u) ? CA_EV_PROVED : CA_EVENTS;
 	else if (status == 404 && warning == WARN_UNKNOWN_USER)
 		ev.kind = CA_EV_UNKNOWN_USER;
 	else if (status == 403 && (warning == WARN_INTEGRITY || warning == WARN_DECRYPT))

@@ -3,7 +3,7 @@
  * ue_csk.c - the client-server key: drawn, put into its I_MESSAGE and kept until the server has it (sip.md 2.4; flows
  * 0.4, 1.1).
  *
- * Made on a worker, with a token and identity keys of now. CSK-ID and T are durable before the REGISTER leaves. Exactly
+ * Made on a worker, with a token and identity keys of now. CSK-ID and T are durable before the upload leaves. Exactly
  * one is in use at any time; a second one lives only while its upload is on the way.
  */
 #include <stdlib.h>
@@ -84,7 +84,7 @@ static void make_done(void *arg)
 	if (wanted && !j->err) {
 		u->making = NULL;
 		u->csk_new = j->csk;
-		ue_register_send(u, u->c.register_s);
+		ue_upload_send(u);
 	} else {
 		mcsec_secret_free(j->csk);
 		if (wanted)

@@ -3,24 +3,20 @@
  * ue_register.c - service authorisation carried out: what client_auth.c decides becomes jobs, REGISTERs and timers
  * (TS 24.379 7.2.1; flows 1.1, sip.md 2.2, 2.4).
  *
- * Without a SIP core the server is the registrar (sip.md 2.5 step 9): its 200 is the proof. Behind one (ue_core.c) the
- * proof comes later. Repairs go by REGISTER too. CSK and
- * I_MESSAGE are made on a worker, durable (CSK-ID and T) before the REGISTER leaves.
+ * Without a SIP core the server is the registrar (sip.md 2.5 step 9): its 200 is the proof, and repairs go by REGISTER,
+ * since a server that lost the binding has lost the registration. Behind one (ue_core.c) the proof comes later, and
+ * repairs go by PUBLISH (ue_upload.c) as long as the core's registration lives. CSK and I_MESSAGE are made on a worker,
+ * durable (CSK-ID and T) before the upload leaves.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
-#include "mcx/doc/mcptt_info.h"
 #include "mcx/flow/warning.h"
 #include "sec/base/text.h"
 #include "ue/engine.h"
-#include "ue/ue_xml.h"
 
-enum {
-	GIVE_UP_MS = 15000,
-	LOG_OFF_MS = 8000,
-};
+enum { GIVE_UP_MS = 15000 };
 
 /* ---- outcomes -------------------------------------------------------------------------------------------------- */
 
@@ -43,29 +39,6 @@ static void note_answer(struct ue *u, int status, int warning)
 }
 
 /* ---- REGISTER -------------------------------------------------------------------------------------------------- */
-
-/* application/mikey, and mcptt-info with token and client id, protected under the key of the former. */
-static enum mcsec_err write_body(struct ue *u, const struct ue_csk *csk, struct writer *w, char *type, size_t type_size)
-{
-	struct mcptt_info *info = mcsec_secret_alloc(sizeof *info);
-	uint8_t *xml = mcsec_secret_alloc(MCPTT_INFO_MAX);
-	enum mcsec_err e = info && xml ? MCSEC_OK : MCSEC_E_MEMORY;
-	if (!e) {
-		pthread_mutex_lock(&u->lock);
-		snprintf(info->access_token.value, sizeof info->access_token.value, "%s", u->tokens->access);
-		pthread_mutex_unlock(&u->lock);
-		info->access_token.form = info->client_id.form = MCPTT_PLAIN;
-		snprintf(info->client_id.value, sizeof info->client_id.value, "%s", u->client_uuid);
-		struct writer x = wr_init(xml, MCPTT_INFO_MAX);
-		e = mcptt_info_write(&x, info);
-		const struct body_out parts[] = {{TYPE_MIKEY, NULL, {csk->message, csk->message_len}, 0},
-						 {TYPE_MCPTT_INFO, NULL, wr_result(&x), 0}};
-		e = e ? e : ue_body_write(u, csk, parts, 2, w, type, type_size);
-	}
-	mcsec_secret_free(info);
-	mcsec_secret_free(xml);
-	return e;
-}
 
 static uint32_t seconds_left(struct ue *u)
 {
@@ -111,31 +84,53 @@ static enum ca_event_kind verdict(int status, int warning)
 	return status / 100 == 2 ? CA_EV_ACCEPTED : later ? CA_EV_LATER : CA_EV_REFUSED;
 }
 
+/* What the granted life of this upload is: a PUBLISH lives no longer than the registration it hangs on. */
+static uint32_t life(struct ue *u, const struct sip_message *rs, enum ue_upload_way way)
+{
+	uint32_t s = granted(u, rs);
+	int64_t left_ms = u->registered_until_ms - ue_clock_ms();
+	if (way != UE_BY_REGISTER && (int64_t)s * 1000 > left_ms)
+		s = left_ms > 0 ? (uint32_t)(left_ms / 1000) : 0;
+	return s;
+}
+
+void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_way way)
+{
+	uint8_t jitter = 0;
+	(void)ue_random(&jitter, 1);
+	int warning = sip_warning_code(rs);
+	note_answer(u, rs->error ? 0 : rs->status, warning);
+	struct ca_event ev = {.kind = verdict(rs->status, warning),
+			      .expires_s = life(u, rs, way),
+			      .token_s = seconds_left(u),
+			      .retry_after_s = header_number(rs, "Retry-After"),
+			      .jitter = jitter,
+			      .alone = way == UE_BY_PUBLISH_ALONE};
+	if (ev.kind == CA_EV_ACCEPTED && ue_core_is(u) && way == UE_BY_REGISTER)
+		ev.kind = CA_EV_REGISTERED;
+	u->granted_s = ev.expires_s;
+	ue_auth_event(u, &ev);
+}
+
 static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
 {
 	struct ue *u = ctx;
 	(void)tx;
 	if (rs->status < 200)
 		return;
-	uint8_t jitter = 0;
 	if (ue_core_challenge(u, rs) && u->csk_new) {
 		ue_register_send(u, u->c.register_s);
 		return;
 	}
-	(void)ue_random(&jitter, 1);
-	int warning = sip_warning_code(rs);
-	note_answer(u, rs->error ? 0 : rs->status, warning);
-	struct ca_event ev = {.kind = verdict(rs->status, warning),
-			      .expires_s = granted(u, rs),
-			      .token_s = seconds_left(u),
-			      .retry_after_s = header_number(rs, "Retry-After"),
-			      .jitter = jitter};
-	if (ev.kind == CA_EV_ACCEPTED && ue_core_is(u)) {
-		ev.kind = CA_EV_REGISTERED;
-		ue_core_registered(u, rs);
+	if (rs->status / 100 == 2) {
+		u->registered_until_ms = ue_clock_ms() + (int64_t)granted(u, rs) * 1000;
+		if (ue_core_is(u))
+			ue_core_registered(u, rs);
 	}
-	u->granted_s = ev.expires_s;
-	ue_auth_event(u, &ev);
+	if (!u->c.publish || rs->status / 100 != 2)
+		ue_auth_answer(u, rs, UE_BY_REGISTER);
+	else if (u->csk_new && ue_publish_send(u, UE_BY_PUBLISH)) /* the contact is there: what authorises it follows */
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
 }
 
 static void on_log_off_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
@@ -169,16 +164,17 @@ static void registrar_uri(const struct ue *u, char *out, size_t size)
 void ue_register_send(struct ue *u, uint32_t expires)
 {
 	char uri[MCSEC_ID_MAX + 8], expires_text[16], type[128], hex[HEX_SIZE(8)], access[1024];
-	uint8_t r[8], *body = expires ? mcsec_secret_alloc(UE_BODY) : NULL;
+	int with_body = expires && !u->c.publish;
+	uint8_t r[8], *body = with_body ? mcsec_secret_alloc(UE_BODY) : NULL;
 	struct writer w = wr_init(body, body ? UE_BODY : 0);
-	int ok = !ue_random(r, sizeof r) && (!expires || body);
+	int ok = !ue_random(r, sizeof r) && (!with_body || body);
 	hex_encode(OCTETS(r), hex);
 	if (!u->register_call_id[0])
 		snprintf(u->register_call_id, sizeof u->register_call_id, "%s@%s", hex, u->c.sip_address);
 	snprintf(expires_text, sizeof expires_text, "%u", expires);
 	registrar_uri(u, uri, sizeof uri);
-	if (ok && expires)
-		ok = !write_body(u, u->csk_new, &w, type, sizeof type);
+	if (ok && with_body)
+		ok = !ue_upload_body(u, u->csk_new, 0, &w, type, sizeof type);
 	struct sip_header headers[3] = {{"Expires", expires_text}};
 	size_t n = 1 + ue_core_headers(u, uri, headers + 1, access, sizeof access);
 	struct sip_request rq = {.method = "REGISTER",
@@ -188,9 +184,9 @@ void ue_register_send(struct ue *u, uint32_t expires)
 				 .call_id = u->register_call_id,
 				 .cseq = ++u->register_cseq,
 				 .route = u->c.sip_route,
-				 .timeout_ms = LOG_OFF_MS,
+				 .timeout_ms = UE_ANSWER_MS,
 				 .with = {.n_headers = n, .headers = headers, .contact = u->contact}};
-	if (expires) {
+	if (with_body) {
 		rq.with.content_type = type;
 		rq.with.body = wr_result(&w);
 	}
@@ -200,6 +196,15 @@ void ue_register_send(struct ue *u, uint32_t expires)
 		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
 	else if (!ok)
 		finish(u, UE_INTERNAL, "the request could not be made");
+}
+
+void ue_upload_send(struct ue *u)
+{
+	int alone = u->auth.repairing && ue_core_is(u) && u->registered_until_ms > ue_clock_ms();
+	if (!alone)
+		ue_register_send(u, u->c.register_s);
+	else if (ue_publish_send(u, UE_BY_PUBLISH_ALONE))
+		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
 }
 
 /* ---- actions --------------------------------------------------------------------------------------------------- */

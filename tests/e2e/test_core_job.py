@@ -223,6 +223,16 @@ def the_same_domain_comes_up_with_its_core_again():
     wait_for("Alice's binding", lambda: bindings("mcptt_id='sip:alice@%s' AND csk IS NOT NULL" % zone) == 1)
 
 
+def a_client_publishes_its_authorisation_through_the_core():
+    phone = subprocess.Popen([MCX, 'register', 'bob', '--publish', '--dir', folder], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, env=env)
+    phones.append(phone)
+    wait_for("Bob's binding", lambda: bindings("mcptt_id='sip:bob@%s' AND csk IS NOT NULL" % zone) == 1)
+    phone.send_signal(signal.SIGTERM)
+    phone.wait(PATIENCE_S)
+    wait_for("the end of Bob's binding", lambda: bindings("impu='sip:bob@%s'" % zone) == 0)
+
+
 def a_domain_that_is_up_does_not_lose_its_core():
     done = subprocess.run([MCX, 'up', folder, '--core', 'none'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, env=env, timeout=60, check=False)
@@ -371,7 +381,8 @@ def a_supervisor_that_is_killed_takes_the_core_with_it():
 TESTS = [
     the_whole_main_job_runs_through_the_core, logging_off_at_the_core_ends_the_binding_at_the_server,
     nothing_stays_behind_when_it_ends, no_log_holds_a_password_and_no_file_is_open_to_others,
-    the_same_domain_comes_up_with_its_core_again, a_domain_that_is_up_does_not_lose_its_core,
+    the_same_domain_comes_up_with_its_core_again,
+    a_client_publishes_its_authorisation_through_the_core, a_domain_that_is_up_does_not_lose_its_core,
     a_registration_gets_service_route_gruu_and_path, a_device_named_like_the_server_is_not_the_server, a_wrong_digest_registers_nobody,
     the_password_of_one_user_does_not_register_another, without_a_registration_nothing_is_asserted,
     a_registration_proves_its_own_connection_alone, a_forged_asserted_identity_is_stripped,

@@ -33,10 +33,10 @@ def mcx(*args, code=0):
 class Client:
     """`mcx register NAME` and the events it tells."""
 
-    def __init__(self, name):
+    def __init__(self, name, *options):
         self.events = []
-        self.process = subprocess.Popen([MCX, 'register', name, '--dir', folder, '--json'], stdout=subprocess.PIPE,
-                                        text=True, env=env)
+        self.process = subprocess.Popen([MCX, 'register', name, '--dir', folder, '--json', *options],
+                                        stdout=subprocess.PIPE, text=True, env=env)
         threading.Thread(target=self._read, daemon=True).start()
         self.wait('registered')
 
@@ -135,6 +135,21 @@ def mcx_sec_201_a_musik_reaches_the_client():
     assert client_of('dave')['musik_id'].startswith('6')
 
 
+def a_client_that_authorises_by_publish_has_a_csk_that_can_be_renewed():
+    erin = Client('erin', '--publish')
+    try:
+        call('erin')
+        old = client_of('erin')['csk_id']
+        server('csk-renew', 'erin')
+        erin.wait('csk-replaced')
+        settled('erin', old)
+        call('erin')
+        assert erin.count('call-up') == 2, erin.events
+    finally:
+        erin.process.send_signal(signal.SIGINT)  # it logs off
+        erin.process.wait(60)
+
+
 def who_is_not_bound_has_no_csk_to_renew():
     assert 'no client' in server('csk-renew', 'erin', code=3).stderr
     server('csk-renew', 'nobody', code=2)
@@ -155,7 +170,9 @@ try:
     result = tap.run([mcx_sec_176_a_renewed_csk_is_in_use_for_the_very_next_call,
                       a_client_killed_and_back_holds_the_csk_that_the_server_holds,
                       a_renewal_begun_before_the_server_is_killed_goes_on_after_it,
-                      mcx_sec_201_a_musik_reaches_the_client, who_is_not_bound_has_no_csk_to_renew,
+                      mcx_sec_201_a_musik_reaches_the_client,
+                      a_client_that_authorises_by_publish_has_a_csk_that_can_be_renewed,
+                      who_is_not_bound_has_no_csk_to_renew,
                       every_change_is_in_an_intact_record])
 finally:
     if dave:

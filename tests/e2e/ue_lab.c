@@ -53,10 +53,14 @@ struct lab {
 	struct registered clients[IDENTITIES];
 	size_t n_clients;
 	struct lab_register last;
-	int refuse_n, refuse_status, byes;
-	_Atomic unsigned registers;
+	int byes;
+	struct refusal {
+		const char *method;
+		int n, status;
+		char warning[128];
+	} refusals[3];
+	_Atomic unsigned registers, publishes;
 	struct lab_message *outgoing;
-	char refuse_warning[128];
 
 	/* the call between two clients */
 	struct sip_dialog *a, *b;
@@ -241,17 +245,32 @@ static struct registered *find_client(struct lab *l, const char *impu)
 	return NULL;
 }
 
+static void copy_header(char *out, size_t size, const struct sip_message *rq, const char *name)
+{
+	const char *value = sip_header_at(rq, name, 0);
+	snprintf(out, size, "%s", value ? value : "");
+}
+
 static void read_register(struct lab *l, const struct sip_message *rq)
 {
 	static struct multipart parts;
 	static struct mcptt_info info;
 	static uint8_t scratch[MULTIPART_MAX_BODY];
-	const char *user = rq->to, *const us = LAB_PSI;
+	const char *user = rq->from, *const us = LAB_PSI;
+	copy_header(l->last.event, sizeof l->last.event, rq, "Event");
+	copy_header(l->last.expires, sizeof l->last.expires, rq, "Expires");
+	copy_header(l->last.service, sizeof l->last.service, rq, "P-Preferred-Service");
+	copy_header(l->last.accept, sizeof l->last.accept, rq, "Accept-Contact");
+	l->last.uploads = rq->content_type != NULL;
 	if (!rq->content_type || multipart_read(rq->content_type, rq->body, scratch, sizeof scratch, &parts, NULL))
 		return;
 	const struct body_part *mikey = multipart_find(&parts, TYPE_MIKEY, NULL);
 	const struct body_part *xml = multipart_find(&parts, TYPE_MCPTT_INFO, NULL);
-	memset(&l->last, 0, sizeof l->last);
+	const struct body_part *settings = multipart_find(&parts, TYPE_POC_SETTINGS, NULL);
+	l->last.csk_opened = 0;
+	l->last.answer = POC_ANSWER_NONE;
+	if (settings)
+		(void)poc_settings_read(settings->body, &l->last.answer, NULL);
 	if (xml && !mcptt_info_read(xml->body, &info, NULL)) {
 		snprintf(l->last.token, sizeof l->last.token, "%.255s", info.access_token.value);
 		snprintf(l->last.client_id, sizeof l->last.client_id, "%.63s", info.client_id.value);
@@ -272,17 +291,37 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 	mcsec_im_free(im);
 }
 
+static int refuse(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
+		struct refusal *r = &l->refusals[i];
+		if (!r->n || strcmp(r->method, rq->method) != 0)
+			continue;
+		struct sip_header warning[] = {{"Warning", r->warning}};
+		r->n--;
+		sip_reply(tx, r->status, NULL, &(struct sip_out){.n_headers = r->warning[0] != 0, .headers = warning});
+		return 1;
+	}
+	return 0;
+}
+
+/* The core lets nobody publish who is not registered; here both are one. */
+static void on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	read_register(l, rq);
+	l->publishes++;
+	if (refuse(l, tx, rq))
+		return;
+	struct sip_header expires[] = {{"Expires", "3600"}, {"SIP-ETag", "e1"}};
+	sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = expires});
+}
+
 static void on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	read_register(l, rq);
 	l->registers++;
-	if (l->refuse_n > 0) {
-		struct sip_header warning[] = {{"Warning", l->refuse_warning}};
-		l->refuse_n--;
-		sip_reply(tx, l->refuse_status, NULL,
-			  &(struct sip_out){.n_headers = l->refuse_warning[0] != 0, .headers = warning});
+	if (refuse(l, tx, rq))
 		return;
-	}
 	struct registered *c = find_client(l, rq->to);
 	if (!c && l->n_clients < IDENTITIES)
 		c = &l->clients[l->n_clients++];
@@ -452,9 +491,12 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 	struct lab *l = ctx;
 	if (!strcmp(rq->method, "REGISTER"))
 		on_register(l, tx, rq);
-	else if (!strcmp(rq->method, "INVITE") && !rq->to_tag)
-		on_invite(l, tx, rq);
-	else
+	else if (!strcmp(rq->method, "PUBLISH"))
+		on_publish(l, tx, rq);
+	else if (!strcmp(rq->method, "INVITE") && !rq->to_tag) {
+		if (!refuse(l, tx, rq))
+			on_invite(l, tx, rq);
+	} else
 		sip_reply(tx, 481, NULL, NULL);
 }
 
@@ -612,6 +654,11 @@ unsigned lab_registers(struct lab *l)
 	return l->registers;
 }
 
+unsigned lab_publishes(struct lab *l)
+{
+	return l->publishes;
+}
+
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void *run(void *arg)
@@ -684,11 +731,21 @@ struct lab_register lab_last_register(struct lab *l)
 	return l->last;
 }
 
+void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning)
+{
+	size_t i = 0;
+	while (l->refusals[i].method && strcmp(l->refusals[i].method, method) != 0)
+		i++;
+	struct refusal *r = &l->refusals[i];
+	snprintf(r->warning, sizeof r->warning, "%s", warning ? warning : "");
+	r->method = method;
+	r->status = status;
+	r->n = n;
+}
+
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)
 {
-	snprintf(l->refuse_warning, sizeof l->refuse_warning, "%s", warning ? warning : "");
-	l->refuse_status = status;
-	l->refuse_n = n;
+	lab_refuse(l, "REGISTER", n, status, warning);
 }
 
 int lab_byes(struct lab *l)

@@ -10,6 +10,7 @@
 #define MCX_UE_LAB_H
 
 #include "mcsec/mikey.h"
+#include "mcx/doc/poc_settings.h"
 #include "ue/ue.h"
 
 #define LAB_KMS     "kms.lab.mcx.test"
@@ -71,18 +72,23 @@ struct lab_message {
 };
 struct lab_answer lab_message(struct lab *l, const char *to, struct lab_message *m);
 
-/* What the server saw of the last REGISTER with a body. */
+/* What the server saw of the last REGISTER or PUBLISH. */
 struct lab_register {
+	char event[32], expires[16], service[64], accept[128]; /* headers; "" none */
+	int uploads;                                           /* there was a body; what follows is of the last one */
+	enum poc_answer answer;
 	int csk_opened; /* the I_MESSAGE opened under the server's own keys, from the user, with a CSK */
 	uint32_t csk_id;
 	uint64_t time; /* T */
 	char token[256], client_id[64];
 };
 struct lab_register lab_last_register(struct lab *l);
-/* Answer the next n REGISTERs so instead of 200. */
+/* Answer the next n requests of this method (a literal) so; REGISTERs instead of 200. */
+void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning);
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning);
-/* How many REGISTERs came in. */
+/* How many of them came in. */
 unsigned lab_registers(struct lab *l);
+unsigned lab_publishes(struct lab *l);
 /* How many BYEs came in from clients. */
 int lab_byes(struct lab *l);
 

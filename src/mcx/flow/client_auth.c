@@ -30,6 +30,11 @@ static int repaired_too_often(const struct ca *m, const struct ca_event *ev)
 	return m->repairs >= MAX_REPAIRS && ev->now_ms - m->repairs_from_ms < REPAIR_SPAN_MS;
 }
 
+static int alone(const struct ca *m, const struct ca_event *ev)
+{
+	return m->repairing && ev->alone;
+}
+
 static int due(const struct ca *m, const struct ca_event *ev)
 {
 	return ev->now_ms >= m->due_ms;
@@ -60,6 +65,14 @@ static void note_repair(struct ca *m, const struct ca_event *ev)
 		m->repairs_from_ms = ev->now_ms;
 	}
 	m->repairs++;
+	m->repairing = 1;
+}
+
+/* What goes by PUBLISH alone needs a registration at the core: where that is lost too, REGISTER brings both back. */
+static void repair_anew(struct ca *m, const struct ca_event *ev)
+{
+	(void)ev;
+	m->repairing = 0;
 }
 
 /* t_renew. */
@@ -67,7 +80,7 @@ static void plan_renewal(struct ca *m, const struct ca_event *ev)
 {
 	uint32_t wait_s = ev->expires_s / 2;
 	uint32_t token_s = ev->token_s > TOKEN_MARGIN_S ? ev->token_s - TOKEN_MARGIN_S : 0;
-	m->tries = m->token_renewed = m->keys_refreshed = 0;
+	m->tries = m->token_renewed = m->keys_refreshed = m->repairing = 0;
 	m->due_ms = ev->now_ms + (int64_t)(token_s < wait_s ? token_s : wait_s) * 1000;
 }
 
@@ -82,7 +95,7 @@ static void back_off(struct ca *m, const struct ca_event *ev)
 	m->due_ms = ev->now_ms + (asked_ms > wait_ms ? asked_ms : wait_ms);
 }
 
-#define NOTHING {CA_ACTIONS}, 0
+#define NOTHING   {CA_ACTIONS}, 0
 #define ACTS(...) {__VA_ARGS__}, sizeof((enum ca_action[]){__VA_ARGS__}) / sizeof(enum ca_action)
 
 /* clang-format off */
@@ -130,6 +143,8 @@ static const struct row {
 	{ CA_RENEWING,   CA_EV_MIKEY,        0,                   note_keys,    CA_KEYS,       ACTS(CA_DO_WIPE, CA_DO_REFRESH_KEYS) },
 	{ CA_UPLOAD,     CA_EV_NO_SUITE,     0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_RENEWING,   CA_EV_NO_SUITE,     0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
+	{ CA_UPLOAD,     CA_EV_REFUSED,      alone,               repair_anew,   CA_UPLOAD,     ACTS(CA_DO_WIPE_NEW, CA_DO_MAKE, CA_DO_SEND) },
+	{ CA_RENEWING,   CA_EV_REFUSED,      alone,               repair_anew,   CA_RENEWING,   ACTS(CA_DO_WIPE_NEW, CA_DO_MAKE, CA_DO_SEND) },
 	{ CA_UPLOAD,     CA_EV_REFUSED,      0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_RENEWING,   CA_EV_REFUSED,      0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_UPLOAD,     CA_EV_LATER,        0,                   back_off,     CA_UPLOAD,     ACTS(CA_DO_TIMER) },

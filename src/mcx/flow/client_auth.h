@@ -50,6 +50,7 @@ struct ca_event {
 	uint32_t token_s;       /* what is left of the token's life, with the same    */
 	uint32_t retry_after_s; /* with LATER; 0: none                                */
 	uint8_t jitter;         /* random, with LATER                                 */
+	uint8_t alone;          /* with REFUSED: a PUBLISH without a REGISTER before it */
 };
 
 enum ca_action {
@@ -57,7 +58,7 @@ enum ca_action {
 	CA_DO_NEW_TOKEN,    /* then READY or NOT_READY                                */
 	CA_DO_REFRESH_KEYS, /* key set and certificate anew, then READY or NOT_READY  */
 	CA_DO_MAKE,         /* CSK, CSK-ID, I_MESSAGE; CSK-ID and T durable           */
-	CA_DO_SEND,         /* the upload                                            */
+	CA_DO_SEND,         /* the upload: by PUBLISH while `repairing` is set, if it can; else as configured */
 	CA_DO_INSTALL,      /* the uploaded CSK is the one in use; wipe the old one   */
 	CA_DO_TIMER,        /* wake at due_ms                                        */
 	CA_DO_WIPE_NEW,     /* the CSK that was not accepted                          */
@@ -72,6 +73,7 @@ struct ca {
 	uint8_t tries;                         /* answers without a verdict in a row                   */
 	uint8_t token_renewed, keys_refreshed; /* once each                            */
 	uint8_t repairs;                       /* since repairs_from_ms                                */
+	uint8_t repairing; /* the server lost or cannot read what we uploaded: its own word is wanted, not a core's */
 	int64_t repairs_from_ms;
 	int64_t due_ms; /* absolute; set with CA_DO_TIMER                               */
 };

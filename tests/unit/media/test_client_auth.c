@@ -223,6 +223,31 @@ static void xml_the_server_cannot_read_is_sent_again_under_a_new_key_and_bounded
 	}
 }
 
+static void a_repair_by_publish_that_is_refused_is_followed_by_a_register_once(void **state)
+{
+	(void)state;
+	static const enum ca_state from[] = {CA_UPLOAD, CA_RENEWING};
+	for (size_t i = 0; i < 2; i++) {
+		struct ca m = in(from[i]);
+		struct ca_event refused = {.kind = CA_EV_REFUSED, .now_ms = 1000, .alone = 1};
+		on(&m, CA_EV_UNREADABLE);
+		assert_true(m.repairing);
+		step(&m, refused);
+		expect(&m, from[i], 3, CA_DO_WIPE_NEW, CA_DO_MAKE, CA_DO_SEND);
+		assert_false(m.repairing);
+		step(&m, refused);
+		expect(&m, CA_OFF, 2, CA_DO_WIPE, CA_DO_TELL);
+	}
+	struct ca m = in(CA_UPLOAD);
+	on(&m, CA_EV_UNKNOWN_USER);
+	on(&m, CA_EV_ACCEPTED);
+	assert_false(m.repairing);
+	m = in(CA_UPLOAD); /* a REGISTER that repairs and is refused ends it */
+	on(&m, CA_EV_UNKNOWN_USER);
+	on(&m, CA_EV_REFUSED);
+	expect(&m, CA_OFF, 2, CA_DO_WIPE, CA_DO_TELL);
+}
+
 static void no_common_suite_and_other_refusals_end_it(void **state)
 {
 	(void)state;
@@ -305,6 +330,7 @@ int main(void)
 	    cmocka_unit_test(a_refused_i_message_refreshes_keys_once),
 	    cmocka_unit_test(an_accepted_upload_forgets_earlier_repairs_of_token_and_keys),
 	    cmocka_unit_test(xml_the_server_cannot_read_is_sent_again_under_a_new_key_and_bounded),
+	    cmocka_unit_test(a_repair_by_publish_that_is_refused_is_followed_by_a_register_once),
 	    cmocka_unit_test(no_common_suite_and_other_refusals_end_it),
 	    cmocka_unit_test(no_verdict_is_retried_with_doubling_waits_and_a_longer_retry_after_wins),
 	    cmocka_unit_test(log_off_wipes_in_every_state_and_is_said_where_something_was_sent),
