@@ -50,6 +50,7 @@ enum srtp_verdict {
 	SRTP_REPLAY,      /* this index was received already */
 	SRTP_OLD,         /* index below the window */
 	SRTP_REFLECTED,   /* our own SSRC under our own sending key */
+	SRTP_FOREIGN,     /* an SSRC that the peer of this call did not announce */
 	SRTP_AUTH,        /* the tag does not verify */
 	SRTP_CLEAR,       /* SRTCP with E = 0: a downgrade needs no key otherwise (M-D10) */
 	SRTP_REUSE,       /* sending: index not above the last one, or not our SSRC */

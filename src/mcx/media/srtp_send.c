@@ -22,6 +22,7 @@ const char *srtp_verdict_name(enum srtp_verdict v)
 	    [SRTP_UNKNOWN_MKI] = "unknown-mki",
 	    [SRTP_REPLAY] = "replay",
 	    [SRTP_OLD] = "old",
+	    [SRTP_FOREIGN] = "foreign",
 	    [SRTP_AUTH] = "auth",
 	    [SRTP_REFLECTED] = "reflected",
 	    [SRTP_CLEAR] = "clear",
