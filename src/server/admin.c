@@ -157,16 +157,21 @@ static int add_binding(void *ctx, struct binding *b)
 		return 0;
 	char csk_id[9];
 	snprintf(csk_id, sizeof csk_id, "%08x", r->csk_id);
-	char pending[9] = "", musik[9] = "";
-	if (b->pending)
+	char pending[9] = "", musik[9] = "", suite[8], next[8] = "", offered[SUITE_TEXT];
+	snprintf(suite, sizeof suite, "%04x", r->suite);
+	suite_list_write(&r->offered, offered);
+	if (b->pending) {
 		snprintf(pending, sizeof pending, "%08x", b->pending->csk_id);
+		snprintf(next, sizeof next, "%04x", b->pending->suite);
+	}
 	if (b->musik_id)
 		snprintf(musik, sizeof musik, "%08x", b->musik_id);
-	json_array_append_new(v->list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:b,s:s,s:s}", "id", (json_int_t)r->id,
-						 "mcptt_id", r->mcptt_id, "impu", r->impu, "client", r->client_id,
-						 "contact", r->contact, "csk_id", r->has_csk ? csk_id : "", "expires",
-						 (json_int_t)r->expires, "connected", sip_flow_alive(b->flow),
-						 "pending_csk_id", pending, "musik_id", musik));
+	json_array_append_new(
+	    v->list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:b,s:s,s:s,s:s,s:s,s:s}", "id", (json_int_t)r->id,
+			       "mcptt_id", r->mcptt_id, "impu", r->impu, "client", r->client_id, "contact", r->contact,
+			       "csk_id", r->has_csk ? csk_id : "", "expires", (json_int_t)r->expires, "connected",
+			       sip_flow_alive(b->flow), "pending_csk_id", pending, "musik_id", musik, "suite",
+			       r->has_csk ? suite : "", "pending_suite", next, "suites", r->has_csk ? offered : ""));
 	return 0;
 }
 

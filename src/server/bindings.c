@@ -120,6 +120,7 @@ void binding_switch(struct binding *b, int64_t grace_until)
 	memcpy(b->row.csk, b->pending->csk, sizeof b->row.csk);
 	b->row.csk_id = b->pending->csk_id;
 	b->row.t = b->pending->t;
+	b->row.suite = b->pending->suite;
 	b->ivs = b->pending_ivs;
 	b->pending_ivs = NULL;
 	binding_pend(b, NULL);

@@ -7,6 +7,7 @@
 #define MCX_SERVER_CONFIG_H
 
 #include "app/config.h"
+#include "mcx/flow/suite.h"
 
 struct server_config {
 	char host[256]; /* name in Contact and Warning; stands in our certificate */
@@ -35,8 +36,9 @@ struct server_config {
 	int xml_require;                        /* refuse sensitive values that come in clear */
 	int64_t csk_max_age_s;                  /* an older CSK is replaced by key download; 0: never */
 	int64_t musik_life_s;
-	int64_t csk_grace_s;   /* the previous CSK still opens what is on its way */
-	int media_any_address; /* relay to addresses other than the signalling peer's */
+	char suites[SUITE_TEXT]; /* algorithms that go with a CSK, most wanted first (mcx/flow/suite.h) */
+	int64_t csk_grace_s;     /* the previous CSK still opens what is on its way */
+	int media_any_address;   /* relay to addresses other than the signalling peer's */
 };
 
 extern const struct config_option server_options[];

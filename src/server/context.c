@@ -31,12 +31,12 @@ static const struct metric metric_names[M_METRICS] = {
     [M_RELAYED] = {"mcx_server_relayed_packets", "RTP and RTCP packets forwarded", NULL, METRIC_COUNTER, 0},
     [M_RELAY_DROPPED] = {"mcx_server_relay_dropped_packets", "Packets from sources that are no party", NULL,
 			 METRIC_COUNTER, 0},
-    [M_READ_MIKEY] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"mikey\"",
-		      METRIC_COUNTER, 0},
-    [M_READ_XML] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"xml\"",
-		    METRIC_COUNTER, 0},
-    [M_READ_SDP] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad", "kind=\"sdp\"",
-		    METRIC_COUNTER, 0},
+    [M_READ_MIKEY] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
+		      "kind=\"mikey\"", METRIC_COUNTER, 0},
+    [M_READ_XML] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
+		    "kind=\"xml\"", METRIC_COUNTER, 0},
+    [M_READ_SDP] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
+		    "kind=\"sdp\"", METRIC_COUNTER, 0},
 };
 
 /* ---- work for the pool ---- */
@@ -465,6 +465,12 @@ struct server *server_start(const struct server_config *cfg, char *err, size_t e
 	struct server *s = calloc(1, sizeof *s);
 	if (!s) {
 		snprintf(err, err_size, "no memory");
+		return NULL;
+	}
+	struct suite_list suites;
+	if (suite_list_read(cfg->suites, &suites) != MCSEC_OK || suites.n == 0) {
+		snprintf(err, err_size, "suites is a list like \"" SUITES_KNOWN "\"");
+		free(s);
 		return NULL;
 	}
 	if (!valid_protection(cfg->protection)) {

@@ -32,9 +32,9 @@ void db_copy(char *out, size_t size, const char *text)
 
 struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
-	const char *migrations[] = {audit_migration, schema, db_download_schema};
+	const char *migrations[] = {audit_migration, schema, db_download_schema, db_suites_schema};
 	struct store_options so = {
-	    .path = o->path, .migrations = migrations, .n_migrations = 3, .busy_timeout_ms = o->busy_ms};
+	    .path = o->path, .migrations = migrations, .n_migrations = 4, .busy_timeout_ms = o->busy_ms};
 	struct db *d = calloc(1, sizeof *d);
 	if (!d) {
 		snprintf(err, err_size, "no memory");
@@ -120,14 +120,16 @@ static enum store_err remember(struct db *d, const struct mcsec_replay_entry *r)
 
 static enum store_err upsert(struct db *d, struct db_binding *b, struct octets sealed, struct octets rand)
 {
+	char offered[SUITE_TEXT];
 	struct store_stmt *st = store_sql(
 	    d->store,
 	    "INSERT INTO bindings(impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, rand, t, suite,"
-	    " authorised_at, expires, sid, jti) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	    " authorised_at, expires, sid, jti, wanted, offered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 	    " ON CONFLICT(impu, client_id) DO UPDATE SET mcptt_id=excluded.mcptt_id, contact=excluded.contact,"
 	    " peer=excluded.peer, server_id=excluded.server_id, csk=excluded.csk, csk_id=excluded.csk_id,"
 	    " rand=excluded.rand, t=excluded.t, suite=excluded.suite, authorised_at=excluded.authorised_at,"
-	    " expires=excluded.expires, sid=excluded.sid, jti=excluded.jti RETURNING id");
+	    " expires=excluded.expires, sid=excluded.sid, jti=excluded.jti, wanted=excluded.wanted,"
+	    " offered=excluded.offered RETURNING id");
 	store_bind_text(st, 1, b->impu);
 	store_bind_text(st, 2, b->client_id);
 	store_bind_text(st, 3, b->mcptt_id);
@@ -148,6 +150,9 @@ static enum store_err upsert(struct db *d, struct db_binding *b, struct octets s
 	store_bind_int(st, 13, b->expires);
 	store_bind_text(st, 14, b->sid);
 	store_bind_text(st, 15, b->jti);
+	suite_list_write(&b->offered, offered);
+	store_bind_int(st, 16, b->wanted);
+	store_bind_text(st, 17, offered);
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
 		b->id = store_int(st, 0);
@@ -207,6 +212,9 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 				      .target = b->server_id,
 				      .n_key_ids = 1,
 				      .key_ids = {b->csk_id}};
+	char suite[8];
+	snprintf(suite, sizeof suite, "%04x", b->suite);
+	audit_detail(&upload, "suite", suite);
 	struct audit_record auth = {.class_ = 'B', .type = "svc.auth", .actor = b->mcptt_id, .target = b->server_id};
 	audit_detail(&auth, "impu", b->impu);
 	audit_detail(&auth, "client", b->client_id);
@@ -280,7 +288,7 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 {
 	struct store_stmt *st =
 	    store_sql(d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
-				" suite, authorised_at, expires, sid, jti FROM bindings");
+				" suite, authorised_at, expires, sid, jti, wanted, offered FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct octets sealed = store_blob(st, 7);
@@ -290,7 +298,8 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 				       .t = (uint64_t)store_int(st, 9),
 				       .suite = (uint16_t)store_int(st, 10),
 				       .authorised_at = store_int(st, 11),
-				       .expires = store_int(st, 12)};
+				       .expires = store_int(st, 12),
+				       .wanted = (uint16_t)store_int(st, 15)};
 		if (b.has_csk)
 			memcpy(b.csk, sealed.p, sizeof b.csk);
 		db_copy(b.impu, sizeof b.impu, store_text(st, 1));
@@ -301,7 +310,7 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 		db_copy(b.server_id, sizeof b.server_id, store_text(st, 6));
 		db_copy(b.sid, sizeof b.sid, store_text(st, 13));
 		db_copy(b.jti, sizeof b.jti, store_text(st, 14));
-		if (each(ctx, &b)) {
+		if (suite_list_read(store_text(st, 16), &b.offered) != MCSEC_OK || each(ctx, &b)) {
 			e = STORE_BROKEN;
 			break;
 		}

@@ -11,6 +11,7 @@
 #include "audit/audit.h"
 #include "mcsec/mikey.h"
 #include "mcx/flow/server_auth.h"
+#include "mcx/flow/suite.h"
 #include "server/seal.h"
 
 enum { DB_URI = 512, DB_PEER = 1024, DB_DIALOG = 3000, DB_MAX_REMOVE = 16 };
@@ -40,8 +41,9 @@ struct db_binding {
 	int has_csk;
 	uint8_t csk[MCSEC_KEY_LEN + SEAL_OVERHEAD]; /* sealed */
 	uint32_t csk_id;
-	uint64_t t; /* of the CSK's I_MESSAGE, NTP as on the wire */
-	uint16_t suite;
+	uint64_t t;                     /* of the CSK's I_MESSAGE, NTP as on the wire */
+	uint16_t suite, wanted;         /* of the CSK; what the client selected itself */
+	struct suite_list offered;      /* what the client can do, as it said          */
 	int64_t authorised_at, expires; /* Unix seconds */
 	char sid[64], jti[64];          /* of the token, so that a revocation finds it */
 };

@@ -15,12 +15,18 @@ const char db_download_schema[] =
     "CREATE TRIGGER csk_replaced AFTER UPDATE OF csk_id ON bindings WHEN OLD.csk_id <> NEW.csk_id BEGIN"
     " DELETE FROM downloads WHERE binding=NEW.id AND kind=0; END;";
 
+/* TS 33.180 4.3.4.1: what each client can do, and what a pending CSK is for; without a word it is 0101. */
+const char db_suites_schema[] = "ALTER TABLE bindings ADD COLUMN wanted INTEGER NOT NULL DEFAULT 257;"
+				"ALTER TABLE bindings ADD COLUMN offered TEXT NOT NULL DEFAULT '0101';"
+				"ALTER TABLE downloads ADD COLUMN suite INTEGER NOT NULL DEFAULT 257;";
+
 enum db_changed db_download_save(struct db *d, const struct db_download *row)
 {
 	struct store_stmt *st = store_sql(
-	    d->store, "INSERT OR REPLACE INTO downloads(binding, kind, k_id, key, rand, t, follows, reason, attempt)"
-		      " SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM bindings WHERE id=?1 AND csk IS NOT NULL"
-		      " AND (?2<>0 OR csk_id=?7)");
+	    d->store,
+	    "INSERT OR REPLACE INTO downloads(binding, kind, k_id, key, rand, t, follows, reason, attempt,"
+	    " suite) SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 FROM bindings WHERE id=?1 AND csk IS NOT NULL"
+	    " AND (?2<>0 OR csk_id=?7)");
 	store_bind_int(st, 1, row->binding);
 	store_bind_int(st, 2, row->kind);
 	store_bind_int(st, 3, row->k_id);
@@ -30,6 +36,7 @@ enum db_changed db_download_save(struct db *d, const struct db_download *row)
 	store_bind_int(st, 7, row->follows);
 	store_bind_int(st, 8, row->reason);
 	store_bind_int(st, 9, row->attempt);
+	store_bind_int(st, 10, row->suite);
 	enum store_err e = store_step(st);
 	int changed = e == STORE_OK && store_changes(d->store) == 1;
 	store_reset(st);
@@ -40,13 +47,14 @@ enum db_changed db_download_save(struct db *d, const struct db_download *row)
 static enum store_err settle_csk(struct db *d, const struct db_download *row, int *changed)
 {
 	struct store_stmt *st =
-	    store_sql(d->store, "UPDATE bindings SET csk=?3, csk_id=?2, rand=?4, t=?5 WHERE id=?1 AND EXISTS"
+	    store_sql(d->store, "UPDATE bindings SET csk=?3, csk_id=?2, rand=?4, t=?5, suite=?6 WHERE id=?1 AND EXISTS"
 				"(SELECT 1 FROM downloads WHERE binding=?1 AND kind=0 AND k_id=?2)");
 	store_bind_int(st, 1, row->binding);
 	store_bind_int(st, 2, row->k_id);
 	store_bind_blob(st, 3, OCTETS(row->key));
 	store_bind_blob(st, 4, OCTETS(row->rand));
 	store_bind_int(st, 5, (int64_t)row->t);
+	store_bind_int(st, 6, row->suite);
 	enum store_err e = store_step(st);
 	*changed = e == STORE_OK && store_changes(d->store) == 1;
 	store_reset(st);
@@ -72,6 +80,41 @@ static enum store_err settle_musik(struct db *d, const struct db_download *row, 
 	return e;
 }
 
+/* What the change of a CSK says of its algorithms: which, and whether the client had wanted another more (mikey.md 8).
+ */
+struct about_suite {
+	char suite[8], downgrade[24];
+	const char *type; /* of a record of its own; NULL: the suite stays */
+};
+
+static void look_at_suite(const struct db_download *row, const struct db_binding *b, struct about_suite *out)
+{
+	*out = (struct about_suite){0};
+	snprintf(out->suite, sizeof out->suite, "%04x", row->suite);
+	int down = suite_downgrades(&b->offered, b->wanted, row->suite);
+	if (down)
+		snprintf(out->downgrade, sizeof out->downgrade, "%04x to %04x", b->wanted, row->suite);
+	if (row->kind == KD_CSK && row->suite != b->suite)
+		out->type = down ? "alg.downgrade" : "alg.select";
+}
+
+static enum store_err record_suite(struct db *d, const struct db_download *row, const struct db_binding *b,
+				   const struct about_suite *about)
+{
+	struct audit_record r = {.class_ = 'K',
+				 .type = about->type,
+				 .actor = b->server_id,
+				 .target = b->mcptt_id,
+				 .reason = kd_reason_name(row->reason),
+				 .n_key_ids = 1,
+				 .key_ids = {row->k_id}};
+	audit_detail(&r, "client", b->client_id);
+	audit_detail(&r, "suite", about->suite);
+	if (*about->downgrade)
+		audit_detail(&r, "downgrade", about->downgrade);
+	return about->type ? db_record(d, &r) : STORE_OK;
+}
+
 enum db_changed db_download_settle(struct db *d, const struct db_download *row, const struct db_binding *b)
 {
 	int changed = 0;
@@ -90,7 +133,15 @@ enum db_changed db_download_settle(struct db *d, const struct db_download *row, 
 				 .reason = kd_reason_name(row->reason),
 				 .n_key_ids = 1,
 				 .key_ids = {row->k_id}};
+	struct about_suite about;
+	look_at_suite(row, b, &about);
 	audit_detail(&r, "client", b->client_id);
+	if (row->kind == KD_CSK)
+		audit_detail(&r, "suite", about.suite);
+	if (row->kind == KD_CSK && *about.downgrade)
+		audit_detail(&r, "downgrade", about.downgrade);
+	if (e == STORE_OK)
+		e = record_suite(d, row, b, &about);
 	if (e == STORE_OK)
 		e = db_record(d, &r);
 	return db_finish(d, e) == STORE_OK ? DB_CHANGED : DB_FAILED;
@@ -118,7 +169,8 @@ static int copy_blob(void *to, size_t size, struct octets from)
 enum store_err db_each_download(struct db *d, int (*each)(void *, const struct db_download *), void *ctx)
 {
 	struct store_stmt *st =
-	    store_sql(d->store, "SELECT binding, kind, k_id, key, rand, t, follows, reason, attempt FROM downloads");
+	    store_sql(d->store, "SELECT binding, kind, k_id, key, rand, t, follows, reason, attempt, suite"
+				" FROM downloads");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct db_download row = {.binding = store_int(st, 0),
@@ -127,7 +179,8 @@ enum store_err db_each_download(struct db *d, int (*each)(void *, const struct d
 					  .t = (uint64_t)store_int(st, 5),
 					  .follows = (uint32_t)store_int(st, 6),
 					  .reason = (enum kd_reason)store_int(st, 7),
-					  .attempt = (uint8_t)store_int(st, 8)};
+					  .attempt = (uint8_t)store_int(st, 8),
+					  .suite = (uint16_t)store_int(st, 9)};
 		if (copy_blob(row.key, sizeof row.key, store_blob(st, 3)) ||
 		    copy_blob(row.rand, sizeof row.rand, store_blob(st, 4)) || row.kind > KD_MUSIK ||
 		    row.reason >= KD_REASONS || each(ctx, &row)) {

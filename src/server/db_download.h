@@ -12,7 +12,7 @@
 #include "mcx/flow/key_download.h"
 #include "server/db.h"
 
-extern const char db_download_schema[];
+extern const char db_download_schema[], db_suites_schema[];
 
 struct db_download {
 	int64_t binding;
@@ -24,6 +24,7 @@ struct db_download {
 	uint32_t follows; /* the CSK in use; 0 for a MuSiK              */
 	enum kd_reason reason;
 	uint8_t attempt;
+	uint16_t suite; /* that the CSK is for */
 };
 
 enum db_changed { DB_CHANGED, DB_OVERTAKEN, DB_FAILED };

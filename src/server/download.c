@@ -12,6 +12,7 @@
 #include "app/log.h"
 #include "mcx/doc/multipart.h"
 #include "mcx/flow/service.h"
+#include "sec/base/check.h"
 #include "server/third_party.h"
 
 enum { T_FIN_MS = 32000, KD_RATE = 200, AGE_AGAIN_S = 3600 };
@@ -140,9 +141,9 @@ static void set_timer(struct download *d)
 static void switch_keys(struct download *d)
 {
 	struct binding *b = download_binding(d);
-	int64_t grace = d->s->cfg->csk_grace_s;
 	if (!b)
 		return;
+	int64_t grace = download_grace(d->s, &b->row);
 	if (!b->pending) /* no memory for it before */
 		download_pend(d);
 	binding_switch(b, grace ? db_now() + grace : 0);
@@ -223,7 +224,36 @@ void download_step(struct download *d, const struct kd_event *ev)
 
 /* ---- what others tell ---- */
 
-const char *download_start(struct server *s, struct binding *b, enum kd_kind kind, enum kd_reason why)
+/* What is allowed now: 0, or -1 while no keys are there. */
+static int allowed_now(const struct server *s, struct suite_list *out)
+{
+	struct server_book *book = server_keys_book(s->keys);
+	*out = book ? *server_book_suites(book) : (struct suite_list){0};
+	server_book_release(book);
+	return book ? 0 : -1;
+}
+
+int download_holds(const struct server *s, const struct db_binding *row)
+{
+	struct suite_list allowed;
+	if (!row->has_csk || !s->cfg->xml_confidentiality || allowed_now(s, &allowed))
+		return 0;
+	return MCX_FAULT(alg.held, !suite_listed(&allowed, row->suite));
+}
+
+int64_t download_grace(const struct server *s, const struct db_binding *row)
+{
+	return download_holds(s, row) ? 0 : s->cfg->csk_grace_s;
+}
+
+/* The suite of the next CSK: the one it has, where that is allowed. */
+static uint16_t next_suite(const struct server *s, const struct db_binding *row)
+{
+	struct suite_list allowed;
+	return allowed_now(s, &allowed) ? row->suite : suite_choose(row->suite, &row->offered, &allowed);
+}
+
+static const char *start(struct server *s, struct binding *b, enum kd_kind kind, enum kd_reason why, uint16_t suite)
 {
 	struct kd_actions acts;
 	struct kd probe = {0};
@@ -237,6 +267,8 @@ const char *download_start(struct server *s, struct binding *b, enum kd_kind kin
 	kd_step(&probe, &ev, &acts);
 	if (acts.why)
 		return acts.why;
+	if (kind == KD_CSK && !suite)
+		return "this client and the domain have no algorithm suite in common";
 	struct download *d = download_new(s, b->row.id, kind);
 	if (!d)
 		return "no memory";
@@ -245,8 +277,27 @@ const char *download_start(struct server *s, struct binding *b, enum kd_kind kin
 		memcpy(d->row.key, s->musik.key, sizeof d->row.key);
 		memcpy(d->row.rand, s->musik.rand, sizeof d->row.rand);
 	}
+	d->row.suite = suite;
 	download_step(d, &ev);
 	return NULL;
+}
+
+const char *download_start(struct server *s, struct binding *b, enum kd_kind kind, enum kd_reason why)
+{
+	return start(s, b, kind, why, kind == KD_CSK ? next_suite(s, &b->row) : 0);
+}
+
+const char *download_force(struct server *s, struct binding *b, uint16_t suite)
+{
+	const struct download *d = download_find(s, b->row.id, KD_CSK);
+	struct suite_list allowed;
+	if (MCX_FAULT(alg.force_listed, !suite_listed(&b->row.offered, suite)))
+		return "the client has not listed this suite";
+	if (allowed_now(s, &allowed) || MCX_FAULT(alg.force_allowed, !suite_listed(&allowed, suite)))
+		return "this suite is not allowed in the domain, or not by the server's configuration";
+	if (d && d->row.suite != suite)
+		return "another key is on its way to this client";
+	return start(s, b, KD_CSK, KD_SUITE, suite);
 }
 
 void download_proved(struct server *s, const struct binding *b, uint32_t key_id)
@@ -343,11 +394,26 @@ struct ages {
 	int left;
 };
 
+/* What the configuration or the KMS no longer allows is replaced; where nothing is common the client must come anew. */
+static int look_at_suite(struct ages *a, struct binding *b)
+{
+	if (!download_holds(a->s, &b->row) || download_find(a->s, b->row.id, KD_CSK))
+		return 0;
+	if (!next_suite(a->s, &b->row))
+		(void)register_drop(a->s, b->row.id, "no common security algorithm");
+	else
+		(void)download_start(a->s, b, KD_CSK, KD_SUITE);
+	return 1;
+}
+
 static int look_at_age(void *ctx, struct binding *b)
 {
 	struct ages *a = ctx;
+	if (look_at_suite(a, b))
+		return --a->left == 0;
 	int64_t made = (int64_t)(download_seconds(b->row.t) - MCSEC_NTP_UNIX);
-	if (!b->row.has_csk || a->now - made < a->s->cfg->csk_max_age_s || a->now < b->roll_after)
+	if (!b->row.has_csk || !a->s->cfg->csk_max_age_s || a->now - made < a->s->cfg->csk_max_age_s ||
+	    a->now < b->roll_after)
 		return 0;
 	b->roll_after = a->now + AGE_AGAIN_S;
 	(void)download_start(a->s, b, KD_CSK, KD_AGE);
@@ -365,7 +431,6 @@ void download_tick(struct server *s)
 			download_step(d, &(struct kd_event){.kind = KD_EV_SEEN});
 		}
 	}
-	if (s->cfg->csk_max_age_s)
-		bindings_each(s->bindings, look_at_age, &a);
+	bindings_each(s->bindings, look_at_age, &a);
 	download_musik_tick(s, a.now);
 }

@@ -13,6 +13,15 @@
 
 /* NULL when it began, or is under way already; else why not, as a sentence for the operator. */
 const char *download_start(struct server *s, struct binding *b, enum kd_kind kind, enum kd_reason why);
+/* As an officer wants it: a new CSK for this suite, which the client must have listed and the domain must allow. */
+const char *download_force(struct server *s, struct binding *b, uint16_t suite);
+/*
+ * The CSK of this client is for a suite that is not allowed: until the client has taken another, it protects nothing
+ * and nothing is believed under it (mikey.md 8 step 3).
+ */
+int download_holds(const struct server *s, const struct db_binding *row);
+/* For how many seconds its CSK opens what is on its way, once it is replaced. */
+int64_t download_grace(const struct server *s, const struct db_binding *row);
 /* Something of this client verified under that key. */
 void download_proved(struct server *s, const struct binding *b, uint32_t key_id);
 /* The CSK an upload must win against (flows 0.4): the pending one, else the one in use. 0 if there is none. */

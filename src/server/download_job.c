@@ -53,6 +53,23 @@ static int take_key(struct job *j, uint8_t *key)
 		       : seal_get(seal, purpose, OCTETS(r->key), key) != MCSEC_OK;
 }
 
+/*
+ * The suite of a CSK and this server's own list, to a client that negotiates; one that listed nothing but the mandatory
+ * suite need not know of lists. A suite that is no longer allowed goes out once more all the same: the client may hold
+ * the key already.
+ */
+static void list_suites(const struct job *j, struct mcsec_alg_list *out)
+{
+	const struct suite_list *offered = &j->b.offered, *own = server_book_suites(j->book);
+	*out = (struct mcsec_alg_list){.selected = j->row.suite};
+	if (j->row.kind != KD_CSK || (offered->n == 1 && offered->at[0] == MCSEC_SUITE_AES128))
+		return;
+	out->n = own->n;
+	memcpy(out->suites, own->at, own->n * sizeof *own->at);
+	if (!suite_listed(own, j->row.suite) && out->n < MCSEC_SUITES_MAX)
+		out->suites[out->n++] = j->row.suite;
+}
+
 /* From the identity the client uploaded to, to the client's MC service ID (TS 33.180 5.8.1; sip 4.1). */
 static enum mcsec_err make_message(struct job *j, const uint8_t *key)
 {
@@ -70,6 +87,9 @@ static enum mcsec_err make_message(struct job *j, const uint8_t *key)
 				     .responder = j->b.mcptt_id,
 				     .responder_kms = book->kms[0].uri,
 				     .params = j->row.kind == KD_MUSIK ? &params : NULL};
+	struct mcsec_alg_list algs;
+	list_suites(j, &algs);
+	what.algs = algs.n ? &algs : NULL;
 	j->row.t = (t & UINT32_MAX) << 32;
 	return mcsec_im_make(book, &what, &mcsec_rng_system, j->message, sizeof j->message, &j->len);
 }
@@ -119,6 +139,7 @@ void download_pend(struct download *d)
 	memcpy(row->csk, d->row.key, sizeof row->csk);
 	row->csk_id = d->row.k_id;
 	row->t = d->row.t;
+	row->suite = d->row.suite;
 	binding_pend(b, row);
 }
 

@@ -256,6 +256,8 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 		if (ev->same_client && opened.key_id != b->row.csk_id)
 			download_proved(s, b, opened.key_id);
 	}
+	int pending = v == BODY_OPENED && opened.protected && b && opened.key_id != b->row.csk_id;
+	ev->held = b && !pending && download_holds(s, &b->row);
 	if (ev->xml != SC_XML_PASSED)
 		log_warn("xml.refuse", log_text("why", ev->xml == SC_XML_REPLAY ? "seen before" : opened.why),
 			 log_text("call_id", c->row.id));

@@ -11,6 +11,7 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/body.h"
+#include "server/download.h"
 #include "server/register.h"
 #include "server/third_party.h"
 #include "server/xml.h"
@@ -94,6 +95,10 @@ static int open_settings(struct server *s, struct body *body, struct binding *co
 	if (v == BODY_OPENED && opened.protected)
 		same &= *by == bound_keys_owner(keys, opened.key_id) && !binding_replayed(*by, &opened);
 	bound_keys_free(keys);
+	if (v == BODY_OPENED && same && *by && download_holds(s, &(*by)->row)) {
+		*warning = WARN_NONE;
+		return 500; /* its key waits for the one of a key download */
+	}
 	*warning = v == BODY_FORGED ? WARN_INTEGRITY : WARN_DECRYPT;
 	if (v == BODY_OPENED && same)
 		return 0;

@@ -81,7 +81,8 @@ static void open_documents(struct attempt *a)
 	const struct xml_key *list[1] = {&key};
 	struct xml_keys keys = {list, 0};
 	struct xml_policy policy = server_xml_policy(a->work.s->cfg);
-	if (a->im->initiator && xml_key_derive(&key, a->im->key, a->im->k_id, a->im->initiator) == MCSEC_OK)
+	size_t len = suite_key_len(suite_of_upload(&a->im->algs));
+	if (a->im->initiator && xml_key_derive_long(&key, a->im->key, a->im->k_id, a->im->initiator, len) == MCSEC_OK)
 		keys.n = 1;
 	a->xml = body_unprotect(&a->body, &policy, &keys, &a->opened);
 	xml_key_wipe(&key);
@@ -135,7 +136,7 @@ static void done_check(struct work *w)
 						   : token_verdict_name(a->token);
 	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0
 				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
-	ev.suite_ok = facts_suite_ok(a->im);
+	ev.suite_ok = facts_suite(a, a->im, &a->force);
 	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
 	uint64_t rival_t = 0;
 	uint32_t rival_id = 0;
@@ -148,7 +149,6 @@ static void done_check(struct work *w)
 	a->row.has_csk = 1;
 	a->row.csk_id = a->im->k_id;
 	a->row.t = a->im->ntp;
-	a->row.suite = MCSEC_SUITE_AES128;
 	a->row.authorised_at = db_now();
 	facts_settings(a);
 	step(a, &ev);
@@ -210,7 +210,8 @@ static void done_store(struct work *w)
 	atomic_store(&w->s->store_ok, a->stored != SA_STORED_FAILED);
 	if (a->stored == SA_STORED_FAILED)
 		metric_add(&w->s->metrics[M_STORE_FAILED], 1);
-	step(a, &(struct sa_event){.kind = SA_EV_STORED, .stored = a->stored});
+	int force = a->force && a->storing == SA_DO_STORE;
+	step(a, &(struct sa_event){.kind = SA_EV_STORED, .stored = a->stored, .force = force});
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
@@ -248,8 +249,8 @@ static void install(struct attempt *a)
 		row.expires = a->row.expires;
 		a->row = row;
 	}
-	struct binding *b =
-	    bindings_put(s->bindings, &a->row, s->cfg->csk_grace_s ? db_now() + s->cfg->csk_grace_s : 0);
+	int64_t grace = now ? download_grace(s, &now->row) : 0;
+	struct binding *b = bindings_put(s->bindings, &a->row, grace ? db_now() + grace : 0);
 	if (b && a->tx)
 		identity_seen(b, a->tx);
 	if (a->has_settings && a->storing == SA_DO_STORE)
@@ -319,6 +320,16 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 	(void)sip_reply(tx, 200, NULL, &with);
 }
 
+/* The 200 has left; until the client has taken the other key, what it uploaded serves nothing else. */
+static void force_suite(struct attempt *a)
+{
+	struct server *s = a->work.s;
+	struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
+	const char *wrong = b ? download_start(s, b, KD_CSK, KD_SUITE) : "no memory";
+	if (wrong)
+		log_error("alg.not-forced", log_text("mcptt_id", a->row.mcptt_id), log_text("detail", wrong));
+}
+
 static void record_refusal(struct attempt *a, const char *type)
 {
 	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "xml.", 4) == 0 ? 'X' : 'B';
@@ -351,6 +362,9 @@ static void step(struct attempt *a, const struct sa_event *ev)
 			break;
 		case SA_DO_FORGET:
 			forget(a);
+			break;
+		case SA_DO_FORCE:
+			force_suite(a);
 			break;
 		case SA_DO_AUDIT:
 			record_refusal(a, acts.audit);

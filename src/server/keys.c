@@ -29,6 +29,7 @@ struct server_book {
 	struct kms_keys keys[MAX_OWN];
 	struct mcsec_im_own own[MAX_OWN];
 	struct mcsec_im_book tables;
+	struct suite_list suites;
 };
 
 struct server_keys {
@@ -67,7 +68,23 @@ const struct mcsec_im_book *server_book_tables(const struct server_book *b)
 	return &b->tables;
 }
 
+const struct suite_list *server_book_suites(const struct server_book *b)
+{
+	return &b->suites;
+}
+
 /* ---- one round ---- */
+
+/* None at all where nothing is common: then no upload is taken, and the log says why. */
+static void agree_suites(struct server_book *b, const struct server_config *cfg)
+{
+	struct suite_list own;
+	enum mcsec_err e = suite_list_read(cfg->suites, &own);
+	e = e ? e : suite_allowed(b->home.suites, b->home.suites_minimum, &own, &b->suites);
+	if (e || b->suites.n == 0)
+		log_error("server.no-suite", log_text("own", cfg->suites), log_text("domain", b->home.suites),
+			  log_text("minimum", b->home.suites_minimum));
+}
 
 static void describe(struct server_book *b)
 {
@@ -161,6 +178,7 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 		return NULL;
 	}
 	describe(b);
+	agree_suites(b, cfg);
 	b->tables.signers = mcsec_signers_ref(k->signers);
 	return b;
 }

@@ -38,6 +38,7 @@ struct attempt {
 	struct token_claims claims;
 	enum token_verdict token;
 	enum sa_stored stored;
+	int force;          /* the suite that was selected is not to be used */
 	const char *detail; /* for the log */
 };
 
@@ -49,8 +50,8 @@ void facts_by_core(struct attempt *a, const struct sip_message *rq, struct sa_ev
 void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);
 /* Once the token says who it is: the answer mode that a PUBLISH brings. */
 void facts_settings(struct attempt *a);
-/* The suite the upload selects is one that is spoken here. */
-int facts_suite_ok(const struct mcsec_im *im);
+/* What the client offers and selects, into the row; what becomes of it: *force. 1 if there is a suite to go on with. */
+int facts_suite(struct attempt *a, const struct mcsec_im *im, int *force);
 int same_contact(const char *a, const char *b);
 int same_client(const struct db_binding *a, const struct db_binding *b);
 

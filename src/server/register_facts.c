@@ -180,7 +180,12 @@ void facts_settings(struct attempt *a)
 	db_copy(a->settings.answer_mode, sizeof a->settings.answer_mode, modes[a->body.answer]);
 }
 
-int facts_suite_ok(const struct mcsec_im *im)
+int facts_suite(struct attempt *a, const struct mcsec_im *im, int *force)
 {
-	return MCX_CHECK(alg.suite, im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128);
+	const struct suite_list *allowed = server_book_suites(a->book);
+	a->row.wanted = a->row.suite = suite_uploaded(&im->algs, &a->row.offered);
+	uint16_t chosen = suite_choose(a->row.wanted, &a->row.offered, allowed);
+	*force = chosen != a->row.wanted;
+	/* A key download is for deployments that protect (7.3.7): elsewhere nothing can be forced. */
+	return MCX_CHECK(alg.suite, chosen && (!*force || a->work.s->cfg->xml_confidentiality));
 }

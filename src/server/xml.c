@@ -3,6 +3,7 @@
 #include "server/xml.h"
 
 #include "mcsec/secret.h"
+#include "server/download.h"
 
 enum { BOUND_MAX = 3 * CLIENTS_MAX };
 
@@ -26,7 +27,7 @@ static enum mcsec_err key_of(const struct server *s, const struct db_binding *ro
 	uint8_t csk[MCSEC_KEY_LEN];
 	enum mcsec_err e = db_open_csk(s->seal, row, csk);
 	if (!e)
-		e = xml_key_derive(out, csk, row->csk_id, row->mcptt_id);
+		e = xml_key_derive_long(out, csk, row->csk_id, row->mcptt_id, suite_key_len(row->suite));
 	mcsec_wipe(csk, sizeof csk);
 	return e;
 }
@@ -89,6 +90,8 @@ enum mcsec_err server_xml_protect(const struct server *s, const struct db_bindin
 	struct xml_key key;
 	if (!policy.confidentiality && !policy.integrity)
 		return MCSEC_OK;
+	if (download_holds(s, b ? &b->row : to))
+		return MCSEC_E_NO_KEYS;
 	enum mcsec_err e = key_of(s, b ? &b->row : to, &key);
 	if (!e)
 		e = xml_protect(&policy, &key, &mcsec_rng_system, s->cfg->host, parts, n, max, arena);

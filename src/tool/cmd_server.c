@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cmd_server.c - `mcx server clients|csk-renew|musik-renew`: the clients that an MC server serves, and new keys for
- * them by key download (TS 24.379 7.3.7), through the admin listener.
+ * cmd_server.c - `mcx server clients|csk-renew|musik-renew|suite`: the clients that an MC server serves, new keys for
+ * them by key download (TS 24.379 7.3.7), and another algorithm suite for one (TS 33.180 5.8.1), through the admin
+ * listener.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,11 @@ static const char *text_of(const json_t *j, const char *name)
 
 static void print_client(const json_t *b)
 {
-	printf("%-40s CSK %s%s%s  MuSiK %-8s  %s\n", text_of(b, "mcptt_id"), text_of(b, "csk_id"),
-	       *text_of(b, "pending_csk_id") == '-' ? "" : " -> ",
-	       *text_of(b, "pending_csk_id") == '-' ? "" : text_of(b, "pending_csk_id"), text_of(b, "musik_id"),
-	       json_is_true(json_object_get(b, "connected")) ? "connected" : "away");
+	int pending = *text_of(b, "pending_csk_id") != '-';
+	printf("%-40s CSK %s%s%s  suite %s%s%s of %s  MuSiK %-8s  %s\n", text_of(b, "mcptt_id"), text_of(b, "csk_id"),
+	       pending ? " -> " : "", pending ? text_of(b, "pending_csk_id") : "", text_of(b, "suite"),
+	       pending ? " -> " : "", pending ? text_of(b, "pending_suite") : "", text_of(b, "suites"),
+	       text_of(b, "musik_id"), json_is_true(json_object_get(b, "connected")) ? "connected" : "away");
 }
 
 static int clients(const struct tool_command *c, struct admin_client *admin, const struct options *o)
@@ -101,6 +103,22 @@ static int csk_renew(const struct tool_command *c, const struct domain *d, struc
 	return began(c, &a, o, "a new CSK");
 }
 
+static int force_suite(const struct tool_command *c, const struct domain *d, struct admin_client *admin,
+		       const struct options *o, const char *who, const char *suite)
+{
+	char id[DOMAIN_TEXT], segment[3 * DOMAIN_TEXT], err[600], what[64];
+	struct admin_answer a;
+	if (identity_of(d, who, id, err, sizeof err))
+		return tool_fail(c, TOOL_USAGE, "mcx user list shows the users of this domain", "%s", err);
+	if (strspn(suite, "0123456789abcdefABCDEF") != 4 || suite[4])
+		return tool_fail(c, TOOL_USAGE, "mcx server clients shows the suites of each client",
+				 "a suite is four hexadecimal digits, as 0101");
+	snprintf(what, sizeof what, "a new CSK for suite %s", suite);
+	admin_call(admin, ADMIN_AT_SERVER, "POST", NULL, &a, "csk-renew?id=%s&reason=suite&suite=%s",
+		   admin_segment(id, segment), suite);
+	return began(c, &a, o, what);
+}
+
 static int run(const struct tool_command *c, const struct domain *d, struct admin_client *admin,
 	       const struct options *o, int argc, char **argv)
 {
@@ -109,8 +127,11 @@ static int run(const struct tool_command *c, const struct domain *d, struct admi
 		return clients(c, admin, o);
 	if (strcmp(argv[0], "csk-renew") == 0 && argc == 2)
 		return csk_renew(c, d, admin, o, argv[1]);
+	if (strcmp(argv[0], "suite") == 0 && argc == 3)
+		return force_suite(c, d, admin, o, argv[1], argv[2]);
 	if (strcmp(argv[0], "musik-renew") != 0 || argc != 1)
-		return tool_fail(c, TOOL_USAGE, "--help says more", "clients, csk-renew USER or musik-renew");
+		return tool_fail(c, TOOL_USAGE, "--help says more",
+				 "clients, csk-renew USER, suite USER XXXX or musik-renew");
 	admin_call(admin, ADMIN_AT_SERVER, "POST", NULL, &a, "musik");
 	return began(c, &a, o, "a new MuSiK");
 }
@@ -126,7 +147,7 @@ int cmd_server(const struct tool_command *c, int argc, char **argv)
 	};
 	struct domain d;
 	char err[600];
-	int rc = tool_parse(c, table, sizeof table / sizeof *table, &argc, argv, 1, 2);
+	int rc = tool_parse(c, table, sizeof table / sizeof *table, &argc, argv, 1, 3);
 	if (rc >= 0)
 		return rc;
 	if (strcmp(o.reason, "operator") != 0 && strcmp(o.reason, "compromise") != 0)

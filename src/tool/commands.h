@@ -32,7 +32,7 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	{ "user", "users of a domain, at its identity, key and MC servers at once", \
 	  "add|suspend|resume|remove NAME | list  [--dir DIR] [...]", cmd_user }, \
 	{ "server", "clients of the MC server; a new CSK or MuSiK for them by key download", \
-	  "clients | csk-renew USER | musik-renew  [--reason WORD] [--dir DIR] [--json]", cmd_server }, \
+	  "clients | csk-renew USER | suite USER XXXX | musik-renew  [--reason WORD] [--dir DIR] [--json]", cmd_server }, \
 	{ "kms", "a KMS: ceremonies on its master secrets at its host; seal and daily work through the admin listener", \
 	  "ceremony init|backup|restore|verify|change|certificate | status | seal | unseal | domain | alarms | reports |\n" \
 	  "           checkpoint | reload | clock accept | user show|enrol|suspend|revoke URI |\n" \

@@ -61,10 +61,13 @@ struct server_book {
 	struct mcsec_im_kms kms;
 	struct mcsec_im_own own[2];
 	struct mcsec_im_book tables;
+	struct suite_list suites;
 };
 struct server_keys {
 	struct server_book book;
 };
+
+const char *bed_suites = "", *bed_suites_minimum = "";
 
 struct server_keys *server_keys_start(const struct server_config *cfg)
 {
@@ -76,6 +79,9 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 	b->own[1] = (struct mcsec_im_own){
 	    .uri = cfg->mdsi, .kms_uri = KMS_URI, .period = period_now(), .keys = issue(cfg->mdsi)};
 	b->tables = (struct mcsec_im_book){.kms = &b->kms, .n_kms = 1, .own = b->own, .n_own = 2};
+	struct suite_list own;
+	assert_int_equal(suite_list_read(cfg->suites, &own), MCSEC_OK);
+	assert_int_equal(suite_allowed(bed_suites, bed_suites_minimum, &own, &b->suites), MCSEC_OK);
 	return k;
 }
 
@@ -96,6 +102,11 @@ struct server_book *server_keys_book(struct server_keys *k)
 const struct mcsec_im_book *server_book_tables(const struct server_book *b)
 {
 	return &b->tables;
+}
+
+const struct suite_list *server_book_suites(const struct server_book *b)
+{
+	return &b->suites;
 }
 
 void server_book_release(struct server_book *b)
@@ -185,6 +196,7 @@ void bed_begin(void)
 	text(c->database, sizeof c->database, "%s/db", bed.ca.dir);
 	text(c->seal_key, sizeof c->seal_key, "%s/seal.key", bed.ca.dir);
 	strcpy(c->protection, "required");
+	strcpy(c->suites, SUITES_KNOWN);
 	c->rtp_min = 40000;
 	c->rtp_max = 40999;
 	c->expires_min = 60;
@@ -556,7 +568,8 @@ static void make_message(const struct ua *u, const struct reg *r)
 				     .responder = r->responder ? r->responder : PSI,
 				     .responder_kms = KMS_URI,
 				     .key = last_csk};
-	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite}, .n = 1};
+	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite, r->second_suite}, .n = 1};
+	algs.n += r->second_suite != 0;
 	what.algs = r->suite ? &algs : NULL;
 	assert_int_equal(mcsec_rng_system.fill(NULL, last_csk, sizeof last_csk), MCSEC_OK);
 	assert_int_equal(mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &last_csk_id), MCSEC_OK);

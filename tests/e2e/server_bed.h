@@ -72,6 +72,8 @@ struct bed {
 };
 
 extern struct bed bed;
+/* What the KMS says of suites (kms.md 7.3), from the next start on. */
+extern const char *bed_suites, *bed_suites_minimum;
 
 void bed_begin(void);
 void bed_end(void);
@@ -114,8 +116,9 @@ struct reg {
 	const char *contact;
 	enum sip_transport transport;
 	int junk_body;
-	const char *info; /* this text in place of mcptt-info */
-	uint16_t suite;   /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
+	const char *info;      /* this text in place of mcptt-info */
+	uint16_t suite;        /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
+	uint16_t second_suite; /* stands behind it in the list; 0: none */
 };
 extern uint8_t last_mikey[MCSEC_IM_MAX];
 extern size_t last_mikey_len;

@@ -148,6 +148,11 @@ static int stored(const struct sa_event *ev)
 	return ev->stored == SA_STORED_OK;
 }
 
+static int forced(const struct sa_event *ev)
+{
+	return stored(ev) && MCX_FAULT(sa.forced, ev->force);
+}
+
 static int replayed(const struct sa_event *ev)
 {
 	return MCX_FAULT(sa.replayed, ev->stored == SA_STORED_REPLAY);
@@ -193,6 +198,7 @@ static const struct row {
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  no_suite,  BACK,        403, WARN_NOT_ALLOWED, "alg.refuse", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  csk_loses, SA_STORING,  0, 0,             NULL,             ACTS(SA_DO_REFRESH) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  NULL,      SA_STORING,  0, 0,             NULL,             ACTS(SA_DO_STORE) },
+	{ IN(SA_STORING),  SA_EV_STORED,   forced,    SA_BOUND,    200, 0,           NULL,             ACTS(SA_DO_INSTALL, SA_DO_REPLY, SA_DO_FORCE) },
 	{ IN(SA_STORING),  SA_EV_STORED,   stored,    SA_BOUND,    200, 0,           NULL,             ACTS(SA_DO_INSTALL, SA_DO_REPLY) },
 	{ IN(SA_STORING),  SA_EV_STORED,   replayed,  BACK,        488, WARN_MIKEY,  "mikey.replay",   ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_STORING),  SA_EV_STORED,   NULL,      BACK,        503, 0,           NULL,             ACTS(SA_DO_REPLY) },

@@ -54,15 +54,16 @@ struct sa_event {
 
 	/* SA_EV_CHECKED */
 	enum mcsec_err im; /* V-IM                                                                       */
-	int xml_forged;	   /* V-XML: a signature that is missing or does not hold                        */
-	int xml_bad;	   /* V-XML: something encrypted that does not open                              */
+	int xml_forged;    /* V-XML: a signature that is missing or does not hold                        */
+	int xml_bad;       /* V-XML: something encrypted that does not open                              */
 	int token_ok;      /* V-TOK with scope and MC service ID                                         */
 	int same_id;       /* IDRi is the token's MC service ID                                          */
-	int suite_ok;      /* V-ALG                                                                      */
+	int suite_ok;      /* V-ALG: selected one allowed, or another of the list that can be forced      */
 	int csk_wins;      /* against the binding's CSK, sa_csk_wins                                      */
 
 	/* SA_EV_STORED */
 	enum sa_stored stored;
+	int force; /* a suite is selected that is not allowed: a key download names another (mikey.md 8)  */
 };
 
 enum sa_action {
@@ -74,6 +75,7 @@ enum sa_action {
 	SA_DO_REMOVE,  /* delete the binding, audit svc.deauth                                            */
 	SA_DO_INSTALL, /* what was stored is in force from here on                                       */
 	SA_DO_FORGET,  /* what was removed is gone from memory; calls of a revoked client end             */
+	SA_DO_FORCE,   /* key download with a suite of the server's choice                               */
 	SA_DO_AUDIT,   /* a refusal: type of struct sa_actions                                           */
 	SA_ACTIONS
 };

@@ -28,6 +28,11 @@ static int replayed(const struct sc_event *ev)
 	return MCX_FAULT(sc.replayed, ev->xml == SC_XML_REPLAY);
 }
 
+static int held(const struct sc_event *ev)
+{
+	return MCX_FAULT(sc.held, ev->held);
+}
+
 static int unreadable(const struct sc_event *ev)
 {
 	return MCX_FAULT(sc.unreadable, !ev->readable);
@@ -127,6 +132,7 @@ static const struct row {
 	{ IN(SC_NEW),        SC_EV_INVITE,    forged,             SC_DONE,       403, WARN_INTEGRITY,          NULL, "xml.bad-sig",         REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    undecryptable,      SC_DONE,       403, WARN_DECRYPT,            NULL, "xml.bad-decrypt",     REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    replayed,           SC_DONE,       403, WARN_DECRYPT,            NULL, "xml.replay",          REFUSE },
+	{ IN(SC_NEW),        SC_EV_INVITE,    held,               SC_DONE,       500, 0,                       NULL, NULL,                  ACTS(SC_DO_REPLY, SC_DO_FREE) },
 	{ IN(SC_NEW),        SC_EV_INVITE,    unreadable,         SC_DONE,       400, 0,                       NULL, NULL,                  ACTS(SC_DO_REPLY, SC_DO_FREE) },
 	{ IN(SC_NEW),        SC_EV_INVITE,    other_client,       SC_DONE,       403, WARN_DECRYPT,            NULL, "svc.refuse",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    other_session,      SC_DONE,       403, WARN_NOT_ALLOWED,        "session type not supported", NULL, ACTS(SC_DO_REPLY, SC_DO_FREE) },

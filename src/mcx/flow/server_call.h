@@ -65,6 +65,7 @@ struct sc_event {
 	/* SC_EV_INVITE, in the order they are looked at */
 	int bound;        /* V-BIND: the peer is a client we know                            */
 	enum sc_xml xml;  /* V-XML under the key of that client                              */
+	int held;         /* the key it stands under waits for the one of a key download (mikey.md 8) */
 	int readable;     /* body, info part and session description                         */
 	int same_client;  /* the client id inside is the binding's                           */
 	int private_call; /* session-type private                                            */

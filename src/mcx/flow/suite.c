@@ -146,5 +146,5 @@ uint16_t suite_of_upload(const struct mcsec_alg_list *upload)
 
 int suite_downgrades(const struct suite_list *offered, uint16_t wanted, uint16_t suite)
 {
-	return suite_place(offered, suite) > suite_place(offered, wanted);
+	return suite_place(offered, suite) > suite_place(offered, wanted) && !weaker(wanted, suite);
 }

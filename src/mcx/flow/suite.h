@@ -60,7 +60,7 @@ uint16_t suite_choose(uint16_t wanted, const struct suite_list *offered, const s
  * the client does not list it.
  */
 uint16_t suite_of_upload(const struct mcsec_alg_list *upload);
-/* `suite` stands behind the client's own choice in its own list. */
+/* `suite` stands behind the client's own choice in its own list, and is not a stronger one. */
 int suite_downgrades(const struct suite_list *offered, uint16_t wanted, uint16_t suite);
 
 #endif

@@ -205,6 +205,23 @@ static void mcx_sec_151_an_i_message_of_another_user_than_the_tokens_makes_no_bi
 	refused(SA_CHECKING, ev, 488, 136);
 }
 
+static void a_suite_that_is_not_allowed_is_forced_after_the_200(void **state)
+{
+	(void)state;
+	struct sa m = {SA_STORING, SA_NONE};
+	struct sa_actions a;
+	step(&m, &(struct sa_event){.kind = SA_EV_STORED, .stored = SA_STORED_OK, .force = 1}, &a);
+	assert_int_equal(m.state, SA_BOUND);
+	assert_int_equal(a.status, 200);
+	assert_int_equal(a.n, 3);
+	assert_int_equal(a.do_[1], SA_DO_REPLY);
+	assert_int_equal(a.do_[2], SA_DO_FORCE);
+	m = (struct sa){SA_STORING, SA_NONE};
+	step(&m, &(struct sa_event){.kind = SA_EV_STORED, .stored = SA_STORED_FAILED, .force = 1}, &a);
+	assert_int_equal(a.status, 503); /* nothing was stored: nothing is forced */
+	assert_int_equal(a.n, 1);
+}
+
 static void no_common_suite_is_403_100(void **state)
 {
 	(void)state;
@@ -447,6 +464,7 @@ int main(void)
 	    cmocka_unit_test(a_bad_token_is_403_101),
 	    cmocka_unit_test(mcx_sec_151_an_i_message_of_another_user_than_the_tokens_makes_no_binding),
 	    cmocka_unit_test(no_common_suite_is_403_100),
+	    cmocka_unit_test(a_suite_that_is_not_allowed_is_forced_after_the_200),
 	    cmocka_unit_test(a_full_job_queue_is_503),
 	    cmocka_unit_test(a_store_that_fails_is_503_and_one_that_knows_the_message_488),
 	    cmocka_unit_test(a_second_register_during_the_first_is_refused_and_leaves_it_alone),

@@ -93,6 +93,7 @@ REFUSED(a_caller_without_a_binding_is_404_141, ev.bound = 0, 404, 141)
 REFUSED(a_body_that_is_not_signed_by_the_csk_is_403_139, ev.xml = SC_XML_FORGED, 403, 139)
 REFUSED(a_body_that_does_not_open_is_403_140, ev.xml = SC_XML_UNDECRYPTABLE, 403, 140)
 REFUSED(a_protected_body_sent_again_is_403_140, ev.xml = SC_XML_REPLAY, 403, 140)
+REFUSED(a_request_under_a_key_that_waits_for_another_is_500, ev.held = 1, 500, 0)
 REFUSED(an_unreadable_body_is_400, ev.readable = 0, 400, 0)
 REFUSED(mcx_sec_158_the_client_id_of_another_device_is_403_140, ev.same_client = 0, 403, 140)
 REFUSED(a_session_that_is_not_private_is_403_100, ev.private_call = 0, 403, 100)
@@ -390,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(a_body_that_is_not_signed_by_the_csk_is_403_139),
 	    cmocka_unit_test(a_body_that_does_not_open_is_403_140),
 	    cmocka_unit_test(a_protected_body_sent_again_is_403_140),
+	    cmocka_unit_test(a_request_under_a_key_that_waits_for_another_is_500),
 	    cmocka_unit_test(an_unreadable_body_is_400),
 	    cmocka_unit_test(mcx_sec_158_the_client_id_of_another_device_is_403_140),
 	    cmocka_unit_test(a_session_that_is_not_private_is_403_100),

@@ -175,6 +175,8 @@ static void a_downgrade_is_a_place_behind_the_clients_own_choice(void **state)
 	assert_true(suite_downgrades(&l, 0x0102, 0x0101));
 	assert_false(suite_downgrades(&l, 0x0102, 0x0102));
 	assert_false(suite_downgrades(&l, 0x0101, 0x0102));
+	struct suite_list weak_first = list("0101 0102");
+	assert_false(suite_downgrades(&weak_first, 0x0101, 0x0102)); /* less wanted, and better */
 }
 
 static void what_comes_with_an_upload_stands_under_0101_if_the_client_lists_it(void **state)
