@@ -1,59 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hash.c - SHA-256, HMAC-SHA-256 and the string S (TS 33.220 B.2) over libcrypto.
+ * hash.c - SHA-256, HMAC-SHA-256 (RFC 2104) and the string S (TS 33.220 B.2) over libcrypto.
  *
- * Implementations are looked up once in a process, the digest inside HMAC too: a look-up costs more than the MAC of a
- * short string. What is kept has no key in it, and is never changed.
+ * SHA-256 is looked up once in a process: a look-up costs more than hashing a short string. HMAC is its two hashes:
+ * libcrypto's own MAC objects cost several times as much as a short string's MAC.
  */
 #include <pthread.h>
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
 
+#include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "sec/keys/hash.h"
 
+enum { BLOCK_LEN = 64 };
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_MD *sha256;
-static EVP_MAC_CTX *hmac; /* copied for each use */
 
 static void look_up(void)
 {
-	char digest[] = "SHA256";
-	const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-				     OSSL_PARAM_construct_end()};
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	EVP_MAC_CTX *ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
-	EVP_MAC_free(mac);
-	if (ctx && EVP_MAC_CTX_set_params(ctx, params))
-		hmac = ctx;
-	else
-		EVP_MAC_CTX_free(ctx);
 	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+/* What ctx is freed with, it wipes. NULL without memory. */
+static EVP_MD_CTX *begin(void)
+{
+	pthread_once(&once, look_up);
+	return sha256 ? EVP_MD_CTX_new() : NULL;
+}
+
+/* SHA-256 of first and then the pieces; first may be empty. */
+static int hash(EVP_MD_CTX *ctx, struct octets first, const struct octets *pieces, size_t n, uint8_t out[HASH_LEN])
+{
+	int ok = ctx && EVP_DigestInit_ex(ctx, sha256, NULL) && EVP_DigestUpdate(ctx, first.p, first.len);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = EVP_DigestUpdate(ctx, pieces[i].p, pieces[i].len);
+	return ok && EVP_DigestFinal_ex(ctx, out, NULL);
 }
 
 enum mcsec_err sha256_of(const struct octets *pieces, size_t n, uint8_t out[HASH_LEN])
 {
-	pthread_once(&once, look_up);
-	EVP_MD_CTX *ctx = sha256 ? EVP_MD_CTX_new() : NULL;
-	int ok = ctx && EVP_DigestInit_ex(ctx, sha256, NULL);
-	for (size_t i = 0; ok && i < n; i++)
-		ok = EVP_DigestUpdate(ctx, pieces[i].p, pieces[i].len);
-	ok = ok && EVP_DigestFinal_ex(ctx, out, NULL);
+	EVP_MD_CTX *ctx = begin();
+	int ok = hash(ctx, (struct octets){0}, pieces, n, out);
 	EVP_MD_CTX_free(ctx);
 	return ok ? MCSEC_OK : MCSEC_E_CRYPTO;
 }
 
+/* H(K xor opad, H(K xor ipad, text)); a key longer than a block is hashed first. */
 enum mcsec_err hmac_sha256_of(struct octets key, const struct octets *pieces, size_t n, uint8_t out[HASH_LEN])
 {
-	size_t len;
-	pthread_once(&once, look_up);
-	EVP_MAC_CTX *ctx = hmac ? EVP_MAC_CTX_dup(hmac) : NULL;
-	int ok = ctx && EVP_MAC_init(ctx, key.p, key.len, NULL);
-	for (size_t i = 0; ok && i < n; i++)
-		ok = EVP_MAC_update(ctx, pieces[i].p, pieces[i].len);
-	ok = ok && EVP_MAC_final(ctx, out, &len, HASH_LEN);
-	EVP_MAC_CTX_free(ctx);
+	uint8_t pad[BLOCK_LEN] = {0}, inner[HASH_LEN];
+	EVP_MD_CTX *ctx = begin();
+	int ok = key.len <= sizeof pad || hash(ctx, key, NULL, 0, pad);
+	if (key.len && key.len <= sizeof pad)
+		memcpy(pad, key.p, key.len);
+	for (size_t i = 0; i < sizeof pad; i++)
+		pad[i] ^= 0x36;
+	ok = ok && hash(ctx, OCTETS(pad), pieces, n, inner);
+	for (size_t i = 0; i < sizeof pad; i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	ok = ok && hash(ctx, OCTETS(pad), &OCTETS(inner), 1, out);
+	EVP_MD_CTX_free(ctx);
+	mcsec_wipe(pad, sizeof pad);
+	mcsec_wipe(inner, sizeof inner);
 	return ok ? MCSEC_OK : MCSEC_E_CRYPTO;
 }
 

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "mcsec/kdf.h"
+#include "sec/keys/hash.h"
 
 #define ALICE "sip:alice@mc.example"
 
@@ -15,6 +16,35 @@ static void octets_are(const uint8_t *p, size_t n, const char *want)
 	char hex[HEX_SIZE(256)];
 	hex_encode((struct octets){p, n}, hex);
 	assert_string_equal(hex, want);
+}
+
+/* Keys shorter than a hash, as long as one, and longer than a block; texts in one piece, in two, and longer than one.
+ */
+static void hmac_sha_256_of_rfc_4231(void **state)
+{
+	(void)state;
+	uint8_t a[131], out[HASH_LEN];
+	static const char data[] = "what do ya want for nothing?",
+			  first[] = "Test Using Larger Than Block-Size Key - Hash "
+				    "Key First",
+			  both[] =
+			      "This is a test using a larger than block-size key and a larger than block-size data. "
+			      "The key needs to be hashed before being used by the HMAC algorithm.";
+	struct octets text = octets_of("Hi There"), halves[] = {{(const uint8_t *)data, 10}, octets_of(data + 10)};
+	memset(a, 0x0b, sizeof a);
+	assert_int_equal(hmac_sha256_of((struct octets){a, 20}, &text, 1, out), MCSEC_OK);
+	octets_are(out, sizeof out, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+	assert_int_equal(hmac_sha256_of(octets_of("Jefe"), halves, 2, out), MCSEC_OK);
+	octets_are(out, sizeof out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	memset(a, 0xaa, sizeof a);
+	text = octets_of(first);
+	assert_int_equal(hmac_sha256_of(OCTETS(a), &text, 1, out), MCSEC_OK);
+	octets_are(out, sizeof out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	text = octets_of(both);
+	assert_int_equal(hmac_sha256_of(OCTETS(a), &text, 1, out), MCSEC_OK);
+	octets_are(out, sizeof out, "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
+	assert_int_equal(hmac_sha256_of((struct octets){0}, NULL, 0, out), MCSEC_OK);
+	octets_are(out, sizeof out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 static void user_salt_and_guk_id_of_the_worked_example(void **state)
@@ -232,6 +262,7 @@ static void every_kind_has_its_name_and_crypto_sessions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(hmac_sha_256_of_rfc_4231),
 	    cmocka_unit_test(user_salt_and_guk_id_of_the_worked_example),
 	    cmocka_unit_test(only_tag_0_is_diversified),
 	    cmocka_unit_test(signalling_keys_of_the_worked_example),

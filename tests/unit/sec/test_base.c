@@ -107,6 +107,31 @@ static void every_octet_that_is_no_digit_is_refused(void **state)
 	}
 }
 
+/* Long texts are read by eight digits at a time. */
+static void every_character_in_every_place_of_a_long_base64_text_is_its_digit_or_refused(void **state)
+{
+	(void)state;
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	for (unsigned place = 0; place < 20; place++)
+		for (int c = 0; c < 256; c++) {
+			char text[21], again[21];
+			uint8_t out[15];
+			size_t n = 0;
+			const char *digit = c ? strchr(alphabet, c) : NULL;
+			memset(text, 'A', 20);
+			text[place] = (char)c;
+			enum mcsec_err e = base64_decode(text, 20, out, sizeof out, &n);
+			assert_int_equal(e, digit || (c == '=' && place == 19) ? MCSEC_OK : MCSEC_E_ENCODING);
+			if (!digit)
+				continue;
+			unsigned first = out[place * 6 / 8], next = place < 19 ? out[(place * 6 + 6) / 8] : 0;
+			unsigned two = (first << 8 | next) >> (10 - place * 6 % 8) & 63;
+			assert_int_equal(two, digit - alphabet);
+			base64_encode((struct octets){out, n}, again);
+			assert_memory_equal(text, again, 20);
+		}
+}
+
 static void base64_with_wrong_padding_or_trailing_bits_is_refused(void **state)
 {
 	(void)state;
@@ -213,6 +238,7 @@ int main(void)
 		cmocka_unit_test(hex_and_base64_of_every_length_read_back),
 		cmocka_unit_test(the_base64_vectors_of_rfc_4648_hold),
 		cmocka_unit_test(every_octet_that_is_no_digit_is_refused),
+		cmocka_unit_test(every_character_in_every_place_of_a_long_base64_text_is_its_digit_or_refused),
 		cmocka_unit_test(base64_with_wrong_padding_or_trailing_bits_is_refused),
 		cmocka_unit_test(utf8_is_told_from_what_only_looks_like_it),
 		cmocka_unit_test(secret_memory_comes_zeroed_aligned_and_goes_wiped),
