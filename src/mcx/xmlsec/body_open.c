@@ -73,6 +73,8 @@ static enum mcsec_err wrap(struct opening *o, const xmlNode *node, struct octets
 	wr_octets(&w, plain);
 	wr_text(&w, "</w>");
 	*out = wr_result(&w);
+	if (w.err)
+		mcsec_wipe(o->wrapped, sizeof o->wrapped);
 	return w.err;
 }
 
@@ -84,6 +86,13 @@ static int clean_text(struct octets text)
 	return text.len > 0 && utf8_valid(text);
 }
 
+static void put_value(struct xml_walk *walk, struct octets text)
+{
+	memcpy(walk->value, text.p, text.len);
+	walk->value[text.len] = 0;
+	xml_walk_value(walk);
+}
+
 /* A plaintext without markup is the value: the child it stands for comes from the table. */
 static void write_bare(struct xml_walk *walk, const xmlNode *node, struct octets plain)
 {
@@ -93,8 +102,7 @@ static void write_bare(struct xml_walk *walk, const xmlNode *node, struct octets
 		fault(walk);
 		return;
 	}
-	memcpy(o->value, plain.p, plain.len);
-	o->value[plain.len] = 0;
+	put_value(walk, plain);
 	wr_u8(walk->w, '<');
 	wr_text(walk->w, row->bare);
 	wr_text(walk->w, " xmlns=\"");
@@ -132,6 +140,73 @@ static void refuse_nested_attribute(struct xml_walk *walk, const xmlNode *node, 
 	refuse_nested(walk);
 }
 
+/* The length of what stands at the front of text and of which every octet is in the class; ASCII alone. */
+static size_t span(struct octets text, int (*is_in)(uint8_t c))
+{
+	size_t n = 0;
+	while (n < text.len && is_in(text.p[n]))
+		n++;
+	return n;
+}
+
+static int name_character(uint8_t c)
+{
+	return ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') || c == '-';
+}
+
+static int text_character(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7f && c != '<' && c != '>' && c != '&';
+}
+
+static int begins(struct octets text, const char *with)
+{
+	size_t n = strlen(with);
+	return text.len >= n && memcmp(text.p, with, n) == 0;
+}
+
+static struct octets behind(struct octets text, size_t n)
+{
+	return (struct octets){text.p + n, text.len - n};
+}
+
+/*
+ * The plaintext that we and most peers send: <name>text</name> or <name xmlns="...">text</name>, in the namespace of
+ * the element around it, of plain characters. It is its own canonical writing, and is read here without a parser.
+ * 0: another shape; the parser reads it, or refuses.
+ */
+static int write_simple(struct xml_walk *walk, const xmlNode *node, struct octets plain)
+{
+	struct octets name = behind(plain, 1), rest, text;
+	name.len = plain.p[0] == '<' ? span(name, name_character) : 0;
+	if (name.len == 0 || !((name.p[0] | 32) >= 'a' && (name.p[0] | 32) <= 'z'))
+		return 0;
+	if (octets_equal(name, octets_of("EncryptedData")) || walk->depth == XML_DEPTH_MAX)
+		return 0;
+	rest = behind(plain, 1 + name.len);
+	if (begins(rest, " xmlns=\"")) {
+		const char *ns = xml_ns_of(node);
+		size_t len = strlen(ns);
+		rest = behind(rest, strlen(" xmlns=\""));
+		if (len == 0 || strchr(ns, '"') || span(octets_of(ns), text_character) != len || !begins(rest, ns) ||
+		    !begins(behind(rest, len), "\">"))
+			return 0;
+		rest = behind(rest, len + 1);
+	}
+	if (!begins(rest, ">"))
+		return 0;
+	text = behind(rest, 1);
+	text.len = span(text, text_character);
+	rest = behind(rest, 1 + text.len);
+	if (text.len == 0 || rest.len != name.len + 3 || !begins(rest, "</") ||
+	    memcmp(rest.p + 2, name.p, name.len) != 0 || rest.p[rest.len - 1] != '>')
+		return 0;
+	put_value(walk, text);
+	refuse_nested(walk);
+	wr_octets(walk->w, plain);
+	return 1;
+}
+
 /* The plaintext must be one element; what it holds is data and is not decrypted again. */
 static void write_plain(struct xml_walk *walk, const xmlNode *node, struct octets plain)
 {
@@ -140,9 +215,9 @@ static void write_plain(struct xml_walk *walk, const xmlNode *node, struct octet
 		fault(walk);
 	else if (!memchr(plain.p, '<', plain.len))
 		write_bare(walk, node, plain);
-	if (walk->w->err || !memchr(plain.p, '<', plain.len))
+	if (walk->w->err || !memchr(plain.p, '<', plain.len) || write_simple(walk, node, plain))
 		return;
-	struct octets wrapped;
+	struct octets wrapped = {0};
 	xmlDoc *doc = NULL;
 	if (wrap(o, node, plain, &wrapped) == MCSEC_OK)
 		(void)xml_read(wrapped, sizeof o->wrapped, NULL, NULL, &doc);
@@ -153,11 +228,13 @@ static void write_plain(struct xml_walk *walk, const xmlNode *node, struct octet
 		inner.text = refuse_nested_text;
 		inner.attribute = refuse_nested_attribute;
 		xml_walk_element(&inner, child);
+		walk->value_used = inner.value_used;
 	} else {
 		fault(walk);
 	}
 	if (doc)
 		xmlFreeDoc(doc);
+	mcsec_wipe(o->wrapped, wrapped.len);
 }
 
 static int has_encrypted_data(const xmlNode *node)
@@ -199,6 +276,7 @@ static int open_element(struct xml_walk *walk, const xmlNode *node)
 		write_plain(walk, node, (struct octets){o->plain, len});
 		xml_walk_end(walk, node);
 	}
+	mcsec_wipe(o->plain, len);
 	if (e)
 		fault(walk);
 	return 1;
@@ -216,7 +294,8 @@ static int open_value(struct xml_walk *walk)
 	if (uri_decrypt(o->keys, walk->value, clear, iv, &key_id) != MCSEC_OK)
 		fault(walk);
 	else if (note(walk, iv, key_id))
-		memcpy(walk->value, clear, strlen(clear) + 1);
+		put_value(walk, octets_of(clear));
+	mcsec_wipe(clear, strlen(clear));
 	return 1;
 }
 
@@ -252,8 +331,8 @@ enum mcsec_err xml_body_open(struct writer *w, const struct xml_keys *keys, stru
 		xml_walk_document(&walk, doc);
 		e = w->err;
 		xmlFreeDoc(doc);
+		mcsec_wipe(o->value, walk.value_used);
 	}
-	mcsec_wipe(o, sizeof *o);
 	free(o);
 	return e && e != MCSEC_E_NO_SPACE && e != MCSEC_E_MEMORY ? MCSEC_E_DECRYPT : e;
 }

@@ -41,6 +41,7 @@ static int protect_content(struct xml_walk *walk, const xmlNode *node)
 	wr_u8(walk->w, '>');
 	if (!e)
 		e = element_encrypt(walk->w, p->key, iv, wr_result(&plain));
+	mcsec_wipe(p->plain, (size_t)(plain.at - plain.start));
 	xml_walk_end(walk, node);
 	walk->w->err = walk->w->err ? walk->w->err : e;
 	return 1;
@@ -58,6 +59,7 @@ static void encrypt_value(struct xml_walk *walk)
 		walk->w->err = e;
 	else
 		memcpy(walk->value, out, strlen(out) + 1);
+	xml_walk_value(walk);
 }
 
 static void protect_text(struct xml_walk *walk, const xmlNode *node)
@@ -93,8 +95,8 @@ enum mcsec_err xml_body_protect(struct writer *w, const struct xml_key *key, con
 		xml_walk_document(&walk, p->doc);
 		e = w->err;
 		xmlFreeDoc(p->doc);
+		mcsec_wipe(p->value, walk.value_used);
 	}
-	mcsec_wipe(p, sizeof *p);
 	free(p);
 	return e;
 }

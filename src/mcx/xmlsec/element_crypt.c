@@ -2,8 +2,6 @@
 /* element_crypt.c - EncryptedData written and read (see element_crypt.h). */
 #include "element_crypt.h"
 
-#include <stdlib.h>
-
 #include "mcsec/secret.h"
 #include "mcx/doc/xml.h"
 #include "sec/base/check.h"
@@ -29,26 +27,26 @@ int element_is_encrypted_data(const xmlNode *node)
 enum mcsec_err element_encrypt(struct writer *w, const struct xml_key *key, const uint8_t iv[XML_IV_LEN],
 			       struct octets plain)
 {
-	struct crypt {
-		uint8_t sealed[SEALED_MAX];
-		char text[BASE64_SIZE(SEALED_MAX)];
-	} *c = plain.len <= XML_VALUE_MAX ? malloc(sizeof *c) : NULL;
-	if (!c)
-		return plain.len <= XML_VALUE_MAX ? MCSEC_E_MEMORY : MCSEC_E_LENGTH;
-	memcpy(c->sealed, iv, XML_IV_LEN);
-	enum mcsec_err e = xml_seal(key, iv, plain, c->sealed + XML_IV_LEN);
+	uint8_t sealed[SEALED_MAX];
 	char name[XML_KEY_NAME_SIZE];
+	if (plain.len > XML_VALUE_MAX)
+		return MCSEC_E_LENGTH;
+	size_t len = XML_IV_LEN + plain.len + XML_TAG_LEN;
+	memcpy(sealed, iv, XML_IV_LEN);
+	enum mcsec_err e = xml_seal(key, iv, plain, sealed + XML_IV_LEN);
 	xml_key_name(key->id, name);
-	base64_encode((struct octets){c->sealed, XML_IV_LEN + plain.len + XML_TAG_LEN}, c->text);
 	wr_text(w, "<xenc:EncryptedData xmlns:xenc=\"" NS_XENC "\" Type=\"" TYPE_CONTENT "\">"
 		   "<xenc:EncryptionMethod Algorithm=\"");
 	wr_text(w, algorithm_of(key));
 	wr_text(w, "\"/><ds:KeyInfo xmlns:ds=\"" NS_DSIG "\"><ds:KeyName>");
 	wr_text(w, name);
 	wr_text(w, "</ds:KeyName></ds:KeyInfo><xenc:CipherData><xenc:CipherValue>");
-	wr_text(w, c->text);
+	char *text = e ? NULL : (char *)wr_reserve(w, BASE64_SIZE(len));
+	if (text) {
+		base64_encode((struct octets){sealed, len}, text);
+		w->at--; /* the NUL */
+	}
 	wr_text(w, "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>");
-	free(c);
 	return e ? e : w->err;
 }
 
@@ -89,9 +87,10 @@ static int known_shape(const xmlNode *data, const struct xml_keys *keys, const x
 /* base64 may be wrapped (xmlsec does so at 64 characters): white space is taken out in place. */
 static size_t squeeze(char *text)
 {
-	size_t n = 0;
-	for (const char *c = text; *c; c++)
-		if (*c != ' ' && *c != '\n' && *c != '\r' && *c != '\t')
+	static const char blanks[] = " \n\r\t";
+	size_t n = strcspn(text, blanks);
+	for (const char *c = text + n; *c; c++)
+		if (!strchr(blanks, *c))
 			text[n++] = *c;
 	text[n] = 0;
 	return n;
@@ -100,25 +99,18 @@ static size_t squeeze(char *text)
 enum mcsec_err element_decrypt(const xmlNode *data, const struct xml_keys *keys, uint8_t *plain, size_t *len,
 			       uint8_t iv[XML_IV_LEN], uint32_t *key_id)
 {
-	struct crypt {
-		uint8_t sealed[SEALED_MAX];
-		char text[2 * SEALED_MAX]; /* with line ends */
-	} *c = malloc(sizeof *c);
+	char text[2 * SEALED_MAX]; /* with line ends; decoded in its place */
+	uint8_t *octets = (uint8_t *)text;
 	const xmlNode *value = NULL;
 	const struct xml_key *key = NULL;
-	enum mcsec_err e = c ? MCSEC_E_DECRYPT : MCSEC_E_MEMORY;
 	size_t n = 0;
-	if (c && known_shape(data, keys, &value, &key, key_id) &&
-	    xml_plain_text(value, c->text, sizeof c->text) == MCSEC_OK &&
-	    base64_decode(c->text, squeeze(c->text), c->sealed, sizeof c->sealed, &n) == MCSEC_OK &&
-	    n >= XML_IV_LEN + XML_TAG_LEN) {
-		memcpy(iv, c->sealed, XML_IV_LEN);
-		struct octets sealed = {c->sealed + XML_IV_LEN, n - XML_IV_LEN};
-		if (xml_unseal(key, iv, sealed, plain) == MCSEC_OK) {
-			*len = sealed.len - XML_TAG_LEN;
-			e = MCSEC_OK;
-		}
-	}
-	free(c);
-	return e;
+	if (!known_shape(data, keys, &value, &key, key_id) || xml_plain_text(value, text, sizeof text) != MCSEC_OK ||
+	    base64_decode(text, squeeze(text), octets, SEALED_MAX, &n) != MCSEC_OK || n < XML_IV_LEN + XML_TAG_LEN)
+		return MCSEC_E_DECRYPT;
+	memcpy(iv, octets, XML_IV_LEN);
+	struct octets sealed = {octets + XML_IV_LEN, n - XML_IV_LEN};
+	if (xml_unseal(key, iv, sealed, plain) != MCSEC_OK)
+		return MCSEC_E_DECRYPT;
+	*len = sealed.len - XML_TAG_LEN;
+	return MCSEC_OK;
 }

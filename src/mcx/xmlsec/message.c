@@ -2,6 +2,7 @@
 /* message.c - all parts of one message: encrypt-then-sign, verify-then-decrypt (see xmlsec.h). */
 #include "xmlsec.h"
 
+#include "mcsec/secret.h"
 #include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "signature.h"
@@ -50,6 +51,29 @@ static struct octets keep(struct writer *arena, const struct writer *w)
 	arena->err = arena->err ? arena->err : w->err;
 	arena->at += o.len;
 	return o;
+}
+
+/* One draw for all IVs and ids of a usual message: a draw costs the same for twelve octets as for many. */
+struct drawn {
+	const struct mcsec_rng *rng;
+	uint8_t octets[6 * XML_IV_LEN];
+	size_t left;
+};
+
+static enum mcsec_err take_drawn(void *ctx, uint8_t *out, size_t n)
+{
+	struct drawn *d = ctx;
+	if (n > sizeof d->octets)
+		return d->rng->fill(d->rng->ctx, out, n);
+	if (n > d->left) {
+		enum mcsec_err e = d->rng->fill(d->rng->ctx, d->octets, sizeof d->octets);
+		if (e)
+			return e;
+		d->left = sizeof d->octets;
+	}
+	memcpy(out, d->octets + sizeof d->octets - d->left, n);
+	d->left -= n;
+	return MCSEC_OK;
 }
 
 /* Random, so that it is never used twice, and unlike any boundary. */
@@ -105,15 +129,18 @@ enum mcsec_err xml_protect(const struct xml_policy *policy, const struct xml_key
 			   const char *host, struct body_out *parts, size_t *n, size_t max, struct writer *arena)
 {
 	enum mcsec_err e = MCSEC_OK;
+	struct drawn drawn = {.rng = rng};
+	const struct mcsec_rng from = {take_drawn, &drawn};
 	for (size_t i = 0; i < *n && !e && policy->confidentiality; i++) {
 		if (!xml_part_covered(parts[i].type))
 			continue;
 		struct writer w = rest_of(arena);
-		e = xml_body_protect(&w, key, rng, parts[i].body);
+		e = xml_body_protect(&w, key, &from, parts[i].body);
 		parts[i].body = keep(arena, &w);
 	}
 	if (!e && policy->integrity)
-		e = add_signatures(policy, key, rng, host, parts, n, max, arena);
+		e = add_signatures(policy, key, &from, host, parts, n, max, arena);
+	mcsec_wipe(&drawn, sizeof drawn);
 	return e ? e : arena->err;
 }
 

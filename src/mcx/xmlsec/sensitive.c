@@ -111,7 +111,7 @@ const struct sensitive *sensitive_find(const char *ns, const char *element, cons
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct sensitive *r = &rows[i];
-		if (strcmp(r->element, element) == 0 && strcmp(r->ns, ns) == 0 && same(r->attribute, attribute))
+		if (r->element[0] == element[0] && strcmp(r->element, element) == 0 && strcmp(r->ns, ns) == 0 && same(r->attribute, attribute))
 			return r;
 	}
 	return NULL;

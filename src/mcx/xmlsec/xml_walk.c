@@ -78,19 +78,23 @@ static void put_name(struct writer *w, const xmlNs *ns, const xmlChar *name)
 /* What a parser would change or misread is written as a character reference. */
 static void put_escaped(struct writer *w, const char *text, int attribute)
 {
-	for (const char *c = text; *c && !w->err; c++) {
+	const char *special = attribute ? "&<>\"\r\n\t" : "&<>\r";
+	for (const char *c = text; !w->err; c++) {
+		size_t n = strcspn(c, special);
+		wr_octets(w, (struct octets){(const uint8_t *)c, n});
+		c += n;
+		if (!*c)
+			return;
 		if (*c == '&')
 			wr_text(w, "&amp;");
 		else if (*c == '<')
 			wr_text(w, "&lt;");
 		else if (*c == '>')
 			wr_text(w, "&gt;");
-		else if (*c == '"' && attribute)
+		else if (*c == '"')
 			wr_text(w, "&quot;");
-		else if (*c == '\r' || (attribute && (*c == '\n' || *c == '\t')))
-			wr_text(w, *c == '\r' ? "&#13;" : *c == '\n' ? "&#10;" : "&#9;");
 		else
-			wr_u8(w, (uint8_t)*c);
+			wr_text(w, *c == '\r' ? "&#13;" : *c == '\n' ? "&#10;" : "&#9;");
 	}
 }
 
@@ -114,6 +118,20 @@ static void put_namespaces(struct writer *w, const xmlNode *node)
 	}
 }
 
+void xml_walk_value(struct xml_walk *walk)
+{
+	size_t n = strlen(walk->value) + 1;
+	walk->value_used = n > walk->value_used ? n : walk->value_used;
+}
+
+/* The text of a list into value. */
+static enum mcsec_err take_value(struct xml_walk *walk, const xmlNode *list)
+{
+	enum mcsec_err e = join_text(list, walk->value, XML_VALUE_MAX);
+	xml_walk_value(walk);
+	return e;
+}
+
 void xml_walk_start(struct xml_walk *walk, const xmlNode *node, const char *type)
 {
 	struct writer *w = walk->w;
@@ -128,7 +146,7 @@ void xml_walk_start(struct xml_walk *walk, const xmlNode *node, const char *type
 			put_attribute(w, NULL, a->name, type);
 			type = NULL;
 		} else {
-			enum mcsec_err e = join_text(a->children, walk->value, XML_VALUE_MAX);
+			enum mcsec_err e = take_value(walk, a->children);
 			w->err = w->err ? w->err : e;
 			if (!w->err && walk->attribute)
 				walk->attribute(walk, node, a);
@@ -153,7 +171,7 @@ static int write_leaf(struct xml_walk *walk, const xmlNode *node)
 		if (c->type != XML_TEXT_NODE)
 			return 0;
 	xml_walk_start(walk, node, NULL);
-	enum mcsec_err e = xml_plain_text(node, walk->value, XML_VALUE_MAX);
+	enum mcsec_err e = take_value(walk, node->children);
 	walk->w->err = walk->w->err ? walk->w->err : e;
 	if (!walk->w->err && walk->text)
 		walk->text(walk, node);

@@ -23,7 +23,8 @@ struct xml_walk {
 	struct writer *w;
 	void *ctx;
 	unsigned depth;
-	char *value; /* XML_VALUE_MAX octets of scratch, in which hooks get and leave values */
+	char *value;       /* XML_VALUE_MAX octets of scratch, in which hooks get and leave values */
+	size_t value_used; /* the most octets that ever were in it: what is to be wiped */
 	/*
 	 * Each may be NULL. element: 1 when it has written the whole element, 0 to let the walk write it. attribute and
 	 * text: value holds what stands in the document and is changed in place. They report faults in w->err.
@@ -39,6 +40,8 @@ void xml_walk_element(struct xml_walk *walk, const xmlNode *node);
 /* Start tag with all attributes; type not NULL: the value of the attribute `type`, added when it is not there. */
 void xml_walk_start(struct xml_walk *walk, const xmlNode *node, const char *type);
 void xml_walk_end(struct xml_walk *walk, const xmlNode *node);
+/* Whoever puts something into value says so by this. */
+void xml_walk_value(struct xml_walk *walk);
 
 const char *xml_ns_of(const xmlNode *node); /* "" without a namespace */
 /* The only child when there is just one element and nothing but white space beside it, else NULL. */

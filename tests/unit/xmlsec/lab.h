@@ -32,13 +32,15 @@ static inline struct xml_key lab_key(void)
 	return key;
 }
 
-/* Gives out a0 a1 a2 ... in pieces of twelve: a0.., b0.., c0.. as in the example. */
+/* Gives out a0 a1 a2 ... in pieces of twelve: a0.., b0.., c0.. as in the example; the last piece may be shorter. */
 static inline enum mcsec_err lab_fill(void *ctx, uint8_t *out, size_t n)
 {
 	uint8_t *next = ctx;
-	for (size_t i = 0; i < n; i++)
-		out[i] = (uint8_t)(*next + i);
-	*next = (uint8_t)(*next + 0x10);
+	for (size_t i = 0; i < n; i += XML_IV_LEN) {
+		for (size_t k = i; k < n && k < i + XML_IV_LEN; k++)
+			out[k] = (uint8_t)(*next + k - i);
+		*next = (uint8_t)(*next + 0x10);
+	}
 	return MCSEC_OK;
 }
 
