@@ -302,8 +302,11 @@ int ue_invite_send(struct ue *u);                           /* 0, or -1 */
 int ue_answer_send(struct ue *u, struct sip_server_tx *tx); /* 200 with our description */
 void ue_call_reply(struct ue *u, struct sip_server_tx *tx, int status, int warning);
 void ue_bye_send(struct ue *u);
+
+/* ---- ue_call_read.c ---- */
 /* What an INVITE or re-INVITE holds; fills in call.peer and what media needs. */
 void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event *ev);
 int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why); /* 1 if secure */
+void ue_show_sdp(struct ue *u, int sent, struct octets text);                     /* to whoever watches */
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ue_call_sip.c - the messages of a private call: INVITE, its answers, BYE; written and read (sip.md 5, 6; RFC 3261).
+ * ue_call_sip.c - the messages of a private call as we send them: INVITE, its answer, BYE (sip.md 5, 6; RFC 3261). What
+ * a peer's hold is ue_call_read.c.
  *
- * Our offers stand in the INVITE, at session level, one key for the one audio stream. A body may be a description alone
- * or a part of several; parts of one type may stand once.
+ * Our offers stand in the INVITE, at session level, one key for the one audio stream.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +12,12 @@
 #include "mcx/doc/mcptt_info.h"
 #include "mcx/doc/resource_lists.h"
 #include "mcx/flow/warning.h"
-#include "sec/base/text.h"
 #include "ue/codec.h"
 #include "ue/engine.h"
 #include "ue/ue_xml.h"
 
 enum { PAYLOAD_TYPE = 96, BYE_MS = 8000 };
 #define SECURE_PROFILE "RTP/SAVP" /* switch sdp.secure_profile (sip.md 5.1) */
-
-static void show_sdp(struct ue *u, int sent, struct octets text)
-{
-	if (u->c.hooks.sdp)
-		u->c.hooks.sdp(u->c.hooks.ctx, sent, text);
-}
 
 /* ---- descriptions ---------------------------------------------------------------------------------------------- */
 
@@ -48,42 +41,6 @@ static int draw_session(struct ue_call_state *c)
 		return -1;
 	c->session_id = r;
 	c->sdp_version = 1;
-	return 0;
-}
-
-/* Opus under a dynamic payload type (RFC 7587 7). */
-static int opus_format(const struct sdp *s, size_t audio, uint8_t *payload_type)
-{
-	static const char opus[] = "opus/48000/2";
-	const struct sdp_media *m = &s->media[audio];
-	for (size_t i = 0; i < m->n_formats; i++) {
-		struct octets map = sdp_rtpmap(s, audio, m->formats[i]);
-		char number[8] = "";
-		if (map.len != sizeof opus - 1 || strncasecmp((const char *)map.p, opus, map.len) != 0 ||
-		    m->formats[i].len >= sizeof number)
-			continue;
-		memcpy(number, m->formats[i].p, m->formats[i].len);
-		unsigned long v = strtoul(number, NULL, 10);
-		if (v < 96 || v > 127)
-			continue;
-		*payload_type = (uint8_t)v;
-		return 0;
-	}
-	return -1;
-}
-
-/* Where the peer's audio goes. */
-static int take_remote(struct ue_call_state *c, const struct sdp *s)
-{
-	size_t audio = sdp_find_media(s, "audio");
-	if (audio == SIZE_MAX)
-		return -1;
-	const struct sdp_media *m = &s->media[audio];
-	if (m->port == 0 || m->address.len == 0 || m->address.len >= sizeof c->remote)
-		return -1;
-	memcpy(c->remote, m->address.p, m->address.len);
-	c->remote[m->address.len] = 0;
-	c->remote_port = m->port;
 	return 0;
 }
 
@@ -183,85 +140,14 @@ int ue_invite_send(struct ue *u)
 					  .content_type = type,
 					  .body = wr_result(&w)}};
 	if (ok) {
-		show_sdp(u, 1, (struct octets){c->offer, c->offer_len});
+		ue_show_sdp(u, 1, (struct octets){c->offer, c->offer_len});
 		c->dialog = sip_dialog_invite(u->port, &rq, on_invite_answer, &ue_dialog_events, u, &c->invite);
 	}
 	free(body);
 	return ok && c->dialog ? 0 : -1;
 }
 
-int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
-{
-	struct ue_call_state *c = &u->call;
-	struct sdp *offer = &u->scratch.ours, *answer = &u->scratch.theirs;
-	struct ue_body *body = ue_body_read(u, rs);
-	enum sdp_verdict v = SDP_UNREADABLE;
-	int believed = body && body->opened.verdict == XML_PASSED;
-	const struct body_part *part = believed ? ue_body_part(body, TYPE_SDP) : NULL;
-	if (part)
-		show_sdp(u, 0, part->body);
-	if (part && !sdp_read((struct octets){c->offer, c->offer_len}, offer, NULL) &&
-	    !sdp_read(part->body, answer, NULL))
-		v = sdp_check_answer(offer, answer);
-	if (v == SDP_SECURE && (take_remote(c, answer) || opus_format(offer, 0, &c->payload_type)))
-		v = SDP_NO_ADDRESS;
-	*why = body && !believed ? body->opened.why : sdp_verdict_name(v);
-	ue_body_free(body);
-	return v == SDP_SECURE;
-}
-
 /* ---- INVITE, as callee ------------------------------------------------------------------------------------------- */
-
-/* Who calls, and that it is us who is called; what the server put in from its bindings (sip.md 6.3). */
-static int take_info(struct ue *u, const struct body_part *part, char *peer)
-{
-	struct mcptt_info *info = part ? malloc(sizeof *info) : NULL;
-	int ok = info && !mcptt_info_read(part->body, info, NULL) && info->calling_user_id.form == MCPTT_PLAIN &&
-		 strlen(info->calling_user_id.value) < MCSEC_ID_MAX &&
-		 (info->called_party_id.form != MCPTT_PLAIN || !strcmp(info->called_party_id.value, u->own_id));
-	if (ok)
-		snprintf(peer, MCSEC_ID_MAX, "%s", info->calling_user_id.value);
-	free(info);
-	return ok ? 0 : -1;
-}
-
-void ue_invite_read(struct ue *u, const struct sip_message *rq, struct cc_event *ev)
-{
-	struct ue_call_state *c = &u->call;
-	struct sdp *sdp = &u->scratch.theirs;
-	int again = ev->kind == CC_EV_REINVITE;
-	char peer[MCSEC_ID_MAX] = "";
-	struct ue_body *body = ue_body_read(u, rq);
-	if (body)
-		ev->xml = body->opened.verdict == XML_BAD_INTEGRITY   ? CC_XML_FORGED
-			  : body->opened.verdict == XML_UNDECRYPTABLE ? CC_XML_UNDECRYPTABLE
-								      : CC_XML_PASSED;
-	int believed = body && body->opened.verdict == XML_PASSED;
-	if (believed && body->opened.protected)
-		ue_core_proof(u, 200, 0);
-	const struct body_part *part = believed ? ue_body_part(body, TYPE_SDP) : NULL;
-	if (part)
-		show_sdp(u, 0, part->body);
-	int ok = part && !sdp_read(part->body, sdp, NULL) && !take_remote(c, sdp) &&
-		 !opus_format(sdp, sdp_find_media(sdp, "audio"), &c->payload_type) && part->body.len <= sizeof c->offer;
-	if (!again)
-		ok = ok && !take_info(u, ue_body_part(body, TYPE_MCPTT_INFO), peer);
-	if (ok) {
-		struct octets key = sdp->media[sdp_find_media(sdp, "audio")].key_mgmt;
-		uint8_t message[MCSEC_IM_MAX];
-		size_t len = 0;
-		ev->known_peer = 1;
-		ev->has_key = key.len > 0;
-		ev->same_key = c->pck && ev->has_key &&
-			       !base64_decode((const char *)key.p, key.len, message, sizeof message, &len) &&
-			       len == c->pck->message_len && !memcmp(message, c->pck->message, len);
-		memcpy(c->offer, part->body.p, part->body.len);
-		c->offer_len = part->body.len;
-		if (!again)
-			memcpy(c->peer, peer, sizeof c->peer);
-	}
-	ue_body_free(body);
-}
 
 int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 {
@@ -287,7 +173,7 @@ int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 	    .n_headers = 1, .headers = headers, .contact = u->contact, .content_type = TYPE_SDP, .body = wr_result(&w)};
 	if (!c->dialog || sip_reply(tx, 200, NULL, &with))
 		return -1;
-	show_sdp(u, 1, wr_result(&w));
+	ue_show_sdp(u, 1, wr_result(&w));
 	return 0;
 }
 
