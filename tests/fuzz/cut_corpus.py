@@ -195,8 +195,9 @@ def main():
         found, run = records(os.path.abspath(a.mcx), folder)
         for octets in found:
             if octets[0] & 0xc0 == 0x80:
-                for target in ('rtp', 'relay', 'srtp'):
+                for target in ('rtp', 'srtp'):
                     c.put(target, 'packet', octets)
+                c.put('relay', 'packet', b'\0\x23\x28127.0.0.1\n' + octets)
             elif octets.startswith(b'HTTP/1.1 '):
                 cut_http_answer(c, octets)
             elif b' HTTP/1.1\r\n' in octets[:4096]:

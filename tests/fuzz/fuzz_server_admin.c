@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * fuzz_server_admin.c - HTTP requests to the admin interface of mcx-server, against the whole daemon but this socket.
- * The input is a request as text. First octet: 0 as an officer, 1 as somebody without a role.
+ * The input is a request as text. First octet: 0 as an officer, 1 as somebody without a role. The daemon knows one user
+ * and has bindings 1 to 64, half of them his; there is no KMS, so that no key can be given.
  *
  * Invariants: every request has one well-formed answer; nobody without a role gets a 2xx but for the health; what was
  * put for a user is what is then read.
@@ -46,6 +47,25 @@ void server_keys_renew(struct server_keys *k)
 
 static struct server *server;
 
+static void bind_clients(const struct server_config *c)
+{
+	char err[512] = "";
+	struct seal *seal = seal_open(c->seal_key, c->passphrase, 1, err, sizeof err);
+	struct db *d = seal ? db_open(&(struct db_options){c->database, c->host, 5000, seal}, err, sizeof err) : NULL;
+	const struct db_user alice = {"sip:alice@a.test", "manual", 1, 0, "kms.a.test"};
+	HOLDS(d && db_put_user(d, &alice, "CN=x") == STORE_OK);
+	for (int i = 0; i < 64; i++) {
+		struct db_binding b = {.peer = "udp:127.0.0.1:9", .expires = db_now() + 100000};
+		snprintf(b.impu, sizeof b.impu, "sip:impu%d@a.test", i);
+		snprintf(b.client_id, sizeof b.client_id, "urn:uuid:%d", i);
+		snprintf(b.contact, sizeof b.contact, "sip:c%d@127.0.0.1:9", i);
+		snprintf(b.mcptt_id, sizeof b.mcptt_id, "%s", i % 2 ? alice.mcptt_id : "");
+		HOLDS(db_store_contact(d, &b) == SA_STORED_OK);
+	}
+	db_close(d);
+	seal_close(seal);
+}
+
 static void start(void)
 {
 	static struct server_config config;
@@ -57,6 +77,7 @@ static void start(void)
 			    "database = \"db\"\nkms = \"https://kms.a.test\"\nissuer = \"https://idms.a.test\"\n"
 			    "audience = \"https://mc.a.test\"\n");
 	HOLDS(config_load(path, server_options, server_n_options, &config, err, sizeof err) == 0);
+	bind_clients(&config);
 	server = server_start(&config, err, sizeof err);
 	if (!server)
 		fprintf(stderr, "%s\n", err);

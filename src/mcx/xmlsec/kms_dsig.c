@@ -183,7 +183,7 @@ static const xmlNode *next_element(const xmlNode *node, const xmlNode *root)
 	return node == root ? NULL : node->next;
 }
 
-static unsigned carriers(const xmlNode *root, const char *id)
+unsigned dsig_carriers(const xmlNode *root, const char *id)
 {
 	unsigned n = 0;
 	for (const xmlNode *node = root; node; node = next_element(node, root)) {
@@ -217,7 +217,7 @@ static void find_target(struct kms_xml *x, struct dsig *d, const xmlNode *inner,
 		d->target = d->root;
 	else if (uri[0] == '#' && !d->enveloped && has_id(x, inner, uri + 1))
 		d->target = inner;
-	if (!x->f->code && (!d->target || MCX_FAULT(kms.one_id, uri[0] && carriers(d->root, uri + 1) != 1)))
+	if (!x->f->code && (!d->target || MCX_FAULT(kms.one_id, uri[0] && dsig_carriers(d->root, uri + 1) != 1)))
 		refuse(x, reference, "does not cover what is read");
 }
 

@@ -43,6 +43,9 @@ enum mcsec_err dsig_check_digest(const struct dsig *d);
 /* Canonical octets of SignedInfo; freed with xmlFree. NULL: no memory. */
 uint8_t *dsig_signed_info(const struct dsig *d, size_t *len);
 
+/* How many elements carry this Id, in any spelling of the name: one that two carry names neither. */
+unsigned dsig_carriers(const xmlNode *root, const char *id);
+
 /* SHA-256 of the canonical form of `target` without `hidden` (NULL: whole). */
 enum mcsec_err dsig_digest(const xmlNode *target, const xmlNode *hidden, uint8_t out[DSIG_HASH]);
 

@@ -17,7 +17,7 @@ void krr_signer_free(struct krr_signer *s);
 struct krr_trust *krr_trust_new(struct octets ca_pem);
 void krr_trust_free(struct krr_trust *t);
 
-/* The whole document, signed; k->id is not empty. */
+/* The whole document, signed; k->id is not empty, and nothing embedded has it too (MCSEC_E_VALUE). */
 void krr_sign(struct writer *w, const struct krr *k, const struct krr_signer *s);
 
 enum krr_verdict { KRR_UNSIGNED, KRR_VERIFIED, KRR_FORGED };

@@ -227,6 +227,21 @@ static void a_narrowed_redirect_response_embeds_the_old_one_and_a_wider_one_is_r
 	krr_free(k);
 }
 
+static void a_redirect_response_that_embeds_its_own_id_is_not_signed(void **state)
+{
+	(void)state;
+	struct krr *outer = a_krr();
+	outer->embedded = a_krr();
+	struct writer w = wr_init(buf, sizeof buf);
+	krr_sign(&w, outer, signer);
+	assert_int_equal(w.err, MCSEC_E_VALUE);
+	strcpy(outer->id, "krr-2");
+	char *text = signed_krr(outer);
+	assert_int_equal(judge(text), KRR_VERIFIED);
+	free(text);
+	krr_free(outer);
+}
+
 static void nesting_and_lists_of_redirect_responses_are_bounded(void **state)
 {
 	(void)state;
@@ -307,6 +322,7 @@ int main(void)
 	    cmocka_unit_test(a_signed_redirect_response_verifies_and_reads_back),
 	    cmocka_unit_test(a_changed_foreign_or_expired_signature_is_forged_and_none_is_unsigned),
 	    cmocka_unit_test(a_narrowed_redirect_response_embeds_the_old_one_and_a_wider_one_is_refused),
+	    cmocka_unit_test(a_redirect_response_that_embeds_its_own_id_is_not_signed),
 	    cmocka_unit_test(nesting_and_lists_of_redirect_responses_are_bounded),
 	    cmocka_unit_test(a_report_carries_the_redirect_response_and_what_was_received),
 	};
