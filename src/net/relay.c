@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sec/base/check.h"
+
 enum { ENDS = 2, KINDS = 2, BATCH = 64 };
 
 struct leg {
@@ -28,6 +30,9 @@ struct leg {
 	int fd;
 	struct sockaddr_storage remote;
 	socklen_t remote_len; /* 0: not known yet */
+	uint8_t stream, end, kind;
+	int64_t second; /* the one that `taken` counts in */
+	unsigned taken;
 };
 
 struct relay_session {
@@ -38,6 +43,10 @@ struct relay_session {
 	struct leg legs[RELAY_MAX_STREAMS][ENDS][KINDS];
 	int64_t last_ms;
 	int closed;
+	struct relay_events events;
+	size_t ends_here;    /* the stream of the events; SIZE_MAX: none */
+	int shut[ENDS];      /* media of that end is dropped */
+	int64_t heard[ENDS]; /* when it was last told of */
 };
 
 struct relay {
@@ -92,6 +101,39 @@ static int same_address(const struct sockaddr_storage *a, const struct sockaddr_
 
 /* ---- the thread ---- */
 
+/* The stream ends here: within its rate the packet is handed over. */
+static void take(struct relay *r, struct leg *l, const uint8_t *packet, size_t n)
+{
+	int64_t second = now_ms() / 1000;
+	if (l->second != second)
+		l->taken = 0;
+	l->second = second;
+	if (l->kind != 0 || n > RELAY_MAX_PACKET || MCX_FAULT(floor.rate, l->taken >= RELAY_TAKEN_PER_S)) {
+		r->stats.dropped_rate++;
+		return;
+	}
+	l->taken++;
+	r->stats.taken++;
+	l->session->events.taken(l->session->events.ctx, l->end, packet, n);
+}
+
+/* Whoever controls the floor hears of the media; 1 if it may pass. */
+static int may_pass(struct relay *r, struct leg *l)
+{
+	struct relay_session *s = l->session;
+	if (s->ends_here == SIZE_MAX)
+		return 1;
+	int64_t now = now_ms();
+	if (l->kind == 0 && now - s->heard[l->end] >= RELAY_HEARD_MS) {
+		s->heard[l->end] = now;
+		s->events.heard(s->events.ctx, l->end);
+	}
+	if (!s->shut[l->end])
+		return 1;
+	r->stats.dropped_gate++;
+	return 0;
+}
+
 static void forward(struct relay *r, struct leg *l)
 {
 	uint8_t packet[RELAY_MAX_PACKET];
@@ -102,10 +144,15 @@ static void forward(struct relay *r, struct leg *l)
 				     &from_len);
 		if (n < 0)
 			return;
-		if (l->remote_len == 0 || l->twin->remote_len == 0)
+		int here = l->stream == l->session->ends_here;
+		if (l->remote_len == 0 || (!here && l->twin->remote_len == 0))
 			r->stats.dropped_unready++;
 		else if (!same_address(&from, &l->remote))
 			r->stats.dropped_source++;
+		else if (here)
+			take(r, l, packet, (size_t)n);
+		else if (!may_pass(r, l))
+			continue;
 		else if (n > RELAY_MAX_PACKET || sendto(l->twin->fd, packet, (size_t)n, MSG_DONTWAIT,
 							(struct sockaddr *)&l->twin->remote, l->twin->remote_len) < 0)
 			r->stats.dropped_send++;
@@ -242,7 +289,12 @@ static int open_stream(struct relay_session *s, size_t stream)
 			return -1;
 		for (int kind = 0; kind < KINDS; kind++) {
 			struct leg *l = &s->legs[stream][end][kind];
-			*l = (struct leg){.session = s, .twin = &s->legs[stream][!end][kind], .fd = fd[kind]};
+			*l = (struct leg){.session = s,
+					  .twin = &s->legs[stream][!end][kind],
+					  .fd = fd[kind],
+					  .stream = (uint8_t)stream,
+					  .end = (uint8_t)end,
+					  .kind = (uint8_t)kind};
 			struct epoll_event ev = {.events = EPOLLIN, .data.ptr = l};
 			if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, l->fd, &ev) != 0)
 				return -1;
@@ -277,6 +329,7 @@ struct relay_session *relay_open(struct relay *r, size_t n_streams)
 		return NULL;
 	s->relay = r;
 	s->n = n_streams;
+	s->ends_here = SIZE_MAX;
 	s->last_ms = now_ms();
 	for (size_t i = 0; i < n_streams; i++)
 		for (int end = 0; end < ENDS; end++)
@@ -348,6 +401,41 @@ enum mcsec_err relay_set_remote(struct relay_session *s, size_t stream, int end,
 	}
 	pthread_mutex_unlock(&s->relay->lock);
 	return own ? MCSEC_E_VALUE : MCSEC_OK;
+}
+
+void relay_end_here(struct relay_session *s, size_t stream, const struct relay_events *events)
+{
+	pthread_mutex_lock(&s->relay->lock);
+	s->ends_here = stream;
+	s->events = *events;
+	pthread_mutex_unlock(&s->relay->lock);
+}
+
+int relay_send(struct relay_session *s, size_t stream, int end, const uint8_t *packet, size_t len)
+{
+	if (stream >= s->n)
+		return -1;
+	pthread_mutex_lock(&s->relay->lock);
+	const struct leg *l = &s->legs[stream][end != 0][0];
+	ssize_t n = l->remote_len ? sendto(l->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL,
+					   (const struct sockaddr *)&l->remote, l->remote_len)
+				  : -1;
+	pthread_mutex_unlock(&s->relay->lock);
+	return n < 0 ? -1 : 0;
+}
+
+void relay_gate(struct relay_session *s, int end, int open)
+{
+	pthread_mutex_lock(&s->relay->lock);
+	s->shut[end != 0] = !open;
+	pthread_mutex_unlock(&s->relay->lock);
+}
+
+void relay_alive(struct relay_session *s)
+{
+	pthread_mutex_lock(&s->relay->lock);
+	s->last_ms = now_ms();
+	pthread_mutex_unlock(&s->relay->lock);
 }
 
 int64_t relay_silent_ms(const struct relay_session *s)

@@ -30,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)sdp_attribute(&sdp, i, "rtcp");
 	}
 	(void)sdp_attribute(&sdp, SDP_SESSION, "tool");
+	struct sdp_control control;
+	HOLDS(sdp_control_read(&sdp, &control) < sdp.n_media || control.port == 0);
 	struct octets once = rewritten(&sdp, first);
 	if (once.len > SDP_MAX)
 		return 0;

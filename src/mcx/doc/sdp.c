@@ -209,6 +209,78 @@ struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format
 	return (struct octets){0};
 }
 
+/* ---- the media control line ------------------------------------------------------------------------------------ */
+
+static int number_of(struct octets value, uint32_t *out)
+{
+	uint64_t v = 0;
+	if (value.len == 0 || value.len > 10)
+		return 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.p[i] < '0' || value.p[i] > '9')
+			return 0;
+		v = v * 10 + (uint64_t)(value.p[i] - '0');
+	}
+	*out = (uint32_t)v;
+	return v <= UINT32_MAX;
+}
+
+/* One parameter: mc_queueing, mc_priority=5 ... */
+static void read_parameter(struct octets p, struct sdp_control *out)
+{
+	uint32_t v = 0;
+	while (p.len && p.p[0] == ' ')
+		p = (struct octets){p.p + 1, p.len - 1};
+	while (p.len && p.p[p.len - 1] == ' ')
+		p.len--;
+	const uint8_t *sign = p.len ? memchr(p.p, '=', p.len) : NULL;
+	size_t n = sign ? (size_t)(sign - p.p) : p.len;
+	struct octets name = {p.p, n}, value = {p.p + n + (sign != NULL), p.len - n - (sign != NULL)};
+	int numeric = sign && number_of(value, &v);
+	if (is(name, "mc_queueing") && !sign) {
+		out->queueing = 1;
+	} else if (is(name, "mc_granted") && !sign) {
+		out->granted = 1;
+	} else if (is(name, "mc_implicit_request") && !sign) {
+		out->implicit = 1;
+	} else if (is(name, "mc_priority") && numeric && v >= 1 && v <= 255) {
+		out->priority = (uint8_t)v;
+	} else if (is(name, "mc_ssrc") && numeric) {
+		out->has_ssrc = 1;
+		out->ssrc = v;
+	} else if (is(name, "mc_floor_ssrc") && numeric) {
+		out->has_floor_ssrc = 1;
+		out->floor_ssrc = v;
+	}
+}
+
+static void read_parameters(struct octets text, struct sdp_control *out)
+{
+	while (text.len) {
+		const uint8_t *end = memchr(text.p, ';', text.len);
+		size_t n = end ? (size_t)(end - text.p) : text.len;
+		read_parameter((struct octets){text.p, n}, out);
+		n += end != NULL;
+		text = (struct octets){text.p + n, text.len - n};
+	}
+}
+
+size_t sdp_control_read(const struct sdp *s, struct sdp_control *out)
+{
+	*out = (struct sdp_control){0};
+	for (size_t i = 0; i < s->n_media; i++) {
+		const struct sdp_media *m = &s->media[i];
+		if (!is(m->kind, "application") || !is(m->proto, "udp") || !is(m->formats[0], "MCPTT"))
+			continue;
+		out->port = m->port;
+		struct octets v = sdp_attribute(s, i, "fmtp");
+		if (is(word(&v), "MCPTT"))
+			read_parameters(v, out);
+		return i;
+	}
+	return SIZE_MAX;
+}
+
 /* ---- the secure answer ----------------------------------------------------------------------------------------- */
 
 const char *sdp_verdict_name(enum sdp_verdict v)

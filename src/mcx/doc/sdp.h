@@ -61,6 +61,24 @@ struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format
 enum mcsec_err sdp_rewrite(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
 			   struct writer *w);
 
+/* The media control line and its a=fmtp:MCPTT (TS 24.380 4.3.3.1, 14; sip.md 5.1). */
+struct sdp_control {
+	uint16_t port;
+	int queueing, granted, implicit;
+	uint8_t priority; /* mc_priority; 0: not there */
+	int has_ssrc, has_floor_ssrc;
+	uint32_t ssrc;       /* mc_ssrc: of the media */
+	uint32_t floor_ssrc; /* mc_floor_ssrc: of floor control */
+};
+/*
+ * The first `m=application <port> udp MCPTT` with its parameters; those that are unknown or out of range count as
+ * absent. Its place, or SIZE_MAX: there is none.
+ */
+size_t sdp_control_read(const struct sdp *s, struct sdp_control *out);
+/* As sdp_rewrite, and the a=fmtp:MCPTT of media `at` says what `control` says (5.2: SSRCs are each hop's own). */
+enum mcsec_err sdp_rewrite_control(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
+				   size_t at, const struct sdp_control *control, struct writer *w);
+
 enum sdp_verdict {
 	SDP_SECURE = 0,
 	SDP_NO_AUDIO,   /* no audio line in the offer */
@@ -82,15 +100,17 @@ struct sdp_audio {
 	uint64_t session_id, version;
 	const char *address; /* IPv4 or IPv6 text */
 	uint16_t port;
-	const char *proto;      /* "RTP/SAVP" */
-	unsigned payload_type;  /* 96..127 */
-	const char *rtpmap;     /* "opus/48000/2" */
-	const char *fmtp;       /* NULL without */
-	struct octets key_mgmt; /* the MIKEY message, binary; len 0 without */
+	const char *proto;                 /* "RTP/SAVP" */
+	unsigned payload_type;             /* 96..127 */
+	const char *rtpmap;                /* "opus/48000/2" */
+	const char *fmtp;                  /* NULL without */
+	struct octets key_mgmt;            /* the MIKEY message, binary; len 0 without */
+	const struct sdp_control *control; /* NULL: no floor control */
 };
 
 enum mcsec_err sdp_write_offer(struct writer *w, const struct sdp_audio *a);
-/* Answers the first audio line; every other media line is refused with port 0, order and proto kept (RFC 3264 6). */
+/* Answers the first audio line, and with `control` the media control line; every other media line is refused with port
+ * 0, order and proto kept (RFC 3264 6). */
 enum mcsec_err sdp_write_answer(struct writer *w, const struct sdp *offer, const struct sdp_audio *a);
 
 #endif

@@ -81,8 +81,41 @@ static void copy_line(const struct sdp_line *line, const char *address, uint16_t
 	wr_octets(w, line_end(line));
 }
 
-enum mcsec_err sdp_rewrite(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
-			   struct writer *w)
+static void put_parameters(struct writer *w, const struct sdp_control *c)
+{
+	const char *between = "";
+	wr_text(w, "a=fmtp:MCPTT ");
+	const struct {
+		int is_there;
+		const char *name;
+	} words_of[] = {{c->queueing, "mc_queueing"}, {c->granted, "mc_granted"}, {c->implicit, "mc_implicit_request"}};
+	for (size_t i = 0; i < sizeof words_of / sizeof *words_of; i++)
+		if (words_of[i].is_there) {
+			put(w, "%s%s", between, words_of[i].name);
+			between = ";";
+		}
+	const struct {
+		int is_there;
+		const char *name;
+		uint32_t value;
+	} numbers[] = {{c->priority, "mc_priority", c->priority},
+		       {c->has_ssrc, "mc_ssrc", c->ssrc},
+		       {c->has_floor_ssrc, "mc_floor_ssrc", c->floor_ssrc}};
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (numbers[i].is_there) {
+			put(w, "%s%s=%lu", between, numbers[i].name, (unsigned long)numbers[i].value);
+			between = ";";
+		}
+}
+
+static int is_parameters(const struct sdp_line *line)
+{
+	static const char fmtp[] = "fmtp:MCPTT";
+	return line->type == 'a' && line->value.len >= sizeof fmtp - 1 && !memcmp(line->value.p, fmtp, sizeof fmtp - 1);
+}
+
+enum mcsec_err sdp_rewrite_control(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
+				   size_t at, const struct sdp_control *control, struct writer *w)
 {
 	size_t media = 0;
 	uint16_t port = 0;
@@ -93,11 +126,20 @@ enum mcsec_err sdp_rewrite(const struct sdp *s, const char *address, const uint1
 			port = s->media[media].port ? ports[media] : 0;
 			copy_media_line(&s->lines[i], port, w);
 			media++;
+		} else if (control && media == at + 1 && is_parameters(&s->lines[i])) {
+			put_parameters(w, control);
+			wr_octets(w, line_end(&s->lines[i]));
 		} else {
 			copy_line(&s->lines[i], address, port, w);
 		}
 	}
 	return w->err;
+}
+
+enum mcsec_err sdp_rewrite(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
+			   struct writer *w)
+{
+	return sdp_rewrite_control(s, address, ports, n_ports, SDP_SESSION, NULL, w);
 }
 
 /* ---- our own --------------------------------------------------------------------------------------------------- */
@@ -131,11 +173,20 @@ static void put_audio(struct writer *w, const struct sdp_audio *a)
 	put(w, "a=ptime:20\r\na=sendrecv\r\n");
 }
 
+static void put_control(struct writer *w, const struct sdp_control *c)
+{
+	put(w, "m=application %u udp MCPTT\r\n", c->port);
+	put_parameters(w, c);
+	wr_text(w, "\r\n");
+}
+
 enum mcsec_err sdp_write_offer(struct writer *w, const struct sdp_audio *a)
 {
 	put_session(w, a);
 	put_key_mgmt(w, a->key_mgmt);
 	put_audio(w, a);
+	if (a->control)
+		put_control(w, a->control);
 	return w->err;
 }
 
@@ -153,12 +204,15 @@ static void put_refusal(struct writer *w, const struct sdp_media *m)
 
 enum mcsec_err sdp_write_answer(struct writer *w, const struct sdp *offer, const struct sdp_audio *a)
 {
-	size_t audio = sdp_find_media(offer, "audio");
+	struct sdp_control offered;
+	size_t audio = sdp_find_media(offer, "audio"), control = sdp_control_read(offer, &offered);
 	put_session(w, a);
 	put_key_mgmt(w, a->key_mgmt);
 	for (size_t i = 0; i < offer->n_media; i++) {
 		if (i == audio)
 			put_audio(w, a);
+		else if (i == control && a->control && offered.port)
+			put_control(w, a->control);
 		else
 			put_refusal(w, &offer->media[i]);
 	}

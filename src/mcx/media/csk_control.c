@@ -190,6 +190,18 @@ enum srtp_verdict csk_control_protect(struct csk_control *c, struct octets plain
 	return v;
 }
 
+int csk_control_split(struct octets *datagram, struct octets *packet)
+{
+	struct reader r = rd_init(*datagram);
+	rd_u16(&r);
+	size_t len = (rd_u16(&r) + (size_t)1) * 4 + CSK_CONTROL_GROWTH;
+	if (r.err || len > datagram->len)
+		return 0;
+	*packet = (struct octets){datagram->p, len};
+	*datagram = (struct octets){datagram->p + len, datagram->len - len};
+	return 1;
+}
+
 enum srtp_verdict csk_control_unprotect(struct csk_control *c, uint32_t own, uint32_t peer, struct octets packet,
 					uint8_t *out, size_t size, size_t *out_len, uint32_t *csk_id)
 {

@@ -53,6 +53,8 @@ uint32_t csk_control_left(const struct csk_control *c, uint32_t csk_id);
 /* One RTCP packet under the sending key. SRTP_UNKNOWN_MKI: there is none; SRTP_NOT_DURABLE: no index is granted. */
 enum srtp_verdict csk_control_protect(struct csk_control *c, struct octets plain, uint8_t *out, size_t size,
 				      size_t *out_len);
+/* Cuts the first packet off a datagram by its clear length field (M-D11): 1, or 0 when the rest does not fit. */
+int csk_control_split(struct octets *datagram, struct octets *packet);
 /* One SRTCP packet of a call: from the peer's SSRC, not from ours. *csk_id: under which key. */
 enum srtp_verdict csk_control_unprotect(struct csk_control *c, uint32_t own, uint32_t peer, struct octets packet,
 					uint8_t *out, size_t size, size_t *out_len, uint32_t *csk_id);

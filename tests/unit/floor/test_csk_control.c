@@ -261,6 +261,30 @@ static void clear_rtcp_a_foreign_key_and_short_packets_are_dropped(void **state)
 	csk_control_free(mallory);
 }
 
+static void several_packets_of_one_datagram_are_cut_by_their_lengths(void **state)
+{
+	(void)state;
+	struct csk_control *client = end_of(), *server = end_of();
+	struct packet a, b;
+	uint8_t both[2 * ROOM];
+	assert_int_equal(say(client, CLIENT_SSRC, &a), SRTP_OK);
+	assert_int_equal(say(client, CLIENT_SSRC, &b), SRTP_OK);
+	memcpy(both, a.p, a.len);
+	memcpy(both + a.len, b.p, b.len);
+	struct octets rest = {both, a.len + b.len}, one_of;
+	for (int i = 0; i < 2; i++) {
+		assert_true(csk_control_split(&rest, &one_of));
+		assert_int_equal(hear(server, 1, CLIENT_SSRC, one_of, NULL), SRTP_OK);
+	}
+	assert_int_equal(rest.len, 0);
+	assert_false(csk_control_split(&rest, &one_of));
+	rest = (struct octets){both, a.len + 11}; /* the remainder alone is dropped */
+	assert_true(csk_control_split(&rest, &one_of));
+	assert_false(csk_control_split(&rest, &one_of));
+	csk_control_free(client);
+	csk_control_free(server);
+}
+
 /* ---- indices ---- */
 
 static uint32_t seen[4096];
@@ -416,6 +440,7 @@ int main(void)
 	    cmocka_unit_test(an_ssrc_that_the_peer_did_not_announce_is_dropped),
 	    cmocka_unit_test(a_packet_comes_once_and_not_below_the_window),
 	    cmocka_unit_test(clear_rtcp_a_foreign_key_and_short_packets_are_dropped),
+	    cmocka_unit_test(several_packets_of_one_datagram_are_cut_by_their_lengths),
 	    cmocka_unit_test(mcx_sec_304_only_indices_that_were_granted_are_used_and_each_once),
 	    cmocka_unit_test(mcx_sec_309_the_last_index_of_a_key_ends_the_sending),
 	    cmocka_unit_test(mcx_sec_184_a_new_csk_switches_the_mki_and_the_old_one_opens_until_it_is_dropped),

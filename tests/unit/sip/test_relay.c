@@ -271,6 +271,101 @@ static void each_thread_has_a_state_of_its_own_begun_and_ended(void **state)
 	sip_loop_free(loop);
 }
 
+/* ---- a stream that ends at the server ---- */
+
+static _Atomic int taken_by[2], heard_of[2];
+
+static void on_taken(void *ctx, int end, const uint8_t *packet, size_t len)
+{
+	(void)packet;
+	taken_by[end] += ctx == &relay && len == 5;
+}
+
+static void on_heard(void *ctx, int end)
+{
+	heard_of[end] += ctx == &relay;
+}
+
+static const struct relay_events events = {on_taken, on_heard, &relay};
+
+/* Two streams, the second of which ends here. */
+static struct relay_session *controlled(void)
+{
+	struct relay_session *s = relay_open(relay, 2);
+	assert_non_null(s);
+	taken_by[0] = taken_by[1] = heard_of[0] = heard_of[1] = 0;
+	relay_end_here(s, 1, &events);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(relay_set_remote(s, i, 0, "127.0.0.1", alice.port), MCSEC_OK);
+		assert_int_equal(relay_set_remote(s, i, 1, "127.0.0.1", bob.port), MCSEC_OK);
+	}
+	return s;
+}
+
+static void until(_Atomic int *what, int n)
+{
+	for (int i = 0; i < 1000 && *what < n; i++)
+		usleep(10000);
+	assert_int_equal(*what, n);
+}
+
+static void a_stream_that_ends_here_is_taken_from_its_end_alone_and_never_crosses(void **state)
+{
+	(void)state;
+	struct relay_session *s = controlled();
+	uint16_t from;
+	sock_send(eve, relay_port(s, 1, 0), "evil!");
+	sock_send(alice, relay_port(s, 1, 0), "floor");
+	until(&taken_by[0], 1);
+	sock_send(bob, relay_port(s, 1, 1), "floor");
+	until(&taken_by[1], 1);
+	assert_string_equal(sock_get(bob, NULL), "");
+	assert_int_equal(taken_by[0], 1);
+	assert_int_equal(relay_send(s, 1, 1, (const uint8_t *)"taken", 5), 0);
+	assert_string_equal(sock_get(bob, &from), "taken");
+	assert_int_equal(from, relay_port(s, 1, 1));
+	assert_int_equal(relay_send(s, 2, 1, (const uint8_t *)"taken", 5), -1);
+	relay_close(s);
+}
+
+static void mcx_sec_314_packets_above_the_rate_are_dropped_before_anybody_looks_at_them(void **state)
+{
+	(void)state;
+	enum { MANY = 4 * RELAY_TAKEN_PER_S };
+	struct relay_session *s = controlled();
+	struct relay_stats before, after;
+	relay_stats(relay, &before);
+	for (int i = 0; i < MANY; i++) {
+		sock_send(alice, relay_port(s, 1, 0), "floor");
+		relay_stats(relay, &after);
+	}
+	for (int i = 0; i < 500 && after.taken + after.dropped_rate - before.taken - before.dropped_rate < MANY; i++) {
+		usleep(10000);
+		relay_stats(relay, &after);
+	}
+	assert_int_equal(after.taken - before.taken, taken_by[0]);
+	assert_true(taken_by[0] >= RELAY_TAKEN_PER_S);
+	assert_true(after.dropped_rate > before.dropped_rate);
+	relay_close(s);
+}
+
+static void media_of_an_end_without_permission_is_held_back_and_told_of(void **state)
+{
+	(void)state;
+	struct relay_session *s = controlled();
+	relay_gate(s, 0, 0);
+	sock_send(alice, relay_port(s, 0, 0), "early");
+	until(&heard_of[0], 1);
+	assert_string_equal(sock_get(bob, NULL), "");
+	sock_send(bob, relay_port(s, 0, 1), "other");
+	assert_string_equal(sock_get(alice, NULL), "other");
+	until(&heard_of[1], 1);
+	relay_gate(s, 0, 1);
+	sock_send(alice, relay_port(s, 0, 0), "spoken");
+	assert_string_equal(sock_get(bob, NULL), "spoken");
+	relay_close(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +375,9 @@ int main(void)
 	    cmocka_unit_test(a_port_of_the_relay_is_nobodys_remote_address),
 	    cmocka_unit_test(a_closed_session_forwards_nothing_and_its_ports_come_back),
 	    cmocka_unit_test(a_remote_that_is_no_numeric_address_is_refused),
+	    cmocka_unit_test(a_stream_that_ends_here_is_taken_from_its_end_alone_and_never_crosses),
+	    cmocka_unit_test(mcx_sec_314_packets_above_the_rate_are_dropped_before_anybody_looks_at_them),
+	    cmocka_unit_test(media_of_an_end_without_permission_is_held_back_and_told_of),
 	    cmocka_unit_test(a_full_queue_refuses_at_once_and_accepted_jobs_all_come_home),
 	    cmocka_unit_test(each_thread_has_a_state_of_its_own_begun_and_ended),
 	};

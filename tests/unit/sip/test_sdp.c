@@ -248,6 +248,111 @@ static void our_answer_keeps_number_order_and_profile_and_refuses_what_it_does_n
 	assert_int_equal(a.media[0].key_mgmt.len, 0);
 }
 
+/* ---- the media control line ---- */
+
+static size_t control_of(const char *fmtp, struct sdp_control *c)
+{
+	char text[600];
+	snprintf(text, sizeof text, "v=0\r\nm=audio 1 RTP/SAVP 0\r\nm=application 7 udp MCPTT\r\n%s", fmtp);
+	assert_int_equal(read_text(text, &s), MCSEC_OK);
+	return sdp_control_read(&s, c);
+}
+
+static void the_media_control_line_is_read_with_its_parameters(void **state)
+{
+	(void)state;
+	struct sdp_control c;
+	assert_int_equal(read_text(OFFER, &s), MCSEC_OK);
+	assert_int_equal(sdp_control_read(&s, &c), 1);
+	assert_int_equal(c.port, 49172);
+	assert_true(c.queueing && c.implicit && !c.granted && !c.has_ssrc && !c.has_floor_ssrc);
+	assert_int_equal(c.priority, 5);
+	control_of("a=fmtp:MCPTT mc_granted; mc_ssrc=4294967295 ;mc_floor_ssrc=0;mc_unknown=3\r\n", &c);
+	assert_true(c.granted && c.has_ssrc && c.has_floor_ssrc && !c.queueing);
+	assert_int_equal(c.ssrc, 0xffffffff);
+	assert_int_equal(c.floor_ssrc, 0);
+}
+
+static void parameters_out_of_range_count_as_absent(void **state)
+{
+	(void)state;
+	struct sdp_control c;
+	control_of("a=fmtp:MCPTT mc_priority=0;mc_floor_ssrc=4294967296;mc_ssrc=-1;mc_queueing=1;mc_granted=\r\n", &c);
+	assert_true(!c.priority && !c.has_floor_ssrc && !c.has_ssrc && !c.queueing && !c.granted);
+	control_of("a=fmtp:MCPTT mc_priority=256;mc_floor_ssrc=;;;mc_ssrc=99999999999\r\n", &c);
+	assert_true(!c.priority && !c.has_floor_ssrc && !c.has_ssrc);
+	control_of("a=fmtp:97 mc_priority=5\r\n", &c);
+	assert_int_equal(c.priority, 0);
+	assert_int_equal(control_of("", &c), 1);
+	assert_int_equal(c.port, 7);
+}
+
+static void other_application_lines_are_no_media_control(void **state)
+{
+	(void)state;
+	struct sdp_control c;
+	assert_int_equal(read_text("v=0\r\nm=application 7 TCP/MCPTT MCPTT\r\nm=application 7 udp MCVideo\r\n"
+				   "m=audio 7 udp MCPTT\r\n",
+				   &s),
+			 MCSEC_OK);
+	assert_int_equal(sdp_control_read(&s, &c), SIZE_MAX);
+	assert_int_equal(c.port, 0);
+}
+
+static void a_relay_changes_the_control_ssrc_and_leaves_every_other_line(void **state)
+{
+	(void)state;
+	const struct sdp_control c = {
+	    .queueing = 1, .has_ssrc = 1, .ssrc = 7, .has_floor_ssrc = 1, .floor_ssrc = 0x80000000};
+	static const uint16_t ports[] = {30000, 30002};
+	static uint8_t plain[4096], changed[4096];
+	struct writer w = wr_init(plain, sizeof plain), v = wr_init(changed, sizeof changed);
+	assert_int_equal(read_text(OFFER "a=fmtp:other x\r\n", &s), MCSEC_OK);
+	assert_int_equal(sdp_rewrite(&s, "192.0.2.1", ports, 2, &w), MCSEC_OK);
+	assert_int_equal(sdp_rewrite_control(&s, "192.0.2.1", ports, 2, 1, &c, &v), MCSEC_OK);
+	const char *want = "a=fmtp:MCPTT mc_queueing;mc_ssrc=7;mc_floor_ssrc=2147483648\r\n";
+	char *at = strstr((char *)plain, "a=fmtp:MCPTT"), *got = strstr((char *)changed, "a=fmtp:MCPTT");
+	assert_memory_equal(plain, changed, (size_t)(at - (char *)plain));
+	assert_memory_equal(got, want, strlen(want));
+	assert_string_equal(strchr(at, '\n'), strchr(got, '\n'));
+}
+
+static void our_offer_and_answer_carry_the_media_control_line(void **state)
+{
+	(void)state;
+	const struct sdp_control offered = {
+	    .port = 4000, .implicit = 1, .granted = 1, .priority = 5, .has_floor_ssrc = 1, .floor_ssrc = 9};
+	const struct sdp_control answered = {.port = 5000, .has_floor_ssrc = 1, .floor_ssrc = 8};
+	struct sdp_audio mine = {.session_id = 1,
+				 .version = 1,
+				 .address = "192.0.2.1",
+				 .port = 6000,
+				 .proto = "RTP/SAVP",
+				 .payload_type = 96,
+				 .rtpmap = "opus/48000/2",
+				 .control = &offered};
+	static uint8_t offer[2048], answer[2048];
+	struct writer w = wr_init(offer, sizeof offer), v = wr_init(answer, sizeof answer);
+	struct sdp_control c;
+	assert_int_equal(sdp_write_offer(&w, &mine), MCSEC_OK);
+	assert_int_equal(sdp_read(wr_result(&w), &s, NULL), MCSEC_OK);
+	assert_int_equal(sdp_control_read(&s, &c), 1);
+	assert_memory_equal(&c, &offered, sizeof c);
+	mine.control = &answered;
+	assert_int_equal(sdp_write_answer(&v, &s, &mine), MCSEC_OK);
+	assert_int_equal(sdp_read(wr_result(&v), &a, NULL), MCSEC_OK);
+	assert_int_equal(sdp_control_read(&a, &c), 1);
+	assert_memory_equal(&c, &answered, sizeof c);
+	assert_int_equal(sdp_check_answer(&s, &a), SDP_SECURE);
+	mine.control = NULL;
+	v = wr_init(answer, sizeof answer);
+	assert_int_equal(sdp_write_answer(&v, &s, &mine), MCSEC_OK);
+	assert_int_equal(sdp_read(wr_result(&v), &a, NULL), MCSEC_OK);
+	assert_int_equal(sdp_control_read(&a, &c), 1);
+	assert_int_equal(c.port, 0);
+	assert_int_equal(sdp_check_answer(&s, &a), SDP_SECURE);
+}
+
 static void every_truncation_is_read_within_its_bounds(void **state)
 {
 	(void)state;
@@ -275,6 +380,11 @@ int main(void)
 	    cmocka_unit_test(each_downgrade_of_an_answer_is_named),
 	    cmocka_unit_test(our_offer_carries_the_key_as_base64_on_one_line),
 	    cmocka_unit_test(our_answer_keeps_number_order_and_profile_and_refuses_what_it_does_not_do),
+	    cmocka_unit_test(the_media_control_line_is_read_with_its_parameters),
+	    cmocka_unit_test(parameters_out_of_range_count_as_absent),
+	    cmocka_unit_test(other_application_lines_are_no_media_control),
+	    cmocka_unit_test(a_relay_changes_the_control_ssrc_and_leaves_every_other_line),
+	    cmocka_unit_test(our_offer_and_answer_carry_the_media_control_line),
 	    cmocka_unit_test(every_truncation_is_read_within_its_bounds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
