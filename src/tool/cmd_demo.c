@@ -42,7 +42,8 @@ static int work(struct demo *d)
 	if (demo_raise(d))
 		return -1;
 	narrate_title(&d->say, "Two users");
-	if (demo_enrol(d) || make_reference(d) || demo_prepare(d, &d->alice) || demo_prepare(d, &d->bob))
+	if (demo_enrol(d) || make_reference(d) || demo_prepare(d, &d->alice) || demo_prepare(d, &d->bob) ||
+	    demo_new_keys(d))
 		return -1;
 	narrate_title(&d->say, "A private call: Alice's recorded speech, end to end to Bob");
 	if (demo_call(d) || demo_bad_call(d))

@@ -17,6 +17,7 @@
 #include "mcx/flow/client_auth.h"
 #include "mcx/flow/client_call.h"
 #include "mcx/flow/kms_provision.h"
+#include "mcx/flow/suite.h"
 #include "net/kms_client.h"
 #include "net/sip_digest.h"
 #include "net/sip_port.h"
@@ -45,6 +46,7 @@ enum {
 struct ue_ring {
 	int refs; /* under ue->lock */
 	struct kms_domain home;
+	struct suite_list suites; /* what the domain allows of ours */
 	size_t n_keys;
 	struct kms_keys keys[UE_MAX_KEYS];
 	int64_t cache_num; /* of the certificate cache; -1: none */
@@ -61,6 +63,10 @@ struct ue_csk {
 	uint32_t id;
 	uint64_t time; /* T, TIME seconds */
 	uint8_t key[MCSEC_KEY_LEN];
+	uint16_t suite;            /* in use under it; of an upload: what we select */
+	uint16_t upload_suite;     /* under which the documents of its upload stand */
+	uint16_t wanted;           /* our own choice when we uploaded               */
+	struct suite_list offered; /* and all that we offered                       */
 	size_t message_len;
 	uint8_t message[MCSEC_IM_MAX];
 };
@@ -176,7 +182,8 @@ struct ue {
 	struct ue_core core;
 	struct sip_timer *auth_timer;
 	struct ue_csk *csk, *csk_new;
-	const void *making; /* the job whose CSK is wanted */
+	const void *making;       /* the job whose CSK is wanted */
+	struct suite_list suites; /* what this client can do: of the configuration */
 	uint64_t csk_time;
 	uint32_t register_cseq, granted_s;
 	char register_call_id[64];
@@ -207,7 +214,7 @@ int ue_ring_covers(const struct ue_ring *ring, uint64_t at);
 /* Do we hold a certificate of this KMS that may be used? */
 int ue_kms_is_known(struct ue *u, const char *kms_uri);
 /* Each 0 when durable, else -1. */
-int ue_ring_keep_certificate(struct ue *u, const struct kms_certificate *cert);
+int ue_ring_keep_home(struct ue *u, const struct kms_domain *home);
 int ue_ring_keep_sets(struct ue *u, const struct kms_keys *keys, size_t n);
 int ue_ring_keep_cache(struct ue *u, int64_t num, const struct kms_domain *external, size_t n);
 int ue_ring_drop_below(struct ue *u, uint64_t period);

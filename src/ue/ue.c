@@ -175,6 +175,11 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 	u->tokens = signin_tokens_new();
 	(void)!mcsec_signers_new(&u->signers, UE_SIGNERS);
 	int ok = !copy_config(u, c) && u->tokens && !mcsec_replay_new(&u->replay, UE_REPLAYS);
+	if (ok && (suite_list_read(c->suites ? c->suites : SUITES_KNOWN, &u->suites) || u->suites.n == 0)) {
+		snprintf(err, err_size, "suites is a list like \"" SUITES_KNOWN "\"");
+		ok = 0;
+	}
+	u->c.suites = NULL; /* the caller's text: read */
 	if (ok)
 		u->store = ue_store_open(u->c.dir, err, err_size);
 	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) && !ue_musik_load(u) &&

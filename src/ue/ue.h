@@ -105,7 +105,10 @@ struct ue_config {
 	const char *tls_dir;                            /* agent.pem and cafile.pem, as sip_port_options */
 	const char *resolv_conf;                        /* as sip_port_options */
 	int xml_confidentiality_off, xml_integrity_off; /* XML towards the server: protected unless set (24.484) */
-	unsigned register_s;                            /* Expires of the REGISTER; 0: 3600 */
+	const char *suites; /* algorithms that go with a CSK, most wanted first (mcx/flow/suite.h); NULL: all we know */
+	int hide_identities; /* in I_MESSAGEs: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
+	int sakke_to_self;   /* in I_MESSAGEs: the key for our own other devices too (TS 33.180 5.2.5) */
+	unsigned register_s; /* Expires of the REGISTER; 0: 3600 */
 	int publish; /* the REGISTER brings a contact alone; token, CSK and settings come by PUBLISH (sip.md 2.3) */
 	const struct kp_policy *key_policy; /* of the provisioning (mcx/flow/kms_provision.h); NULL: the default */
 	void (*on_event)(void *ctx, const struct ue_event *ev);

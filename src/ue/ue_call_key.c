@@ -36,7 +36,10 @@ static void make_run(void *arg, void *state)
 				     .initiator = j->u->own_id,
 				     .initiator_kms = j->u->c.kms_uri,
 				     .responder = j->peer,
-				     .responder_kms = j->kms};
+				     .responder_kms = j->kms,
+				     .hide_initiator = j->u->c.hide_identities,
+				     .hide_responder = j->u->c.hide_identities,
+				     .to_self = j->u->c.sakke_to_self};
 	p->rand_len = MCSEC_RAND_LEN;
 	p->from_us = 1;
 	j->err = mcsec_kid_new(MCSEC_PCK, &mcsec_rng_system, NULL, NULL, &p->id);

@@ -62,6 +62,14 @@ static void make_run(void *arg, void *state)
 		j->err = MCSEC_E_NO_KEYS;
 		return;
 	}
+	struct mcsec_alg_list algs;
+	if (j->ring->suites.n == 0) {
+		j->err = MCSEC_E_UNSUPPORTED;
+		return;
+	}
+	suite_offer(&j->ring->suites, &algs);
+	j->csk->suite = j->csk->wanted = suite_uploaded(&algs, &j->csk->offered);
+	j->csk->upload_suite = suite_of_upload(&algs);
 	const char *server = u->c.mdsi && u->c.mdsi[0] ? u->c.mdsi : u->c.sip_psi; /* sip.md 2.4 */
 	struct mcsec_im_make what = {.kind = MCSEC_CSK,
 				     .k_id = j->csk->id,
@@ -70,7 +78,11 @@ static void make_run(void *arg, void *state)
 				     .initiator = u->own_id,
 				     .initiator_kms = u->c.kms_uri,
 				     .responder = server,
-				     .responder_kms = u->c.kms_uri};
+				     .responder_kms = u->c.kms_uri,
+				     .hide_initiator = u->c.hide_identities,
+				     .hide_responder = u->c.hide_identities,
+				     .to_self = u->c.sakke_to_self,
+				     .algs = algs.n ? &algs : NULL};
 	j->err = mcsec_im_make(&j->ring->book, &what, &mcsec_rng_system, j->csk->message, sizeof j->csk->message,
 			       &j->csk->message_len);
 }
@@ -87,8 +99,12 @@ static void make_done(void *arg)
 		ue_upload_send(u);
 	} else {
 		mcsec_secret_free(j->csk);
+		int no_suite = j->err == MCSEC_E_UNSUPPORTED;
+		if (wanted && no_suite)
+			ue_emit(u, UE_EV_ALARM, ue_clock_ms(), NULL, u->own_id, 0,
+				"the domain allows no algorithm suite of this client");
 		if (wanted)
-			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REFUSED});
+			ue_auth_event(u, &(struct ca_event){.kind = no_suite ? CA_EV_NO_SUITE : CA_EV_REFUSED});
 	}
 	free(j);
 }

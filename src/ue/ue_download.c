@@ -28,6 +28,8 @@ struct download {
 	struct mcsec_im *im;
 	enum mcsec_err err;
 	uint32_t csb_id;
+	uint16_t suite, wanted; /* that it is for, 0: none of ours; our own choice */
+	struct suite_list offered;
 	char detail[UE_TEXT];
 	size_t len;
 	uint8_t message[MCSEC_IM_MAX];
@@ -124,7 +126,16 @@ static uint64_t on_wire(uint64_t time)
 	return (time & UINT32_MAX) << 32;
 }
 
-static struct kr_event facts(const struct ue *u, const struct download *d)
+/* What we offered with the CSK in use; without one, what we would offer. */
+static void offers(const struct ue *u, struct download *d)
+{
+	const struct ue_csk *csk = u->csk;
+	d->offered = csk ? csk->offered : d->ring->suites;
+	d->wanted = csk ? csk->wanted : d->offered.at[0];
+	d->suite = suite_taken(&d->im->algs, &d->offered);
+}
+
+static struct kr_event facts(const struct ue *u, struct download *d)
 {
 	const struct mcsec_im *im = d->im;
 	const struct ue_csk *csk = u->csk;
@@ -135,7 +146,8 @@ static struct kr_event facts(const struct ue *u, const struct download *d)
 	if (d->err || !im || !im->key)
 		return ev;
 	ev.same_key = ev.same_id && mcsec_equal(im->key, ev.musik ? m->key : csk->key, MCSEC_KEY_LEN);
-	ev.suite_ok = im->algs.n == 0 || im->algs.selected == MCSEC_SUITE_AES128;
+	offers(u, d);
+	ev.suite_ok = d->suite != 0;
 	ev.wins = sa_csk_wins(im->ntp, im->k_id, csk != NULL, csk ? on_wire(csk->time) : 0, csk ? csk->id : 0);
 	return ev;
 }
@@ -184,9 +196,15 @@ static void install(struct ue *u, const struct download *d)
 	u->csk->id = im->k_id;
 	u->csk->time = u->csk_time = im->time;
 	memcpy(u->csk->key, im->key, sizeof u->csk->key);
+	u->csk->suite = d->suite;
+	u->csk->wanted = d->wanted;
+	u->csk->offered = d->offered;
 	ue_set_csk_id(u, u->csk->id);
 	ue_emit(u, UE_EV_CSK_REPLACED, ue_clock_ms(), NULL, u->own_id, im->k_id,
-		"key download: CSK of the server installed, the old one discarded");
+		"key download: CSK of the server installed, algorithm suite %04x, the old one discarded", d->suite);
+	if (suite_downgrades(&d->offered, d->wanted, d->suite))
+		ue_emit(u, UE_EV_ALARM, ue_clock_ms(), NULL, u->own_id, im->k_id,
+			"downgrade: the server chose algorithm suite %04x, we had selected %04x", d->suite, d->wanted);
 }
 
 static void tell(struct ue *u, const struct download *d, const struct kr_actions *a)
@@ -211,8 +229,10 @@ static void act(struct download *d, enum kr_action what, const struct kr_actions
 		break;
 	case KR_DO_STORE: {
 		int ok = fits(d->im) && !store(u, d);
-		if (ok && d->im->kind == MCSEC_CSK && !d->machine.install)
-			u->csk->time = u->csk_time = d->im->time; /* the same key: only its T is new (flows 0.4) */
+		if (ok && d->im->kind == MCSEC_CSK && !d->machine.install) {
+			u->csk->time = u->csk_time = d->im->time; /* the same key with a new T (flows 0.4) */
+			u->csk->suite = d->suite;
+		}
 		step(d, &(struct kr_event){.kind = ok ? KR_EV_STORED : KR_EV_STORE_FAILED});
 		break;
 	}

@@ -325,7 +325,7 @@ static int keep(struct ue *u, const struct fetched *f)
 	uint64_t period, retain = u->key_policy.retain;
 	if (mcsec_period_number(&f->home.cert.periods, ue_time_now(), &period))
 		return -1;
-	return ue_ring_keep_certificate(u, &f->home.cert) || ue_ring_keep_sets(u, f->keys, f->n) ||
+	return ue_ring_keep_home(u, &f->home) || ue_ring_keep_sets(u, f->keys, f->n) ||
 	       ue_ring_drop_below(u, period > retain ? period - retain : 0) || ue_ring_load(u);
 }
 

@@ -99,7 +99,7 @@ static struct kp_event fetch_certificate(struct errand *e)
 	struct kms_domain home = {0};
 	if (!kms_client_init(e->c, e->t->access, e->t->mcptt_id, ue_unix_now(), &home, &e->r))
 		return not_done(e->p, &e->r);
-	int rc = ue_ring_keep_certificate(u, &home.cert) || ue_ring_load(u);
+	int rc = ue_ring_keep_home(u, &home) || ue_ring_load(u);
 	kms_domain_free(&home);
 	return kept(e->p, rc, KP_EV_INIT_OK);
 }

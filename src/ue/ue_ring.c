@@ -151,16 +151,29 @@ int ue_ring_wipe(struct ue *u)
 {
 	int rc = ue_store_drop_range(u->store, "key-set/", "key-set0"); /* '0' follows '/' */
 	rc |= ue_store_drop(u->store, "kms-certificate");
+	rc |= ue_store_drop(u->store, "kms-suites");
 	install(u, NULL);
 	return rc;
 }
 
-int ue_ring_keep_certificate(struct ue *u, const struct kms_certificate *cert)
+/* The algorithm suites of the domain as the KMS wrote them (TS 33.180 4.3.4.1): list and minimum, each with its NUL. */
+static int keep_suites(struct ue *u, const struct kms_domain *home)
+{
+	uint8_t text[sizeof home->suites + sizeof home->suites_minimum];
+	struct writer w = wr_init(text, sizeof text);
+	wr_text(&w, home->suites);
+	wr_u8(&w, 0);
+	wr_text(&w, home->suites_minimum);
+	wr_u8(&w, 0);
+	return put_document(u, "kms-suites", &w);
+}
+
+int ue_ring_keep_home(struct ue *u, const struct kms_domain *home)
 {
 	uint8_t *buf = malloc(KMS_CERTIFICATE_BOUND);
 	struct writer w = wr_init(buf, buf ? KMS_CERTIFICATE_BOUND : 0);
-	kms_certificate_write(&w, cert);
-	int rc = put_document(u, "kms-certificate", &w);
+	kms_certificate_write(&w, &home->cert);
+	int rc = keep_suites(u, home) || put_document(u, "kms-certificate", &w) ? -1 : 0;
 	free(buf);
 	return rc;
 }
@@ -200,6 +213,29 @@ static int load_certificate(struct ue *u, struct ue_ring *ring)
 	int ok = doc.n_certs == 1 && !e;
 	kms_response_free(&doc);
 	return ok ? 0 : -1;
+}
+
+static int take_text(struct reader *r, char *out, size_t size)
+{
+	size_t n = 0;
+	do
+		out[n] = (char)rd_u8(r);
+	while (out[n] && ++n < size && !r->err);
+	return n < size && !r->err;
+}
+
+/* A domain that never said anything means 0101; what cannot be read allows nothing. */
+static void load_suites(struct ue *u, struct ue_ring *ring)
+{
+	size_t len = 0;
+	struct kms_domain *home = &ring->home;
+	uint8_t *kept = ue_store_get(u->store, "kms-suites", &len);
+	struct reader r = rd_init((struct octets){kept, kept ? len : 0});
+	int ok = !kept || (take_text(&r, home->suites, sizeof home->suites) &&
+			   take_text(&r, home->suites_minimum, sizeof home->suites_minimum));
+	mcsec_secret_free(kept);
+	if (!ok || suite_allowed(home->suites, home->suites_minimum, &u->suites, &ring->suites) != MCSEC_OK)
+		ring->suites = (struct suite_list){0};
 }
 
 struct loading {
@@ -298,6 +334,7 @@ int ue_ring_load(struct ue *u)
 	int rc = l.ring && l.self[0] ? load_certificate(u, l.ring) : -1;
 	if (!rc) {
 		(void)ue_store_each(u->store, "key-set/", load_key_set, &l);
+		load_suites(u, l.ring);
 		load_cache(u, l.ring);
 		rc = fill_book(l.ring);
 	}

@@ -26,7 +26,8 @@ static enum mcsec_err protect(const struct ue *u, const struct ue_csk *csk, stru
 		return MCSEC_OK;
 	if (!csk)
 		return MCSEC_E_NO_KEYS;
-	enum mcsec_err e = xml_key_derive(&key, csk->key, csk->id, u->own_id);
+	size_t len = suite_key_len(csk == u->csk ? csk->suite : csk->upload_suite);
+	enum mcsec_err e = xml_key_derive_long(&key, csk->key, csk->id, u->own_id, len);
 	if (!e)
 		e = xml_protect(&policy, &key, &mcsec_rng_system, u->c.sip_address, parts, n, PARTS_MAX, arena);
 	xml_key_wipe(&key);
@@ -63,7 +64,8 @@ static enum mcsec_err open_parts(const struct ue *u, struct ue_body *b)
 	struct xml_keys keys = {list, 0};
 	struct writer arena = wr_init(b->arena, XML_ARENA_MIN);
 	for (size_t i = 0; i < 2; i++)
-		if (csks[i] && xml_key_derive(&key[keys.n], csks[i]->key, csks[i]->id, u->own_id) == MCSEC_OK) {
+		if (csks[i] && xml_key_derive_long(&key[keys.n], csks[i]->key, csks[i]->id, u->own_id,
+						   suite_key_len(csks[i]->suite)) == MCSEC_OK) {
 			list[keys.n] = &key[keys.n];
 			keys.n++;
 		}

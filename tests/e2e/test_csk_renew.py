@@ -97,6 +97,25 @@ def mcx_sec_176_a_renewed_csk_is_in_use_for_the_very_next_call():
     assert dave.count('call-up') == 2, dave.events
 
 
+def seed_002_5_8_1_a_forced_suite_is_in_use_for_the_very_next_call():
+    b = client_of('dave')
+    assert (b['suite'], b['suites']) == ('0101', '0101 0102'), b
+    assert json.loads(server('suite', 'dave', '0102').stdout) == {'clients': 1}
+    dave.wait('csk-replaced', 2)
+    settled('dave', b['csk_id'])
+    assert client_of('dave')['suite'] == '0102'
+    assert any('suite 0102' in e['text'] for e in dave.events if e['event'] == 'csk-replaced'), dave.events
+    call('dave')
+    assert dave.count('call-up') == 3, dave.events
+
+
+def a_suite_that_the_client_has_not_listed_cannot_be_forced():
+    before = client_of('dave')['csk_id']
+    assert 'not listed' in server('suite', 'dave', '0103', code=3).stderr
+    assert 'four hexadecimal digits' in server('suite', 'dave', 'aes', code=2).stderr
+    assert client_of('dave')['csk_id'] == before
+
+
 def a_client_killed_and_back_holds_the_csk_that_the_server_holds():
     global dave
     dave.kill()
@@ -168,6 +187,8 @@ try:
     for name in ('carol', 'dave', 'erin'):
         mcx('user', 'add', name, '--dir', folder)
     result = tap.run([mcx_sec_176_a_renewed_csk_is_in_use_for_the_very_next_call,
+                      seed_002_5_8_1_a_forced_suite_is_in_use_for_the_very_next_call,
+                      a_suite_that_the_client_has_not_listed_cannot_be_forced,
                       a_client_killed_and_back_holds_the_csk_that_the_server_holds,
                       a_renewal_begun_before_the_server_is_killed_goes_on_after_it,
                       mcx_sec_201_a_musik_reaches_the_client,

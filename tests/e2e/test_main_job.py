@@ -81,6 +81,12 @@ def every_step_has_its_line_and_the_steps_their_milliseconds():
         assert timed and all(s['ms'] >= 0 for s in timed), part
 
 
+def a_key_download_and_a_forced_algorithm_are_told():
+    told = [line['text'] for line in lines if 'step' in line]
+    assert any(t.startswith('key download: ') and 'Bob' in t for t in told), told
+    assert any(t.startswith('forced algorithm: ') and '0102' in t for t in told), told
+
+
 def no_process_stays_behind():
     with open(os.path.join(folder, 'run.json'), encoding='utf-8') as f:
         assert json.load(f)['state'] == 'down'
@@ -119,7 +125,8 @@ try:
         one_flipped_octet_in_the_i_message_ends_in_488_with_warning_136,
         the_calls_keys_are_nowhere_in_the_memory_of_the_mc_server,
         no_plaintext_and_no_pck_for_a_party_that_holds_every_server_database_and_key, the_verdict_is_the_exit_code,
-        every_step_has_its_line_and_the_steps_their_milliseconds, no_process_stays_behind,
+        every_step_has_its_line_and_the_steps_their_milliseconds, a_key_download_and_a_forced_algorithm_are_told,
+        no_process_stays_behind,
         nothing_in_the_domains_folder_is_open_to_others, no_log_holds_a_password_or_a_token])
 finally:
     subprocess.run([MCX, 'down', folder], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

@@ -61,6 +61,7 @@ struct lab {
 	} refusals[3];
 	_Atomic unsigned registers, publishes;
 	struct lab_message *outgoing;
+	const char *suites, *minimum; /* suites NULL: the KMS says nothing */
 
 	/* the call between two clients */
 	struct sip_dialog *a, *b;
@@ -204,6 +205,23 @@ static void plant_tokens(struct ue_store *s, const char *uri)
 	assert_int_equal(ue_store_put(s, "tokens", wr_result(&w)), 0);
 }
 
+void lab_set_suites(struct lab *l, const char *list, const char *minimum)
+{
+	l->suites = list;
+	l->minimum = minimum;
+}
+
+static void plant_suites(const struct lab *l, struct ue_store *s)
+{
+	uint8_t text[64];
+	struct writer w = wr_init(text, sizeof text);
+	wr_text(&w, l->suites ? l->suites : "");
+	wr_u8(&w, 0);
+	wr_text(&w, l->suites ? l->minimum : "");
+	wr_u8(&w, 0);
+	assert_int_equal(ue_store_put(s, "kms-suites", wr_result(&w)), 0);
+}
+
 struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra)
 {
 	char dir[128], route[64], err[512];
@@ -213,6 +231,7 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
 		fail_msg("%s", err);
 	plant_tokens(s, uri);
 	plant(s, "kms-certificate", write_certificate, &l->cert);
+	plant_suites(l, s);
 	for (size_t i = 0; i < l->n_own; i++)
 		if (!strcmp(l->own[i].uri, uri))
 			plant(s, "key-set/00000000000000000001", write_key_set, &l->sets[i]);
@@ -287,6 +306,13 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 		l->last.csk_opened = 1;
 		l->last.csk_id = im->k_id;
 		l->last.time = im->time;
+	}
+	struct mcsec_im_peek peek;
+	if (mikey && !mcsec_im_peek(mikey->body.p, mikey->body.len, &peek, &fault)) {
+		l->last.algs = peek.algs;
+		l->last.initiator_hidden = peek.initiator_hidden;
+		l->last.responder_hidden = peek.responder_hidden;
+		l->last.to_self = peek.to_self;
 	}
 	mcsec_im_free(im);
 }

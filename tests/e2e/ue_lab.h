@@ -81,8 +81,12 @@ struct lab_register {
 	uint32_t csk_id;
 	uint64_t time; /* T */
 	char token[256], client_id[64];
+	struct mcsec_alg_list algs;
+	int initiator_hidden, responder_hidden, to_self;
 };
 struct lab_register lab_last_register(struct lab *l);
+/* What the KMS has told the clients made from now on of algorithm suites; NULL: nothing. */
+void lab_set_suites(struct lab *l, const char *list, const char *minimum);
 /* Answer the next n requests of this method (a literal) so; REGISTERs instead of 200. */
 void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning);
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning);

@@ -48,6 +48,7 @@ struct demo_end {
 	char key_mgmt[2 * DEMO_IMESSAGE]; /* first a=key-mgmt line of the call, without line end */
 	uint16_t ports[DEMO_PORTS];       /* every m=audio port of the call that this end said or was told */
 	size_t n_ports;
+	int csks;                            /* client-server keys taken by key download; never reset */
 	int first_packet, rejected, call_up; /* how often */
 	int sip_status, warning;
 };
@@ -77,6 +78,8 @@ struct demo {
 int demo_raise(struct demo *d);
 int demo_enrol(struct demo *d);
 int demo_prepare(struct demo *d, struct demo_end *e);
+/* Key downloads between registration and call (demo_keys.c). */
+int demo_new_keys(struct demo *d);
 int demo_call(struct demo *d);
 int demo_bad_call(struct demo *d);
 void demo_log_off(struct demo *d);

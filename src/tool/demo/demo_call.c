@@ -150,6 +150,7 @@ static void on_event(void *ctx, const struct ue_event *ev)
 	pthread_mutex_lock(&e->lock);
 	e->first_packet += ev->kind == UE_EV_FIRST_PACKET;
 	e->call_up += ev->kind == UE_EV_CALL_UP;
+	e->csks += ev->kind == UE_EV_CSK_REPLACED;
 	if (ev->kind == UE_EV_REJECTED) {
 		e->rejected++;
 		e->sip_status = ev->sip_status;

@@ -91,17 +91,19 @@ static void write_kms(FILE *f, const struct domain *d)
 {
 	char resolve[1024];
 	domain_resolve(d, resolve, sizeof resolve);
-	fprintf(f,
-		"uri = \"kms.%s\"\n"
-		"address = \"127.0.0.1\"\nport = %u\nadmin_port = %u\n"
-		"tls = \"tls.pem\"\nclient_ca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
-		"database = \"db\"\npassphrase = \"passphrase\"\n"
-		"issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
-		"servers = { \"sip.%s=sip:mcptt@%s\" }\n"
-		"revocations = \"https://idms.%s:%u/admin/v1/revoked\"\nrevocations_cert = \"revocations.pem\"\n"
-		"limit_hour = 600\nlimit_period = 20000\n", /* a laboratory's users come back often */
-		d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone, d->zone,
-		d->idms_admin);
+	fprintf(
+	    f,
+	    "uri = \"kms.%s\"\n"
+	    "address = \"127.0.0.1\"\nport = %u\nadmin_port = %u\n"
+	    "tls = \"tls.pem\"\nclient_ca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
+	    "database = \"db\"\npassphrase = \"passphrase\"\n"
+	    "issuer = \"https://idms.%s:%u\"\naudience = \"https://mc.%s\"\nresolve = \"%s\"\n"
+	    "servers = { \"sip.%s=sip:mcptt@%s\" }\n"
+	    "revocations = \"https://idms.%s:%u/admin/v1/revoked\"\nrevocations_cert = \"revocations.pem\"\n"
+	    "suites = \"0101 0102\"\n" /* each client and server takes the first, and can be told to take the other */
+	    "limit_hour = 600\nlimit_period = 20000\n", /* a laboratory's users come back often */
+	    d->zone, d->kms, d->kms_admin, d->zone, d->idms, d->zone, resolve, d->zone, d->zone, d->zone,
+	    d->idms_admin);
 }
 
 static void write_server(FILE *f, const struct domain *d)
