@@ -8,7 +8,7 @@
 
 #include "fuzz/fuzz.h"
 
-static char daemon_folder[64];
+static char daemon_folder[32];
 
 static inline void daemon_folder_remove(void)
 {

@@ -6,25 +6,14 @@
  * The first octet chooses: encapsulation or signature, and how the rest is laid over a good one: as it is, or XORed in,
  * so that the fuzzer reaches the far side of the first checks. Nothing that was changed may be accepted.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "fuzz/fuzz.h"
 #include "mcsec/ibc.h"
 #include "sec/ibc/engine.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t id[32] = "fuzzed member", msg[] = "message", ssv[MCSEC_SSV_LEN] = "fifteen octets.";
 static struct mcsec_keyset *keys;
 static struct mcsec_identity *peer;
 static uint8_t good_sed[MCSEC_SED_LEN], good_sig[MCSEC_SIG_LEN];
-
-static void must(int ok)
-{
-	if (!ok)
-		abort();
-}
 
 static void prepare(void)
 {
@@ -32,13 +21,13 @@ static void prepare(void)
 	struct mcsec_kms *kms;
 	struct mcsec_issued set;
 	uint8_t kpak[MCSEC_KPAK_LEN], z[MCSEC_ZPUB_LEN];
-	must(!mcsec_master_generate(&master, &mcsec_rng_system));
+	HOLDS(!mcsec_master_generate(&master, &mcsec_rng_system));
 	mcsec_master_public(master, kpak, z);
-	must(!mcsec_kms_new(&kms, kpak, z) && !mcsec_identity_new(&peer, kms, id, sizeof id));
-	must(!mcsec_master_issue(master, &mcsec_rng_system, 1, id, sizeof id, &set));
-	must(!mcsec_keyset_new(&keys, kms, id, sizeof id, set.ssk, set.pvt, set.rsk));
-	must(!mcsec_sakke_encapsulate(peer, ssv, good_sed));
-	must(!mcsec_eccsi_sign(keys, &mcsec_rng_system, msg, sizeof msg, good_sig));
+	HOLDS(!mcsec_kms_new(&kms, kpak, z) && !mcsec_identity_new(&peer, kms, id, sizeof id));
+	HOLDS(!mcsec_master_issue(master, &mcsec_rng_system, 1, id, sizeof id, &set));
+	HOLDS(!mcsec_keyset_new(&keys, kms, id, sizeof id, set.ssk, set.pvt, set.rsk));
+	HOLDS(!mcsec_sakke_encapsulate(peer, ssv, good_sed));
+	HOLDS(!mcsec_eccsi_sign(keys, &mcsec_rng_system, msg, sizeof msg, good_sig));
 	mcsec_kms_free(kms);
 	mcsec_master_free(master);
 }
@@ -70,16 +59,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (signature) {
 		(void)lay(in, MCSEC_SIG_LEN, good_sig, MCSEC_SIG_LEN, data + 1, size - 1, over);
 		enum mcsec_err err = mcsec_eccsi_verify(peer, msg, sizeof msg, in);
-		must(err == (memcmp(in, good_sig, MCSEC_SIG_LEN) ? MCSEC_E_SIGNATURE : MCSEC_OK));
+		HOLDS(err == (memcmp(in, good_sig, MCSEC_SIG_LEN) ? MCSEC_E_SIGNATURE : MCSEC_OK));
 		return 0;
 	}
 	size_t n = lay(in, sizeof in, good_sed, MCSEC_SED_LEN, data + 1, size - 1, over);
 	enum mcsec_err err = mcsec_sakke_decapsulate(keys, in, n, out);
 	static const uint8_t zero[MCSEC_SSV_LEN];
 	if (n == MCSEC_SED_LEN && !memcmp(in, good_sed, n))
-		must(!err && !memcmp(out, ssv, sizeof out));
+		HOLDS(!err && !memcmp(out, ssv, sizeof out));
 	else /* whoever knows the public keys can make other good ones; a fuzzer does not */
-		must(err == MCSEC_E_DECRYPT && !memcmp(out, zero, sizeof out));
+		HOLDS(err == MCSEC_E_DECRYPT && !memcmp(out, zero, sizeof out));
 	return 0;
 }
 
@@ -89,7 +78,7 @@ int main(int argc, char **argv)
 	uint8_t buf[512];
 	for (int i = 1; i < argc; i++) {
 		FILE *f = fopen(argv[i], "rb");
-		must(f != NULL);
+		HOLDS(f != NULL);
 		size_t n = fread(buf, 1, sizeof buf, f);
 		fclose(f);
 		LLVMFuzzerTestOneInput(buf, n);
@@ -98,10 +87,10 @@ int main(int argc, char **argv)
 	long left = runs ? atol(runs) : 2000;
 	for (long i = 0; i < left; i++) {
 		uint8_t r[8];
-		must(!mcsec_rng_system.fill(NULL, r, sizeof r));
+		HOLDS(!mcsec_rng_system.fill(NULL, r, sizeof r));
 		size_t n = 1 + (r[0] | (size_t)r[1] << 8) % 300;
 		if (r[2] & 1) {
-			must(!mcsec_rng_system.fill(NULL, buf, n));
+			HOLDS(!mcsec_rng_system.fill(NULL, buf, n));
 		} else { /* a change of few bits in a good one */
 			memset(buf, 0, sizeof buf);
 			buf[1 + (r[3] | (size_t)r[4] << 8) % 280] = (uint8_t)(1u << (r[5] & 7));

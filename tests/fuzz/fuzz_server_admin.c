@@ -35,6 +35,12 @@ const struct mcsec_im_book *server_book_tables(const struct server_book *b)
 	return NULL;
 }
 
+const struct suite_list *server_book_suites(const struct server_book *b)
+{
+	(void)b;
+	return NULL;
+}
+
 void server_book_release(struct server_book *b)
 {
 	(void)b;

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * failing.h - a failing machine for what is tested in this process: one call that may fail (memory, secret memory,
+ * randomness, a hash context, the database, a new thread) is answered as if it did. The linker puts failing.c between
+ * the tested code and the libraries (failing_wraps in meson.build); the test's own calls never fail.
+ *
+ * A call is known by the four calls around it. failing_begin() arms: the first call that was not yet seen fails, once,
+ * and no other one after it. So the same work, begun again until failing_end() returns FAILING_NONE, meets each of its
+ * failures alone.
+ */
+#ifndef FUZZ_FAILING_H
+#define FUZZ_FAILING_H
+
+enum failing { FAILING_NONE, FAILING_MACHINE, FAILING_STORE };
+
+void failing_begin(void);
+/* What failed since failing_begin(); nothing fails from here on. */
+enum failing failing_end(void);
+/* What has failed so far, while armed. */
+enum failing failing_now(void);
+/* How many different calls failed since the start. */
+unsigned failing_count(void);
+
+#endif
