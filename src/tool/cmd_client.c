@@ -170,13 +170,15 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
 	const char *target = NULL, *seconds = NULL;
+	int repeat = 0;
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
 	    JSON_OPTION(s),
 	    {"to", "ID", NULL, &target, "MCPTT ID, or the name of a user of this domain"},
 	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement)"},
 	    {"record", "WAV", NULL, &s.record, "what the other end says"},
-	    {"seconds", "N", NULL, &seconds, "stay in the call that long"}};
+	    {"seconds", "N", NULL, &seconds, "stay in the call that long"},
+	    {"repeat", NULL, &repeat, NULL, "say it again and again, as long as the call stands"}};
 	char uri[2 * DOMAIN_TEXT];
 	struct ue_report r;
 	int rc = begin(&s, argc, argv, table, sizeof table / sizeof *table, 1);
@@ -186,7 +188,9 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 		return end(&s, tool_fail(c, TOOL_USAGE, "--to bob, for example", "whom to call is not said"));
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
-	struct ue_call call = {.target = uri, .audio = {.send = s.send ? s.send : client_speech(), .record = s.record}};
+	struct ue_call call = {
+	    .target = uri,
+	    .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat}};
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -159,6 +159,7 @@ struct ue {
 	struct ue_call_keys *kept; /* secret memory */
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
+	int answer_repeat;
 
 	/* of the KMS: over an exchange and what is kept of it; taken before `lock`, never the other way round */
 	pthread_mutex_t kms_lock;

@@ -313,7 +313,9 @@ static void say(struct media_session *m)
 	memcpy(pcm, m->wav.samples + m->said, n * sizeof *pcm);
 	send_frame(m, pcm);
 	m->said += n;
-	if (m->said == m->wav.n)
+	if (m->said == m->wav.n && m->o.audio.repeat)
+		m->said = 0;
+	else if (m->said == m->wav.n)
 		m->said_all_at = now_ms();
 }
 

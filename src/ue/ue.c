@@ -342,6 +342,7 @@ void ue_answer(struct ue *u, const struct ue_audio_files *audio)
 {
 	pthread_mutex_lock(&u->lock);
 	u->answering = audio != NULL;
+	u->answer_repeat = audio && audio->repeat;
 	snprintf(u->answer_send, sizeof u->answer_send, "%s", audio && audio->send ? audio->send : "");
 	snprintf(u->answer_record, sizeof u->answer_record, "%s", audio && audio->record ? audio->record : "");
 	pthread_mutex_unlock(&u->lock);

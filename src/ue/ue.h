@@ -155,6 +155,7 @@ size_t ue_musik_ids(const struct ue *u, uint32_t *ids, size_t max);
 struct ue_audio_files {
 	const char *send;   /* WAV to say, any sample rate from 8 to 192 kHz; NULL: say nothing */
 	const char *record; /* WAV of what is heard, 48 kHz mono; made at the first packet; NULL: only count */
+	int repeat;         /* `send` is said again and again, without a pause, as long as the call stands */
 };
 
 struct ue_call {

@@ -105,8 +105,9 @@ static int open_callee_media(struct ue *u)
 	pthread_mutex_lock(&u->lock);
 	memcpy(send, u->answer_send, sizeof send);
 	memcpy(record, u->answer_record, sizeof record);
+	int repeat = u->answer_repeat;
 	pthread_mutex_unlock(&u->lock);
-	return open_media(u, &(struct ue_audio_files){send[0] ? send : NULL, record[0] ? record : NULL});
+	return open_media(u, &(struct ue_audio_files){send[0] ? send : NULL, record[0] ? record : NULL, repeat});
 }
 
 /* An SSRC never used under this key, durable, with the replay record of the message (media.md M-D13). */

@@ -228,7 +228,7 @@ static void mcx_sec_246_two_users_talk_both_ways_and_hear_what_was_said(void **s
 	struct ue *alice = registered(LAB_ALICE, &ga), *bob = registered(LAB_BOB, &gb);
 	ue_inspect_keep(alice);
 	ue_inspect_keep(bob);
-	ue_answer(bob, &(struct ue_audio_files){speech, heard});
+	ue_answer(bob, &(struct ue_audio_files){.send = speech, .record = heard});
 	enum ue_status s = ue_call(alice, &(struct ue_call){.target = LAB_BOB, .audio = {speech, heard_back}}, &r);
 	if (s)
 		fail_msg("%s: %s", ue_status_name(s), r.text);
@@ -335,7 +335,7 @@ static uint64_t now(void)
 static struct ue *listening_bob(struct log *g)
 {
 	struct ue *bob = registered(LAB_BOB, g);
-	ue_answer(bob, &(struct ue_audio_files){speech, NULL});
+	ue_answer(bob, &(struct ue_audio_files){.send = speech, .record = NULL});
 	return bob;
 }
 

@@ -37,11 +37,13 @@ static void on_event(void *ctx, enum media_event ev, const char *text)
 			 1);
 }
 
+static int again; /* what is sent is said again and again */
+
 static struct media_session *session(const char *send, const char *record, uint32_t ssrc, unsigned silent_ms)
 {
 	char err[256];
 	struct media_options o = {.address = "127.0.0.1",
-				  .audio = {send, record},
+				  .audio = {send, record, again},
 				  .ssrc = ssrc,
 				  .silent_ms = silent_ms,
 				  .on_event = on_event};
@@ -283,6 +285,27 @@ static void a_rekey_is_followed_at_the_first_packet_under_the_new_key_without_lo
 	assert_int_equal(sa.dropped_unknown_mki + sb.dropped_unknown_mki, 0);
 }
 
+static void what_is_said_again_and_again_goes_on_behind_its_end_until_the_call_ends(void **state)
+{
+	(void)state;
+	struct ue_media_stats s = {0};
+	atomic_store(&said_all, 0);
+	again = 1;
+	struct media_session *a = session(said, NULL, 1, 60000);
+	again = 0;
+	struct media_session *b = session(NULL, heard, 2, 60000);
+	start(b, &keys_b, media_port(a));
+	start(a, &keys_a, media_port(b));
+	for (int i = 0; i < 1000 && s.received < 2 * FRAMES + FRAMES / 2; i++) {
+		sleep_ms(10);
+		media_stats(b, &s);
+	}
+	media_free(a);
+	media_free(b);
+	assert_true(s.received >= 2 * FRAMES + FRAMES / 2);
+	assert_int_equal(atomic_load(&said_all), 0);
+}
+
 static void a_packet_that_comes_back_to_its_sender_is_told_from_a_forged_one(void **state)
 {
 	(void)state;
@@ -412,6 +435,7 @@ int main(void)
 	    cmocka_unit_test(reordered_packets_lose_nothing),
 	    cmocka_unit_test(forged_and_clear_packets_are_dropped_counted_and_never_heard),
 	    cmocka_unit_test(a_rekey_is_followed_at_the_first_packet_under_the_new_key_without_loss),
+	    cmocka_unit_test(what_is_said_again_and_again_goes_on_behind_its_end_until_the_call_ends),
 	    cmocka_unit_test(a_packet_that_comes_back_to_its_sender_is_told_from_a_forged_one),
 	    cmocka_unit_test(silence_is_told_once_when_the_time_allowed_is_over),
 	    cmocka_unit_test(a_recording_that_cannot_be_written_is_told),
