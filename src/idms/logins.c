@@ -117,7 +117,7 @@ static unsigned bucket_of(const struct logins *l, const char *source)
 static struct login *place(struct logins *l)
 {
 	unsigned most = 0;
-	struct login *oldest = NULL;
+	struct login *oldest = &l->entry[0];
 	for (unsigned i = 0; i < l->max; i++)
 		if (!l->entry[i].until)
 			return &l->entry[i];
@@ -126,7 +126,7 @@ static struct login *place(struct logins *l)
 			most = i;
 	for (unsigned i = 0; i < l->max; i++) {
 		struct login *e = &l->entry[i];
-		if (e->source == most && (!oldest || e->until < oldest->until))
+		if (e->source == most && (oldest->source != most || e->until < oldest->until))
 			oldest = e;
 	}
 	return oldest;

@@ -50,8 +50,9 @@ const char *redirect_refusal(const char *uri, int headless_client)
 		       : memchr(uri + 8, '@', host) ? "a redirect URI has no user information"
 						    : NULL;
 	}
-	if (after_loopback(uri)) {
-		const char *path = after_port(after_loopback(uri));
+	const char *behind = after_loopback(uri);
+	if (behind) {
+		const char *path = after_port(behind);
 		return path && *path == '/' ? NULL : "a loopback redirect URI is http://127.0.0.1[:port]/path";
 	}
 	if (strcmp(uri, mcptt_test_uri) == 0)

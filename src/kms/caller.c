@@ -121,9 +121,11 @@ static const char *value_for(const struct http_client_cert *cert, const char *en
 
 static void map_names(const struct config_list *servers, const struct http_client_cert *cert, struct kms_caller *c)
 {
-	for (size_t i = 0; i < servers->n; i++)
-		if (value_for(cert, servers->item[i]))
-			add_identity(c, value_for(cert, servers->item[i]));
+	for (size_t i = 0; i < servers->n; i++) {
+		const char *uri = value_for(cert, servers->item[i]);
+		if (uri)
+			add_identity(c, uri);
+	}
 }
 
 int kms_caller_provisions(const struct exchange *x, const char *uri)

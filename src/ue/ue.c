@@ -104,11 +104,11 @@ static int copy_config(struct ue *u, const struct ue_config *c)
 {
 	size_t size = 1;
 	u->c = *c;
-	for (size_t i = 0; config_texts(&u->c, i); i++)
-		size += *config_texts(&u->c, i) ? strlen(*config_texts(&u->c, i)) + 1 : 0;
+	const char **field;
+	for (size_t i = 0; (field = config_texts(&u->c, i)); i++)
+		size += *field ? strlen(*field) + 1 : 0;
 	char *at = u->text = malloc(size);
-	for (size_t i = 0; at && config_texts(&u->c, i); i++) {
-		const char **field = config_texts(&u->c, i);
+	for (size_t i = 0; at && (field = config_texts(&u->c, i)); i++) {
 		if (!*field)
 			continue;
 		size_t n = strlen(*field) + 1;

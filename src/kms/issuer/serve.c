@@ -215,12 +215,11 @@ enum custody_kind issuer_custody_of(struct octets request, enum custody_kind fal
 
 size_t issuer_serve(struct issuer_desk *d, struct octets request, uint8_t *answer)
 {
-	struct writer w = wr_init(answer, ISSUER_ANSWER_MAX);
-	uint8_t *status = wr_reserve(&w, 2);
+	struct writer w = wr_init(answer + 2, ISSUER_ANSWER_MAX - 2);
 	unsigned s = carry_out(d, request, &w);
 	if (!s && w.err)
 		s = ISSUER_FAILED;
-	status[0] = (uint8_t)(s >> 8);
-	status[1] = (uint8_t)s;
-	return s ? 2 : wr_len(&w);
+	answer[0] = (uint8_t)(s >> 8);
+	answer[1] = (uint8_t)s;
+	return s ? 2 : 2 + wr_len(&w);
 }

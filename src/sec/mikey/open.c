@@ -219,11 +219,11 @@ static enum mcsec_err release(struct mcsec_im_job *job, struct mcsec_im **out)
 {
 	struct im_box *box = job->box;
 	struct octets rand = job->m.rand;
-	box->rand = malloc(rand.len);
-	if (!box->rand)
+	uint8_t *copy = malloc(rand.len);
+	if (!copy)
 		return job_fail(job, MCSEC_E_MEMORY, MCSEC_NO_OFFSET, "", "no memory");
-	memcpy(box->rand, rand.p, rand.len);
-	box->im.rand = box->rand;
+	memcpy(copy, rand.p, rand.len);
+	box->im.rand = box->rand = copy;
 	box->im.rand_len = rand.len;
 	if (job->fault.code == MCSEC_E_REVOKED) {
 		mcsec_secret_free(box->key);
@@ -232,6 +232,7 @@ static enum mcsec_err release(struct mcsec_im_job *job, struct mcsec_im **out)
 	box->im.key = box->key;
 	*out = &box->im;
 	job->box = NULL;
+	/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): the box and all in it are the caller's from here on, by *out */
 	return job->fault.code;
 }
 

@@ -114,6 +114,8 @@ int desk_run(const struct tool_command *c, struct door *at, const char *subject,
 	const struct row *r = find(subject, action);
 	char what[2048], segment[2000] = "", *file = NULL;
 	int status;
+	if (!r)
+		return tool_fail(c, TOOL_USAGE, "--help says what there is", "%s is not known", subject);
 	if (!operand != (r->operand == NOTHING))
 		return bad_operand(c, r);
 	if ((r->operand == URI || r->operand == FINGERPRINT) &&
