@@ -44,15 +44,20 @@ static uint64_t period_now(void)
 	return n;
 }
 
-static struct mcsec_keyset *issue(const char *uri)
+struct mcsec_keyset *bed_keys(const char *uri, size_t tables)
 {
 	uint8_t uid[MCSEC_UID_LEN];
 	struct mcsec_issued got;
 	struct mcsec_keyset *keys;
 	assert_int_equal(mcsec_uid(uri, KMS_URI, &periods, period_now(), uid), MCSEC_OK);
 	assert_int_equal(mcsec_master_issue(master, &mcsec_rng_system, ++bed.issued, uid, sizeof uid, &got), MCSEC_OK);
-	assert_int_equal(mcsec_keyset_new(&keys, kms, uid, sizeof uid, got.ssk, got.pvt, got.rsk), MCSEC_OK);
+	assert_int_equal(mcsec_keyset_new_sized(&keys, kms, uid, sizeof uid, got.ssk, got.pvt, got.rsk, tables), MCSEC_OK);
 	return keys;
+}
+
+static struct mcsec_keyset *issue(const char *uri)
+{
+	return bed_keys(uri, MCSEC_RSK_TABLES);
 }
 
 /* ---- the server's keys, in place of src/server/keys.c ---- */
@@ -276,6 +281,7 @@ void bed_spawn(void)
 	mcsec_master_export(master, h.ksak, h.z_t);
 	assert_int_equal(pipe(in) | pipe(out), 0);
 	child = fork();
+	bed.pid = child;
 	if (child == 0) {
 		dup2(in[0], 0);
 		dup2(out[1], 3);

@@ -68,7 +68,8 @@ struct bed {
 	struct server_config cfg;
 	struct server *server;
 	char resolve[200];
-	uint64_t issued;
+	_Atomic uint64_t issued;
+	pid_t pid; /* of the server's own process */
 };
 
 extern struct bed bed;
@@ -88,6 +89,9 @@ uint16_t bed_free_port(void);
 void bed_serve_if_asked(int argc, char **argv);
 /* A new database. */
 void bed_fresh(void);
+
+/* The key set of this identity; tables: octets for those of its RSK. From any thread. */
+struct mcsec_keyset *bed_keys(const char *uri, size_t tables);
 
 void ua_make(struct ua *u, const char *name, const char *user, const char *impu_user);
 /* As ua_make, and the port is opened. */
