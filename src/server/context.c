@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/checkpoints.h"
@@ -74,6 +75,13 @@ static void thread_end(void *state)
 	free(t);
 }
 
+static int64_t now_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void run_work(void *arg, void *state)
 {
 	struct work *w = arg;
@@ -81,7 +89,9 @@ static void run_work(void *arg, void *state)
 	char err[256];
 	if (t && !t->db && !(t->db = open_db(t->s, err, sizeof err)))
 		log_error("server.database", log_text("error", err));
+	int64_t begun = now_us();
 	w->run(w, t ? t->db : NULL);
+	w->busy_us += now_us() - begun;
 }
 
 static void done_work(void *arg)
@@ -134,7 +144,7 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 	if (warning && mcx_warning_value(warning, s->cfg->host, reason, value, sizeof value) == 0)
 		h[with.n_headers++] = (struct sip_header){"Warning", value};
 	if (status == 503 || status == 500) {
-		snprintf(retry, sizeof retry, "%d", RETRY_AFTER_S);
+		snprintf(retry, sizeof retry, "%u", status == 503 ? pace_turn(&s->pace, now_us()) : RETRY_AFTER_S);
 		h[with.n_headers++] = (struct sip_header){"Retry-After", retry};
 	}
 	(void)sip_reply(tx, status, NULL, &with);
@@ -337,6 +347,7 @@ static int begin(struct server *s)
 				   .thread_end = thread_end,
 				   .ctx = s};
 	struct relay_options r = {cfg->address, (uint16_t)cfg->rtp_min, (uint16_t)cfg->rtp_max};
+	pace_init(&s->pace, (unsigned)cfg->workers);
 	s->bindings = bindings_new();
 	s->refusals = audit_refusals_new();
 	s->invites = source_limit_new((unsigned)cfg->invites_per_user, 4 * (unsigned)cfg->invites_per_user);

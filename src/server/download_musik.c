@@ -83,7 +83,7 @@ void download_musik(struct server *s, struct musik_order *o)
 		o->wrong = "no memory";
 		return;
 	}
-	j->work = (struct work){s, run_musik, done_musik};
+	j->work = (struct work){.s = s, .run = run_musik, .done = done_musik};
 	j->m.made = db_now();
 	j->m.expires = j->m.made + s->cfg->musik_life_s;
 	db_copy(j->officer, sizeof j->officer, o->officer);

@@ -47,6 +47,8 @@ static void attempt_free(struct attempt *a)
 	*a->back = a->next;
 	if (a->next)
 		a->next->back = a->back;
+	if (a->storing == SA_DO_STORE && a->stored == SA_STORED_OK)
+		pace_served(&a->work.s->pace, a->work.busy_us);
 	mcsec_im_free(a->im);
 	server_book_release(a->book);
 	body_free(&a->body);

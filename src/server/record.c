@@ -59,7 +59,7 @@ void server_audit(struct server *s, char class_, const char *type, const char *s
 		audit_refusals_count(s->refusals, class_, type, source, steady_ms());
 		return;
 	}
-	r->work = (struct work){s, run_refusal, done_refusal};
+	r->work = (struct work){.s = s, .run = run_refusal, .done = done_refusal};
 	r->class_ = class_;
 	r->type = type;
 	db_copy(r->source, sizeof r->source, source);
@@ -99,7 +99,7 @@ void record_tick(struct server *s)
 	struct work *w;
 	if (s->counts_out || !audit_refusals_due(s->refusals, steady_ms(), 0) || !(w = calloc(1, sizeof *w)))
 		return;
-	*w = (struct work){s, run_counts, done_counts};
+	*w = (struct work){.s = s, .run = run_counts, .done = done_counts};
 	s->counts_out = server_submit(w) == 0;
 	if (!s->counts_out)
 		free(w);

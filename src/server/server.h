@@ -15,6 +15,7 @@
 #include "app/metrics.h"
 #include "audit/keeper.h"
 #include "audit/refusals.h"
+#include "mcx/flow/pace.h"
 #include "mcx/flow/server_call.h"
 #include "net/jwks_cache.h"
 #include "net/relay.h"
@@ -65,6 +66,7 @@ struct server {
 	struct sip_timer *tick;
 	struct relay *relay;
 	struct worker_pool *pool;
+	struct pace pace; /* when who hears 503 comes again */
 	struct seal *seal;
 	struct jwks_cache *jwks;
 	struct revocations *revocations;  /* NULL: no list */
@@ -95,6 +97,7 @@ struct work {
 	struct server *s;
 	void (*run)(struct work *w, struct db *d); /* pool thread; d NULL: the database cannot be opened */
 	void (*done)(struct work *w);              /* loop thread */
+	int64_t busy_us;                           /* how long its jobs have kept a thread */
 };
 /* 0, or -1: queue full. */
 int server_submit(struct work *w);

@@ -2,14 +2,16 @@
 /*
  * bench_storm.c - how fast a whole MC server authorises its clients again, and what that costs those it serves.
  *
- * A server in a process of its own, on one core; this program on another one, as the SIP core that hands on the clients'
- * REGISTERs (each with an I_MESSAGE of its own signer, a fresh token, documents) over one TLS connection. Three rows:
+ * A server in a process of its own, on one core; this program on another one, as the SIP core that hands on the
+ * clients' REGISTERs (each with an I_MESSAGE of its own signer, a fresh token, documents) over one TLS connection.
+ * Three rows:
  *
  *   register_csk    so many at a time that the server is never idle, against what the same core does when it only opens
  *                   I_MESSAGEs (verify and decapsulate)
  *   restart_storm   all clients at once; who hears 503 comes again as a client does: after Retry-After or after a wait
- *                   that doubles from 1 s to 60 s less up to half, whichever is longer (flows 0.3). us: the longest wait
- *   storm_control   meanwhile, somebody registered before asks something every 20 ms; us: 99 of 100 answers came within
+ *                   that doubles from 1 s to 60 s less up to half, whichever is longer (flows 0.3). us: the longest
+ * wait storm_control   meanwhile, somebody registered before asks something every 20 ms; us: 99 of 100 answers came
+ * within
  *
  * usage: bench_storm [--quick] [CLIENTS]
  */
@@ -112,13 +114,14 @@ static void prepare(size_t i, struct mcsec_keyset *keys)
 	size_t all = (size_t)head + len;
 	struct client *c = &clients[i];
 	c->text = malloc(all + 1024);
-	int outer = snprintf(c->text, 1024,
-			     "REGISTER sip:sip." ZONE ":%u;transport=tls SIP/2.0\r\n"
-			     "Via: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bK%05zu-00000\r\nMax-Forwards: 68\r\n"
-			     "From: <sip:" CORE_HOST ">;tag=%zu\r\nTo: <%s>\r\nCall-ID: s%05zu@core\r\nCSeq: 1 REGISTER\r\n"
-			     "Contact: <sip:" CORE_HOST ":5061;transport=tls>\r\nExpires: 3600\r\n"
-			     "Content-Type: message/sip\r\nContent-Length: %zu\r\n\r\n",
-			     bed.server->sips_number, i, i, u.impu, i, all);
+	int outer =
+	    snprintf(c->text, 1024,
+		     "REGISTER sip:sip." ZONE ":%u;transport=tls SIP/2.0\r\n"
+		     "Via: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bK%05zu-00000\r\nMax-Forwards: 68\r\n"
+		     "From: <sip:" CORE_HOST ">;tag=%zu\r\nTo: <%s>\r\nCall-ID: s%05zu@core\r\nCSeq: 1 REGISTER\r\n"
+		     "Contact: <sip:" CORE_HOST ":5061;transport=tls>\r\nExpires: 3600\r\n"
+		     "Content-Type: message/sip\r\nContent-Length: %zu\r\n\r\n",
+		     bed.server->sips_number, i, i, u.impu, i, all);
 	memcpy(c->text + outer, inner, (size_t)head);
 	memcpy(c->text + outer + head, body, len);
 	c->len = (size_t)outer + all;
@@ -247,7 +250,7 @@ static void answered(char *head)
 	assert_true(status == 503 || status == 500);
 	refusals++;
 	double wait = fmin(60, (double)(1 << (c->refused < 6 ? c->refused : 6))) * (1 - draw() / 2);
-	c->next_s = now() + fmax(wait, after ? atof(after + 14) : 0);
+	c->next_s = now() + fmax(wait, after ? atof(after + 14) + draw() : 0);
 	new_branch(c);
 }
 
@@ -304,12 +307,13 @@ static void *ask(void *arg)
 	struct wire *w = arg;
 	while (!storm_over && n_probes < PROBES) {
 		char text[600];
-		int len = snprintf(text, sizeof text,
-				   "OPTIONS " PSI " SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bKp%zu\r\n"
-				   "Max-Forwards: 70\r\nFrom: <sip:u00000@" ZONE ">;tag=1\r\nTo: <" PSI ">\r\n"
-				   "P-Asserted-Identity: <sip:u00000@" ZONE ">\r\nCall-ID: p%zu\r\nCSeq: 1 OPTIONS\r\n"
-				   "Content-Length: 0\r\n\r\n",
-				   n_probes, n_probes);
+		int len =
+		    snprintf(text, sizeof text,
+			     "OPTIONS " PSI " SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bKp%zu\r\n"
+			     "Max-Forwards: 70\r\nFrom: <sip:u00000@" ZONE ">;tag=1\r\nTo: <" PSI ">\r\n"
+			     "P-Asserted-Identity: <sip:u00000@" ZONE ">\r\nCall-ID: p%zu\r\nCSeq: 1 OPTIONS\r\n"
+			     "Content-Length: 0\r\n\r\n",
+			     n_probes, n_probes);
 		double t = now();
 		probe_answered = 0;
 		assert_int_equal(SSL_write(w->ssl, text, len), len);
@@ -421,12 +425,14 @@ static void measure(size_t steady)
 	double longest = 0, bound = 1.5 * (double)n / rate;
 	for (size_t i = steady; i < n_clients; i++)
 		longest = fmax(longest, clients[i].done_s);
-	row("restart_storm", "1.5 times what the rate alone needs", n, longest * 1e6, (double)n / took, bound / longest);
+	row("restart_storm", "1.5 times what the rate alone needs", n, longest * 1e6, (double)n / took,
+	    bound / longest);
 	qsort(probe, n_probes, sizeof *probe, by_size);
 	double p99 = probe[n_probes * 99 / 100];
 	row("storm_control", "50 ms", n_probes, p99 * 1e6, 1 / p99, 0.050 / p99);
 	fprintf(stderr,
-		"bench_storm: raw %.0f/s, REGISTER %.0f/s (%.0f %%, %.2f ms of processor each); storm of %zu: all back after %.1f s, longest wait %.1f s "
+		"bench_storm: raw %.0f/s, REGISTER %.0f/s (%.0f %%, %.2f ms of processor each); storm of %zu: all back "
+		"after %.1f s, longest wait %.1f s "
 		"of %.1f, %zu refusals; %.1f KiB a client at most, %.1f after; control median %.1f ms, 99 %% %.1f ms, "
 		"worst %.1f ms of %zu\n",
 		raw, rate, 100 * rate / raw, 1e3 * used / (double)(steady - 1), n, took, longest, bound, refusals,

@@ -177,7 +177,7 @@ static void a_full_job_queue_is_503_with_retry_after(void **state)
 	bed_start();
 	for (int i = 0; i < 2; i++) { /* one runs, one waits */
 		struct work *w = calloc(1, sizeof *w);
-		*w = (struct work){bed.server, gate_run, gate_done};
+		*w = (struct work){.s = bed.server, .run = gate_run, .done = gate_done};
 		assert_int_equal(server_submit(w), 0);
 		usleep(50000);
 	}

@@ -4,7 +4,8 @@
  *
  * First match wins; what is not in the table changes nothing. Renewal is due at half of the registration's life, and a
  * minute before the token ends; CSK age is bounded by the registration's own length. Waits after answers without a
- * verdict double from 1 s to 60 s, less up to half by jitter; a Retry-After that is longer wins (flows 0.3).
+ * verdict double from 1 s to 60 s, less up to half by jitter; a Retry-After that is longer wins (flows 0.3),
+ * and is spread over the second that follows it, so that those who were told the same do not come as one.
  */
 #include "mcx/flow/client_auth.h"
 
@@ -90,6 +91,8 @@ static void back_off(struct ca *m, const struct ca_event *ev)
 	uint32_t wait_s = m->tries < 6 ? UINT32_C(1) << m->tries : MAX_WAIT_S;
 	int64_t wait_ms = (int64_t)wait_s * 1000, asked_ms = (int64_t)ev->retry_after_s * 1000;
 	wait_ms -= wait_ms / 2 * ev->jitter / 256;
+	if (asked_ms)
+		asked_ms += 1000 * (int64_t)ev->jitter / 256;
 	if (m->tries < 6)
 		m->tries++;
 	m->due_ms = ev->now_ms + (asked_ms > wait_ms ? asked_ms : wait_ms);

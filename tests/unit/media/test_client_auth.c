@@ -279,6 +279,9 @@ static void no_verdict_is_retried_with_doubling_waits_and_a_longer_retry_after_w
 		assert_true(m.due_ms >= 30000 && m.due_ms < 30200);
 		step(&m, (struct ca_event){.kind = CA_EV_LATER, .now_ms = 0, .retry_after_s = 100});
 		assert_int_equal(m.due_ms, 100000);
+		/* who were told the same do not come as one, and nobody comes before the time */
+		step(&m, (struct ca_event){.kind = CA_EV_LATER, .now_ms = 0, .retry_after_s = 100, .jitter = 128});
+		assert_int_equal(m.due_ms, 100500);
 	}
 }
 
