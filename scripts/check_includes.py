@@ -13,8 +13,8 @@ import tempfile
 PUBLIC = ['include/mcsec']
 IBC = ['src/sec/ibc/' + d for d in ('field', 'lanes', 'curve', 'pairing', 'p256')]  # its own affair: nobody else's
 SEC = PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys', 'src/sec/mikey', 'src/sec/payload']
-MCX_LOW = SEC + ['include/mcx', 'src/mcx/doc', 'src/mcx/token', 'src/mcx/xmlsec', 'src/mcx/media', 'src/mcx/floor',
-                 'src/mcx/sds']
+MCX_LOW = SEC + ['include/mcx', 'src/mcx/doc', 'src/mcx/token', 'src/mcx/xmlsec', 'src/mcx/kmssec', 'src/mcx/media',
+                 'src/mcx/floor', 'src/mcx/sds']
 MCX = MCX_LOW + ['src/mcx/flow']
 DAEMON = MCX + ['src/net', 'src/store', 'src/custody', 'src/audit', 'src/app']
 
@@ -34,7 +34,8 @@ ROOMS = {
     'src/sec/payload': PUBLIC + ['src/sec/base', 'src/sec/ibc', 'src/sec/keys'],
     'src/mcx/doc': SEC,
     'src/mcx/token': SEC,
-    'src/mcx/xmlsec': SEC + ['src/mcx/doc'],
+    'src/mcx/xmlsec': SEC + ['src/mcx/doc'],  # SIP bodies
+    'src/mcx/kmssec': SEC + ['src/mcx/doc'],  # documents of the KMS
     'src/mcx/media': SEC,
     'src/mcx/floor': SEC,
     'src/mcx/sds': SEC + ['src/mcx/doc'],
@@ -52,8 +53,9 @@ ROOMS = {
     'src/ue': MCX + ['src/net', 'src/store', 'src/custody'],
     'src/tool': DAEMON + ['src/ue', 'src/kms'],  # the ceremony works on the KMS's own store
 }
-# The KMS process links neither SIP nor media code.
-FORBIDDEN = {'src/kms': re.compile(r'^(src/net/(sip|rtp)|src/mcx/media/)')}
+# The KMS process has neither SIP nor media code, nor the protection of SIP bodies; those have not its documents'.
+FORBIDDEN = {'src/kms': re.compile(r'^(src/net/(sip|rtp)|src/mcx/(media|xmlsec)/)'),
+             'src/server': re.compile(r'^src/mcx/kmssec/')}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 

@@ -15,7 +15,7 @@
 #include "kms/watch.h"
 #include "mcsec/secret.h"
 #include "kms/protect/protect.h"
-#include "mcx/xmlsec/kms_sign.h"
+#include "mcx/kmssec/kms_sign.h"
 
 enum { RETRY_SEALED_S = 30, RETRY_STORE_S = 5, RETRY_RATE_S = 1 };
 

@@ -16,7 +16,7 @@
 #include "kms/limit.h"
 #include "kms/period.h"
 #include "kms/protect/seal.h"
-#include "mcx/xmlsec/kms_krr.h"
+#include "mcx/kmssec/kms_krr.h"
 #include "net/bearer.h"
 
 struct kms_watch;

@@ -12,7 +12,7 @@
 #include "app/log.h"
 #include "kms/exchange.h"
 #include "kms/watch.h"
-#include "mcx/xmlsec/kms_krr.h"
+#include "mcx/kmssec/kms_krr.h"
 
 enum { DAY_S = 86400, BODY_MAX = KRR_BOUND };
 

@@ -10,8 +10,8 @@
 
 #include "mcsec/rng.h"
 #include "mcsec/secret.h"
-#include "mcx/xmlsec/kms_sign.h"
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_sign.h"
+#include "mcx/kmssec/kms_wrap.h"
 #include "sec/base/check.h"
 
 enum { REQUEST_BOUND = KMS_MAX_REQUEST, SIGNED_AGE_S = 300 };

@@ -11,8 +11,8 @@
 
 #include "e2e/kms_lab.h"
 #include "mcsec/secret.h"
-#include "mcx/xmlsec/kms_krr.h"
-#include "mcx/xmlsec/kms_sign.h"
+#include "mcx/kmssec/kms_krr.h"
+#include "mcx/kmssec/kms_sign.h"
 #include "sec/base/text.h"
 
 #define ON      LAB_UNLIMITED "protect = \"trk+ink\"\n"

@@ -11,8 +11,8 @@
 #include "fuzz/fuzz.h"
 #include "krr_pki.h"
 #include "mcx/doc/xml.h"
-#include "mcx/xmlsec/kms_krr.h"
-#include "mcx/xmlsec/kms_sign.h"
+#include "mcx/kmssec/kms_krr.h"
+#include "mcx/kmssec/kms_sign.h"
 
 static const uint8_t key[KMS_TRK_LEN] = "nobody guesses this one, really";
 

@@ -9,9 +9,9 @@
 
 #include "unit/test.h"
 
-#include "mcx/xmlsec/kms_krr.h"
-#include "mcx/xmlsec/kms_sign.h"
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_krr.h"
+#include "mcx/kmssec/kms_sign.h"
+#include "mcx/kmssec/kms_wrap.h"
 #include "unit/kms/kms_vector.h"
 #include "unit/net/lab.h"
 

@@ -15,8 +15,8 @@
 #include "app/log.h"
 #include "mcsec/rng.h"
 #include "mcsec/secret.h"
-#include "mcx/xmlsec/kms_sign.h"
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_sign.h"
+#include "mcx/kmssec/kms_wrap.h"
 #include "sec/base/check.h"
 #include "sec/base/text.h"
 

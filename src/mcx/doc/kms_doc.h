@@ -74,7 +74,7 @@ struct kms_certificate {
 
 /*
  * A key wrapped under a transport key, as it stands in the document (kms.md 10.2). What is in it only the room that
- * does XML protection can tell (mcx/xmlsec/kms_wrap.h).
+ * protects documents of the KMS can tell (mcx/kmssec/kms_wrap.h).
  */
 enum { KMS_ENC_MAX = 272, KMS_KEY_ID_MAX = 256, KMS_MAX_NEW_KEYS = 4 };
 

@@ -46,7 +46,7 @@ void krr_free(struct krr *k); /* with what is embedded */
  */
 MCSEC_MUST_CHECK enum mcsec_err krr_read(struct krr **out, struct octets xml, struct kms_fault *f);
 MCSEC_MUST_CHECK enum mcsec_err krr_of(struct krr **out, struct _xmlDoc *doc, struct kms_fault *f);
-/* Without a signature; mcx/xmlsec/kms_krr.h writes signed ones. */
+/* Without a signature; mcx/kmssec/kms_krr.h writes signed ones. */
 void krr_write(struct writer *w, const struct krr *k);
 /* The element, its namespaces declared on it; the signature goes before the end tag. */
 void krr_put(struct writer *w, const struct krr *k, struct octets signature);

@@ -6,7 +6,7 @@
 #ifndef MCX_TEST_KMS_PROTECTED_H
 #define MCX_TEST_KMS_PROTECTED_H
 
-#include "mcx/xmlsec/kms_sign.h"
+#include "mcx/kmssec/kms_sign.h"
 #include "unit/kms/kms_vector.h"
 #include "unit/test.h"
 

@@ -4,7 +4,7 @@
  * directions, the forms of wrapped keys, the forms of Rel-13.
  */
 #include "mcsec/secret.h"
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_wrap.h"
 #include "unit/kms/kms_protected.h"
 
 static uint8_t buf[256 * 1024];

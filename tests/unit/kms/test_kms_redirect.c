@@ -9,7 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include "mcx/xmlsec/kms_krr.h"
+#include "mcx/kmssec/kms_krr.h"
 #include "unit/kms/kms_protected.h"
 
 static uint8_t buf[256 * 1024];

@@ -6,10 +6,10 @@
  * Reading has three steps on one parsed document, so that what was verified is what is read: kms_signature_of looks at
  * the form and names the key; kms_signature_verify decides; kms_request_of or kms_response_of then reads the same tree.
  */
-#ifndef MCX_XMLSEC_KMS_SIGN_H
-#define MCX_XMLSEC_KMS_SIGN_H
+#ifndef MCX_KMSSEC_KMS_SIGN_H
+#define MCX_KMSSEC_KMS_SIGN_H
 
-#include "mcx/xmlsec/kms_dsig.h"
+#include "mcx/kmssec/kms_dsig.h"
 
 enum kms_sign_flags {
 	KMS_SIGN_HMAC128 = 1, /* HMACOutputLength 128 as in Rel-13 examples is accepted; shorter never */

@@ -3,7 +3,7 @@
  * kms_krr.c - see kms_krr.h. The outer signature is what counts (interconnect.md 5.3 item 2): what an intermediate
  * embeds is its evidence, and lists only ever get shorter.
  */
-#include "mcx/xmlsec/kms_krr.h"
+#include "mcx/kmssec/kms_krr.h"
 
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@
 #include <openssl/x509.h>
 
 #include "mcx/doc/kms_xml.h"
-#include "mcx/xmlsec/kms_dsig.h"
+#include "mcx/kmssec/kms_dsig.h"
 #include "sec/base/check.h"
 #include "sec/base/text.h"
 

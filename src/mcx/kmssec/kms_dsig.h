@@ -7,8 +7,8 @@
  * node; its Id must be carried by no other element; the Signature is a child of the root; no element but the known ones
  * stands in SignedInfo, and no transform but "enveloped" and canonicalisation.
  */
-#ifndef MCX_XMLSEC_KMS_DSIG_H
-#define MCX_XMLSEC_KMS_DSIG_H
+#ifndef MCX_KMSSEC_KMS_DSIG_H
+#define MCX_KMSSEC_KMS_DSIG_H
 
 #include <libxml/tree.h>
 

@@ -5,7 +5,7 @@
  * Inclusive canonical form of a part of a document repeats, on the part's first element, every namespace declaration
  * that is in scope there, used or not (kms.md 16.3). libxml2 does it when it is told which nodes are visible.
  */
-#include "mcx/xmlsec/kms_dsig.h"
+#include "mcx/kmssec/kms_dsig.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * kms_sign.c - see kms_sign.h. Writing: the document without its signature is made in place and parsed, so that its
  * canonical form comes from the same code that a verifier uses; then the signature takes the place of the end tag.
  */
-#include "mcx/xmlsec/kms_sign.h"
+#include "mcx/kmssec/kms_sign.h"
 
 #include "mcsec/secret.h"
 #include "mcx/doc/kms_xml.h"

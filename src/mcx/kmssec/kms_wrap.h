@@ -6,8 +6,8 @@
  * integrity value that comes out says which it was, and the length must be the one of the element. One error for
  * whatever does not open.
  */
-#ifndef MCX_XMLSEC_KMS_WRAP_H
-#define MCX_XMLSEC_KMS_WRAP_H
+#ifndef MCX_KMSSEC_KMS_WRAP_H
+#define MCX_KMSSEC_KMS_WRAP_H
 
 #include "mcx/doc/kms_doc.h"
 

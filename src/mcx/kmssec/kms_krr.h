@@ -3,8 +3,8 @@
  * kms_krr.h - signed KMS Redirect Responses: ECDSA P-256 with SHA-256, enveloped, the certificate in KeyInfo
  * (TS 33.180 D.4.2; kms.md 11.2). The trust anchors for processors are configured; SignatureValue is r|s.
  */
-#ifndef MCX_XMLSEC_KMS_KRR_H
-#define MCX_XMLSEC_KMS_KRR_H
+#ifndef MCX_KMSSEC_KMS_KRR_H
+#define MCX_KMSSEC_KMS_KRR_H
 
 #include "mcx/doc/krr.h"
 

@@ -3,7 +3,7 @@
  * kms_wrap.c - see kms_wrap.h. Both unwraps run for every key and one verdict follows, so that neither the time nor
  * the error tells a peer how far a forged value came.
  */
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_wrap.h"
 
 #include <stdlib.h>
 
