@@ -142,6 +142,75 @@ def we_refuse_a_body_changed_behind_the_signature_of_xmlsec1(d):
     assert opened(d)[0] == '139'
 
 
+LOCATION = (
+    'application/vnd.3gpp.mcptt-location-info+xml', 'mcpttlocation-24379-id0.xsd',
+    '<location-info xmlns="urn:3gpp:ns:mcpttLocationInfo:1.0"><Report ReportType="Emergency"><TriggerId>t1</TriggerId>'
+    '<mcptt-reporting-uri>sip:alice@mc.example.org</mcptt-reporting-uri><CurrentLocation>'
+    '<CurrentServingEcgi type="Normal"><Ecgi>2620020001000100010001000100010001</Ecgi></CurrentServingEcgi>'
+    '<CurrentCoordinate><longitude type="Normal"><threebytes>1193046</threebytes></longitude><latitude type="Normal">'
+    '<threebytes>7654321</threebytes></latitude></CurrentCoordinate></CurrentLocation></Report></location-info>', 3, 1)
+VIDEO = (
+    'application/vnd.3gpp.mcvideo-info+xml', 'mcvideoinfo.xsd',
+    '<mcvideoinfo xmlns="urn:3gpp:ns:mcvideoInfo:1.0"><mcvideo-Params><session-type>chat</session-type>'
+    '<mcvideo-calling-user-id type="Normal"><mcvideoURI>sip:alice@mc.example.org</mcvideoURI></mcvideo-calling-user-id>'
+    '<emergency-ind type="Normal"><mcvideoBoolean>true</mcvideoBoolean></emergency-ind>'
+    '<associated-group-id>sip:fire@mc.example.org</associated-group-id></mcvideo-Params></mcvideoinfo>', 2, 1)
+DATA = (
+    'application/vnd.3gpp.mcdata-info+xml', None,
+    '<mcdatainfo xmlns="urn:3gpp:ns:mcdataInfo:1.0"><mcdata-Params><request-type>group-sds</request-type>'
+    '<mcdata-calling-user-id type="Normal"><mcdataURI>sip:alice@mc.example.org</mcdataURI></mcdata-calling-user-id>'
+    '</mcdata-Params></mcdatainfo>', 1, 0)
+COMMAND = (
+    'application/vnd.3gpp.mcptt-affiliation-command+xml', None,
+    '<command-list xmlns="urn:3gpp:ns:affiliationCommand:1.0"><affiliate><group>sip:fire@mc.example.org</group>'
+    '<group>sip:river@mc.example.org</group></affiliate></command-list>', 0, 2)
+DOCUMENTS = [LOCATION, VIDEO, DATA, COMMAND]
+URI = re.compile(rb'sip:([^;"<]*);iv=([^;]*);key-id=LD1OXw==;alg=128-aes-gcm@mc1-encrypted\.3gppnetwork\.org')
+
+
+def protect_document(d, mime, text):
+    write(d, 'info.xml', text.encode())
+    assert run(d, PROBE, 'protect', d, mime).returncode == 0
+
+
+def uri_in_clear(d, cipher, iv):
+    """An encrypted URI is AES-GCM as in an element: xmlsec1 opens it as the content of one."""
+    sealed = base64.b64encode(base64.b64decode(iv) + base64.b64decode(cipher)).decode()
+    write(d, 'uri.xml', ('<u>' + ENCRYPTED.replace('<xenc:CipherValue/>', '<xenc:CipherValue>%s</xenc:CipherValue>' %
+                                                   sealed) + '</u>').encode())
+    done = run(d, 'xmlsec1', '--decrypt', *XPK, 'uri.xml')
+    assert done.returncode == 0, done.stderr
+    return re.search(rb'<u>(.*)</u>', done.stdout).group(1)
+
+
+def xmlsec1_opens_each_kind_of_document_and_verifies_it(d):
+    for mime, _, text, elements, uris in DOCUMENTS:
+        protect_document(d, mime, text)
+        assert run(d, 'xmlsec1', '--verify', *MAC, '--url-map:cid:info1@mc.example.org', 'info.xml',
+                   'signed.xml').returncode == 0
+        seen = 0
+        while b'EncryptedData' in read(d, 'info.xml'):
+            done = run(d, 'xmlsec1', '--decrypt', *XPK, 'info.xml')
+            assert done.returncode == 0, done.stderr
+            write(d, 'info.xml', done.stdout)
+            seen += 1
+        body = read(d, 'info.xml')
+        assert (seen, len(URI.findall(body))) == (elements, uris), body
+        body = URI.sub(lambda m: uri_in_clear(d, m.group(1), m.group(2)), body).replace(b'"Encrypted"', b'"Normal"')
+        write(d, 'ours.xml', body)
+        write(d, 'meant.xml', text.encode())
+        ours, meant = (run(d, 'xmllint', '--exc-c14n', name).stdout for name in ('ours.xml', 'meant.xml'))
+        assert ours == meant, ours
+
+
+def xmlsec1_refuses_each_kind_of_document_changed(d):
+    for mime, _, text, _, _ in DOCUMENTS:
+        protect_document(d, mime, text)
+        write(d, 'info.xml', read(d, 'info.xml').replace(b'xmlns=', b'xmlns ='))
+        assert run(d, 'xmlsec1', '--verify', *MAC, '--url-map:cid:info1@mc.example.org', 'info.xml',
+                   'signed.xml').returncode != 0
+
+
 def schema_accepts(d, name, schema):
     path = os.path.join(os.environ['MCX_SCHEMAS'], schema)
     done = run(d, 'xmllint', '--nonet', '--noout', '--schema', path, name)
@@ -157,7 +226,21 @@ def the_published_schemas_accept_our_documents_before_and_after(d):
     schema_accepts(d, 'clear.xml', 'mcpttinfo-24379-id0.xsd')
 
 
-TESTS = [xmlsec1_decrypts_our_elements, xmlsec1_does_not_decrypt_a_changed_element,
+def the_published_schemas_accept_location_and_video_documents_before_and_after(d):
+    for mime, schema, text, _, _ in (LOCATION, VIDEO):
+        write(d, 'clear.xml', text.encode())
+        schema_accepts(d, 'clear.xml', schema)
+        protect_document(d, mime, text)
+        schema_accepts(d, 'info.xml', schema)
+        done = run(d, PROBE, 'open', d, mime)
+        assert done.returncode == 0 and done.stdout.startswith(b'passed')
+        write(d, 'clear.xml', done.stdout.partition(b'\n')[2])
+        schema_accepts(d, 'clear.xml', schema)
+
+
+TESTS = [xmlsec1_opens_each_kind_of_document_and_verifies_it, xmlsec1_refuses_each_kind_of_document_changed,
+         the_published_schemas_accept_location_and_video_documents_before_and_after,
+         xmlsec1_decrypts_our_elements, xmlsec1_does_not_decrypt_a_changed_element,
          xmlsec1_verifies_our_signatures_over_parts_found_by_cid, xmlsec1_refuses_our_signature_over_a_changed_body,
          xmllint_canonical_forms_reproduce_every_digest_and_mac, we_open_what_xmlsec1_encrypted_and_signed,
          we_verify_exclusive_canonicalisation_of_xmlsec1, we_refuse_a_body_changed_behind_the_signature_of_xmlsec1,
