@@ -11,8 +11,8 @@
  */
 #include "fuzz/fuzz.h"
 #include "mcsec/secret.h"
-#include "mcx/xmlsec/kms_sign.h"
-#include "mcx/xmlsec/kms_wrap.h"
+#include "mcx/kmssec/kms_sign.h"
+#include "mcx/kmssec/kms_wrap.h"
 #include "net/http.h"
 #include "net/kms_client.h"
 
