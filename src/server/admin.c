@@ -167,11 +167,12 @@ static int add_binding(void *ctx, struct binding *b)
 	if (b->musik_id)
 		snprintf(musik, sizeof musik, "%08x", b->musik_id);
 	json_array_append_new(
-	    v->list, json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:I,s:b,s:s,s:s,s:s,s:s,s:s}", "id", (json_int_t)r->id,
-			       "mcptt_id", r->mcptt_id, "impu", r->impu, "client", r->client_id, "contact", r->contact,
-			       "csk_id", r->has_csk ? csk_id : "", "expires", (json_int_t)r->expires, "connected",
-			       sip_flow_alive(b->flow), "pending_csk_id", pending, "musik_id", musik, "suite",
-			       r->has_csk ? suite : "", "pending_suite", next, "suites", r->has_csk ? offered : ""));
+	    v->list,
+	    json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:b,s:s,s:s,s:s,s:s,s:s}", "id", (json_int_t)r->id, "service",
+		      mcx_services[r->service].name, "mcptt_id", r->mcptt_id, "impu", r->impu, "client", r->client_id,
+		      "contact", r->contact, "csk_id", r->has_csk ? csk_id : "", "expires", (json_int_t)r->expires,
+		      "connected", sip_flow_alive(b->flow), "pending_csk_id", pending, "musik_id", musik, "suite",
+		      r->has_csk ? suite : "", "pending_suite", next, "suites", r->has_csk ? offered : ""));
 	return 0;
 }
 

@@ -128,7 +128,7 @@ void binding_switch(struct binding *b, int64_t grace_until)
 
 struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until)
 {
-	struct binding *b = bindings_by_client(t, row->impu, row->client_id);
+	struct binding *b = bindings_by_client(t, row->impu, row->client_id, row->service);
 	if (b)
 		unlink_from(t, b);
 	else
@@ -161,11 +161,12 @@ struct binding *bindings_by_id(const struct bindings *t, int64_t id)
 	return b;
 }
 
-struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id)
+struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id,
+				   enum mcx_service service)
 {
 	struct binding *b = NULL;
 	while ((b = bindings_of_impu(t, impu, b)))
-		if (strcmp(b->row.client_id, client_id) == 0)
+		if (b->row.service == service && strcmp(b->row.client_id, client_id) == 0)
 			return b;
 	return NULL;
 }

@@ -39,8 +39,8 @@ void bindings_free(struct bindings *t);
 size_t bindings_count(const struct bindings *t);
 
 /*
- * Takes the row over, replacing what (impu, client_id) had; keeps its flow. A CSK that is replaced stays as the
- * previous one until `grace_until` (Unix seconds, 0: not at all). NULL without memory.
+ * Takes the row over, replacing what (impu, client_id, service) had; keeps its flow. A CSK that is replaced stays as
+ * the previous one until `grace_until` (Unix seconds, 0: not at all). NULL without memory.
  */
 struct binding *bindings_put(struct bindings *t, const struct db_binding *row, int64_t grace_until);
 /* The CSK of a key download that is out; the row is taken over. NULL: there is none any more. */
@@ -49,7 +49,8 @@ void binding_pend(struct binding *b, struct db_binding *row);
 void binding_switch(struct binding *b, int64_t grace_until);
 void bindings_remove(struct bindings *t, int64_t id);
 struct binding *bindings_by_id(const struct bindings *t, int64_t id);
-struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id);
+struct binding *bindings_by_client(const struct bindings *t, const char *impu, const char *client_id,
+				   enum mcx_service service);
 /* The next binding of that IMPU, or of that MCPTT ID; after NULL: the first. */
 struct binding *bindings_of_impu(const struct bindings *t, const char *impu, const struct binding *after);
 struct binding *bindings_of_user(const struct bindings *t, const char *mcptt_id, const struct binding *after);

@@ -19,11 +19,11 @@ static int unread(const char *type, enum mcsec_err e, size_t at)
 	return e != MCSEC_OK;
 }
 
-static int info_unread(const struct body_part *part, struct mcptt_info *out)
+static int info_unread(enum mcx_service service, const struct body_part *part, struct mcptt_info *out)
 {
 	size_t at = 0;
-	enum mcsec_err e = mcptt_info_read(part->body, out, &at);
-	return unread(TYPE_MCPTT_INFO, e, at);
+	enum mcsec_err e = mcx_info_read(service, part->body, out, &at);
+	return unread(mcx_services[service].info_type, e, at);
 }
 
 static int lists_unread(const struct body_part *part, struct resource_lists *out)
@@ -40,10 +40,28 @@ static int settings_unread(const struct body_part *part, enum poc_answer *out)
 	return unread(TYPE_POC_SETTINGS, e, at);
 }
 
+/* mcvideo-info and mcdata-info. *n: how many there are. -1: one stands twice, or does not read. */
+static int find_others(struct body *out, size_t *n)
+{
+	*n = 0;
+	for (int s = MCX_MCPTT + 1; s < MCX_SERVICES; s++) {
+		size_t count;
+		const struct body_part *part = multipart_find(out->parts, mcx_services[s].info_type, &count);
+		if (!part)
+			continue;
+		out->xml_read = 1;
+		if (MCX_FAULT(size.one_part, count > 1) || !(out->more[s] = calloc(1, sizeof *out->more[s])) ||
+		    info_unread((enum mcx_service)s, part, out->more[s]))
+			return -1;
+		*n += 1;
+	}
+	return 0;
+}
+
 static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_size)
 {
 	const struct multipart *m = out->parts;
-	size_t n_sdp, n_info, n_mikey, n_lists, n_settings;
+	size_t n_sdp, n_info, n_mikey, n_lists, n_settings, n_others;
 	const struct body_part *sdp = multipart_find(m, TYPE_SDP, &n_sdp);
 	const struct body_part *info = multipart_find(m, TYPE_MCPTT_INFO, &n_info);
 	const struct body_part *im = multipart_find(m, TYPE_MIKEY, &n_mikey);
@@ -56,11 +74,16 @@ static enum body_kind find_parts(struct body *out, uint8_t *mikey, size_t mikey_
 	if (im)
 		out->mikey = mikey_body(im->body, mikey, mikey_size);
 	out->xml_read = info || lists;
-	if (info && info_unread(info, &out->info))
+	if ((info && info_unread(MCX_MCPTT, info, &out->info)) || find_others(out, &n_others))
 		return BODY_BROKEN;
 	out->has_info = info != NULL;
 	out->has_lists = lists != NULL;
-	return sdp || info || im || lists ? BODY_READ : BODY_NONE;
+	return sdp || info || im || lists || n_others ? BODY_READ : BODY_NONE;
+}
+
+const struct mcptt_info *body_info(const struct body *b, enum mcx_service service)
+{
+	return service != MCX_MCPTT ? b->more[service] : b->has_info ? &b->info : NULL;
 }
 
 enum body_kind body_read(const struct sip_message *m, struct body *out)
@@ -81,6 +104,12 @@ enum body_kind body_read(const struct sip_message *m, struct body *out)
 void body_free(struct body *b)
 {
 	mcsec_wipe(&b->info.access_token, sizeof b->info.access_token);
+	for (size_t i = 0; i < MCX_SERVICES; i++) {
+		if (b->more[i])
+			mcsec_wipe(b->more[i], sizeof *b->more[i]);
+		free(b->more[i]);
+		b->more[i] = NULL;
+	}
 	if (b->arena)
 		mcsec_wipe(b->arena, XML_ARENA_MIN);
 	free(b->arena);
@@ -96,8 +125,12 @@ static int read_documents(struct body *b)
 	const struct body_part *info = multipart_find(b->parts, TYPE_MCPTT_INFO, NULL);
 	const struct body_part *lists = multipart_find(b->parts, TYPE_RESOURCE_LIST, NULL);
 	const struct body_part *settings = multipart_find(b->parts, TYPE_POC_SETTINGS, NULL);
-	return !(settings && settings_unread(settings, &b->answer)) && !(info && info_unread(info, &b->info)) &&
-	       !(lists && lists_unread(lists, &b->lists));
+	for (int s = MCX_MCPTT + 1; s < MCX_SERVICES; s++)
+		if (b->more[s] && info_unread((enum mcx_service)s,
+					      multipart_find(b->parts, mcx_services[s].info_type, NULL), b->more[s]))
+			return 0;
+	return !(settings && settings_unread(settings, &b->answer)) &&
+	       !(info && info_unread(MCX_MCPTT, info, &b->info)) && !(lists && lists_unread(lists, &b->lists));
 }
 
 enum body_verdict body_unprotect(struct body *b, const struct xml_policy *policy, const struct xml_keys *keys,

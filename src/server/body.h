@@ -20,10 +20,11 @@ enum body_kind { BODY_NONE, BODY_BROKEN, BODY_READ };
 struct body {
 	struct octets sdp, mikey; /* mikey: the I_MESSAGE in binary; p NULL when there is no part */
 	int has_info, has_lists, has_settings;
-	int xml_read;                /* an XML document was read, good or bad */
-	struct mcptt_info info;      /* before body_unprotect it tells which values are there, encrypted or not */
-	struct resource_lists lists; /* after body_unprotect */
-	enum poc_answer answer;      /* of poc-settings, after body_unprotect */
+	int xml_read;           /* an XML document was read, good or bad */
+	struct mcptt_info info; /* before body_unprotect it tells which values are there, encrypted or not */
+	struct mcptt_info *more[MCX_SERVICES]; /* the documents of the other services, NULL: none */
+	struct resource_lists lists;           /* after body_unprotect */
+	enum poc_answer answer;                /* of poc-settings, after body_unprotect */
 	struct multipart *parts;
 	uint8_t *scratch, *arena; /* decoded parts; opened documents */
 };
@@ -33,7 +34,9 @@ struct body {
  * case. The octets live as long as the message and *out.
  */
 enum body_kind body_read(const struct sip_message *m, struct body *out);
-void body_free(struct body *b); /* wipes the token */
+void body_free(struct body *b); /* wipes the tokens */
+/* The document of this service, NULL: there is none. */
+const struct mcptt_info *body_info(const struct body *b, enum mcx_service service);
 
 enum body_verdict { BODY_OPENED, BODY_FORGED, BODY_UNDECRYPTABLE };
 /*

@@ -8,6 +8,9 @@ const struct config_option server_options[] = {
     {"host", CONFIG_TEXT, F(host), NULL, 0, 0},
     {"psi", CONFIG_TEXT, F(psi), NULL, 0, 0},
     {"mdsi", CONFIG_TEXT, F(mdsi), "", 0, 0},
+    {"psi_mcvideo", CONFIG_TEXT, F(psi_mcvideo), "", 0, 0},
+    {"psi_mcdata", CONFIG_TEXT, F(psi_mcdata), "", 0, 0},
+    {"services", CONFIG_LIST, F(services), NULL, 0, 0}, /* empty: mcptt */
     {"address", CONFIG_TEXT, F(address), "127.0.0.1", 0, 0},
     {"sip_port", CONFIG_INT, F(sip_port), "5060", 0, 65535},
     {"sips_port", CONFIG_INT, F(sips_port), "5061", 0, 65535},

@@ -12,7 +12,9 @@
 struct server_config {
 	char host[256]; /* name in Contact and Warning; stands in our certificate */
 	char psi[256];  /* public service identity: what clients address and upload their CSK to */
-	char mdsi[256]; /* second receiver identity (TS 33.180 5.4), "" without */
+	char mdsi[256]; /* second receiver identity (TS 33.180 5.4), of all services; "" without */
+	char psi_mcvideo[256], psi_mcdata[256]; /* of these services; "": psi */
+	struct config_list services;            /* that are served, by name */
 	char address[48];
 	int64_t sip_port, sips_port, admin_port, rtp_min, rtp_max;
 	struct config_list transports;    /* listeners: udp, tcp, tls */

@@ -156,9 +156,12 @@ static void handle_options(struct server *s, struct sip_server_tx *tx, const str
 {
 	int same;
 	struct binding *who[CLIENTS_MAX];
-	struct binding *b = identity_binding(who, identity_bindings(s, rq, who, CLIENTS_MAX), "", &same);
-	if (b)
-		identity_seen(b, tx); /* after a lost connection this shows us the new one */
+	for (int i = 0; i < MCX_SERVICES; i++) {
+		size_t n = identity_bindings_of(s, rq, (enum mcx_service)i, who, CLIENTS_MAX);
+		struct binding *b = identity_binding(who, n, "", &same);
+		if (b)
+			identity_seen(b, tx); /* after a lost connection this shows us the new one */
+	}
 	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, PUBLISH, OPTIONS"},
 				 {"Accept", "multipart/mixed, application/sdp"}};
 	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = h});

@@ -20,6 +20,18 @@ static const char schema[] =
     " callee_binding INTEGER NOT NULL, started INTEGER NOT NULL, pck_id INTEGER NOT NULL, kms_initiator TEXT NOT NULL,"
     " kms_responder TEXT NOT NULL, a TEXT NOT NULL, b TEXT NOT NULL, PRIMARY KEY(id, caller_binding)) STRICT;";
 
+/* One binding a service: what there was is of MCPTT. Its keys open as before (db_csk_purpose). */
+static const char service_schema[] =
+    "CREATE TABLE bindings_by_service(id INTEGER PRIMARY KEY, impu TEXT NOT NULL, client_id TEXT NOT NULL,"
+    " service INTEGER NOT NULL, mcptt_id TEXT NOT NULL, contact TEXT NOT NULL, peer TEXT NOT NULL,"
+    " server_id TEXT NOT NULL, csk BLOB, csk_id INTEGER NOT NULL, rand BLOB, t INTEGER NOT NULL,"
+    " suite INTEGER NOT NULL, authorised_at INTEGER NOT NULL, expires INTEGER NOT NULL, sid TEXT NOT NULL,"
+    " jti TEXT NOT NULL, wanted INTEGER NOT NULL, offered TEXT NOT NULL, UNIQUE(impu, client_id, service)) STRICT;"
+    "INSERT INTO bindings_by_service SELECT id, impu, client_id, 0, mcptt_id, contact, peer, server_id, csk, csk_id,"
+    " rand, t, suite, authorised_at, expires, sid, jti, wanted, offered FROM bindings;"
+    "DROP TABLE bindings;"
+    "ALTER TABLE bindings_by_service RENAME TO bindings;";
+
 int64_t db_now(void)
 {
 	return (int64_t)time(NULL);
@@ -32,9 +44,12 @@ void db_copy(char *out, size_t size, const char *text)
 
 struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
-	const char *migrations[] = {audit_migration, schema, db_download_schema, db_suites_schema};
-	struct store_options so = {
-	    .path = o->path, .migrations = migrations, .n_migrations = 4, .busy_timeout_ms = o->busy_ms};
+	const char *migrations[] = {audit_migration,  schema,         db_download_schema,
+				    db_suites_schema, service_schema, db_download_triggers};
+	struct store_options so = {.path = o->path,
+				   .migrations = migrations,
+				   .n_migrations = sizeof migrations / sizeof *migrations,
+				   .busy_timeout_ms = o->busy_ms};
 	struct db *d = calloc(1, sizeof *d);
 	if (!d) {
 		snprintf(err, err_size, "no memory");
@@ -94,7 +109,11 @@ static struct octets purpose_of(const char *buf, int n, size_t size)
 
 struct octets db_csk_purpose(const struct db_binding *b, uint32_t csk_id, char *buf, size_t size)
 {
-	return purpose_of(buf, snprintf(buf, size, "csk|%08x|%s|%s", csk_id, b->impu, b->client_id), size);
+	int ptt = b->service == MCX_MCPTT; /* whose keys were sealed before there were others */
+	return purpose_of(buf,
+			  snprintf(buf, size, "csk|%08x|%s|%s%s%s", csk_id, b->impu, b->client_id, ptt ? "" : "|",
+				   ptt ? "" : mcx_services[b->service].name),
+			  size);
 }
 
 struct octets db_musik_purpose(uint32_t musik_id, char *buf, size_t size)
@@ -124,8 +143,8 @@ static enum store_err upsert(struct db *d, struct db_binding *b, struct octets s
 	struct store_stmt *st = store_sql(
 	    d->store,
 	    "INSERT INTO bindings(impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, rand, t, suite,"
-	    " authorised_at, expires, sid, jti, wanted, offered) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-	    " ON CONFLICT(impu, client_id) DO UPDATE SET mcptt_id=excluded.mcptt_id, contact=excluded.contact,"
+	    " authorised_at, expires, sid, jti, wanted, offered, service) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	    " ON CONFLICT(impu, client_id, service) DO UPDATE SET mcptt_id=excluded.mcptt_id, contact=excluded.contact,"
 	    " peer=excluded.peer, server_id=excluded.server_id, csk=excluded.csk, csk_id=excluded.csk_id,"
 	    " rand=excluded.rand, t=excluded.t, suite=excluded.suite, authorised_at=excluded.authorised_at,"
 	    " expires=excluded.expires, sid=excluded.sid, jti=excluded.jti, wanted=excluded.wanted,"
@@ -153,6 +172,7 @@ static enum store_err upsert(struct db *d, struct db_binding *b, struct octets s
 	suite_list_write(&b->offered, offered);
 	store_bind_int(st, 16, b->wanted);
 	store_bind_text(st, 17, offered);
+	store_bind_int(st, 18, b->service);
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
 		b->id = store_int(st, 0);
@@ -165,9 +185,11 @@ static enum store_err upsert(struct db *d, struct db_binding *b, struct octets s
 /* Whose binding the row was before, "" if it is new. */
 static enum store_err previous_owner(struct db *d, const struct db_binding *b, char *out, size_t size)
 {
-	struct store_stmt *st = store_sql(d->store, "SELECT mcptt_id FROM bindings WHERE impu=? AND client_id=?");
+	struct store_stmt *st =
+	    store_sql(d->store, "SELECT mcptt_id FROM bindings WHERE impu=? AND client_id=? AND service=?");
 	store_bind_text(st, 1, b->impu);
 	store_bind_text(st, 2, b->client_id);
+	store_bind_int(st, 3, b->service);
 	enum store_err e = store_step(st);
 	db_copy(out, size, e == STORE_ROW ? store_text(st, 0) : "");
 	store_reset(st);
@@ -185,23 +207,11 @@ static enum store_err drop_bare(struct db *d, const struct db_binding *b)
 	return e;
 }
 
-enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_t key[MCSEC_KEY_LEN],
-				struct octets rand, const struct mcsec_replay_entry *replay)
+/* With the records of both: csk.upload and svc.auth. The CSK is sealed in the row already. */
+static enum store_err authorise(struct db *d, struct db_binding *b, struct octets rand)
 {
-	char what[2 * DB_URI + 32], before[DB_URI];
-	struct octets p = db_csk_purpose(b, b->csk_id, what, sizeof what);
-	if (p.len == 0 || seal_put(d->seal, p, (struct octets){key, MCSEC_KEY_LEN}, b->csk))
-		return SA_STORED_FAILED;
-	enum store_err e = store_begin(d->store);
-	if (e != STORE_OK)
-		return SA_STORED_FAILED;
-	e = replay ? remember(d, replay) : STORE_OK;
-	if (e == STORE_CONFLICT) {
-		store_rollback(d->store);
-		return SA_STORED_REPLAY;
-	}
-	if (e == STORE_OK)
-		e = previous_owner(d, b, before, sizeof before);
+	char before[DB_URI];
+	enum store_err e = previous_owner(d, b, before, sizeof before);
 	if (e == STORE_OK)
 		e = upsert(d, b, OCTETS(b->csk), rand);
 	if (e == STORE_OK && *b->client_id)
@@ -218,33 +228,24 @@ enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_
 	struct audit_record auth = {.class_ = 'B', .type = "svc.auth", .actor = b->mcptt_id, .target = b->server_id};
 	audit_detail(&auth, "impu", b->impu);
 	audit_detail(&auth, "client", b->client_id);
+	audit_detail(&auth, "service", mcx_services[b->service].name);
 	if (e == STORE_OK && *before && strcmp(before, b->mcptt_id) != 0)
 		audit_detail(&auth, "replaces", before);
 	if (e == STORE_OK)
 		e = db_record(d, &upload);
-	if (e == STORE_OK)
-		e = db_record(d, &auth);
-	return verdict(db_finish(d, e));
+	return e == STORE_OK ? db_record(d, &auth) : e;
 }
 
-enum sa_stored db_store_contact(struct db *d, struct db_binding *b)
+static enum store_err move_contact(struct db *d, const struct db_binding *b)
 {
-	enum store_err e = store_begin(d->store);
-	if (e != STORE_OK)
-		return SA_STORED_FAILED;
-	if (b->id == 0) {
-		e = upsert(d, b, (struct octets){0}, (struct octets){0});
-	} else {
-		struct store_stmt *st =
-		    store_sql(d->store, "UPDATE bindings SET contact=?, peer=?, expires=? WHERE id=?");
-		store_bind_text(st, 1, b->contact);
-		store_bind_text(st, 2, b->peer);
-		store_bind_int(st, 3, b->expires);
-		store_bind_int(st, 4, b->id);
-		e = store_step(st);
-		store_reset(st);
-	}
-	return verdict(db_finish(d, e));
+	struct store_stmt *st = store_sql(d->store, "UPDATE bindings SET contact=?, peer=?, expires=? WHERE id=?");
+	store_bind_text(st, 1, b->contact);
+	store_bind_text(st, 2, b->peer);
+	store_bind_int(st, 3, b->expires);
+	store_bind_int(st, 4, b->id);
+	enum store_err e = store_step(st);
+	store_reset(st);
+	return e;
 }
 
 static enum store_err remove_one(struct db *d, int64_t id, const char *reason)
@@ -265,6 +266,41 @@ static enum store_err remove_one(struct db *d, int64_t id, const char *reason)
 	struct audit_record r = {
 	    .class_ = 'B', .type = "svc.deauth", .actor = user, .reason = reason, .n_key_ids = 1, .key_ids = {csk_id}};
 	return db_record(d, &r);
+}
+
+static int seal_csks(const struct db *d, struct db_change *c, const uint8_t *key)
+{
+	char what[2 * DB_URI + 32];
+	for (size_t i = 0; i < c->n; i++) {
+		struct db_binding *b = &c->rows[i];
+		struct octets p = db_csk_purpose(b, b->csk_id, what, sizeof what);
+		if (c->fresh >> i & 1 &&
+		    (p.len == 0 || seal_put(d->seal, p, (struct octets){key, MCSEC_KEY_LEN}, b->csk)))
+			return -1;
+	}
+	return 0;
+}
+
+enum sa_stored db_store_change(struct db *d, struct db_change *c, const uint8_t key[MCSEC_KEY_LEN], struct octets rand,
+			       const struct mcsec_replay_entry *replay)
+{
+	enum store_err e = seal_csks(d, c, key) ? STORE_BROKEN : store_begin(d->store);
+	if (e != STORE_OK)
+		return SA_STORED_FAILED;
+	e = replay ? remember(d, replay) : STORE_OK;
+	if (e == STORE_CONFLICT) {
+		store_rollback(d->store);
+		return SA_STORED_REPLAY;
+	}
+	for (size_t i = 0; i < c->n && e == STORE_OK; i++) {
+		struct db_binding *b = &c->rows[i];
+		e = c->fresh >> i & 1 ? authorise(d, b, rand)
+		    : b->id           ? move_contact(d, b)
+				      : upsert(d, b, (struct octets){0}, (struct octets){0});
+	}
+	for (size_t i = 0; i < c->n_gone && e == STORE_OK; i++)
+		e = remove_one(d, c->gone[i], c->reason);
+	return verdict(db_finish(d, e));
 }
 
 enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, const char *reason)
@@ -288,7 +324,7 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 {
 	struct store_stmt *st =
 	    store_sql(d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
-				" suite, authorised_at, expires, sid, jti, wanted, offered FROM bindings");
+				" suite, authorised_at, expires, sid, jti, wanted, offered, service FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct octets sealed = store_blob(st, 7);
@@ -299,7 +335,10 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 				       .suite = (uint16_t)store_int(st, 10),
 				       .authorised_at = store_int(st, 11),
 				       .expires = store_int(st, 12),
-				       .wanted = (uint16_t)store_int(st, 15)};
+				       .wanted = (uint16_t)store_int(st, 15),
+				       .service = (enum mcx_service)store_int(st, 17)};
+		if (store_int(st, 17) < 0 || store_int(st, 17) >= MCX_SERVICES)
+			continue;
 		if (b.has_csk)
 			memcpy(b.csk, sealed.p, sizeof b.csk);
 		db_copy(b.impu, sizeof b.impu, store_text(st, 1));

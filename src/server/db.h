@@ -10,6 +10,7 @@
 
 #include "audit/audit.h"
 #include "mcsec/mikey.h"
+#include "mcx/doc/service.h"
 #include "mcx/flow/server_auth.h"
 #include "mcx/flow/suite.h"
 #include "server/seal.h"
@@ -31,10 +32,12 @@ struct db_options {
 struct db *db_open(const struct db_options *o, char *err, size_t err_size);
 void db_close(struct db *d);
 
-/* One client's registration. Texts are "" when there is none. */
+/* One client's registration for one service. Texts are "" when there is none. */
 struct db_binding {
 	int64_t id;
-	char impu[DB_URI], client_id[DB_URI], mcptt_id[DB_URI]; /* mcptt_id "": registered without authorisation */
+	enum mcx_service service;
+	char impu[DB_URI], client_id[DB_URI];
+	char mcptt_id[DB_URI]; /* the MC service ID, of whichever service; "": registered without authorisation */
 	char contact[DB_URI];
 	char peer[DB_PEER];     /* what the connection proved itself to be */
 	char server_id[DB_URI]; /* our identity the CSK came to */
@@ -48,14 +51,21 @@ struct db_binding {
 	char sid[64], jti[64];          /* of the token, so that a revocation finds it */
 };
 
+/* What becomes of one client's bindings, all in one transaction. */
+struct db_change {
+	size_t n, n_gone;
+	struct db_binding rows[MCX_SERVICES]; /* their ids are set */
+	unsigned fresh;                       /* bit i: rows[i] is authorised anew, under the CSK that came */
+	int64_t gone[MCX_SERVICES];           /* these leave */
+	const char *reason;
+};
 /*
- * New CSK and binding; replaces the one of (impu, client_id). b->id is set. key and rand come from the opened
- * I_MESSAGE; replay may be NULL.
+ * A fresh row replaces the one of (impu, client_id, service); of another one contact, peer and expiry are new; with id
+ * 0 it is a registration without authorisation. key and rand are those of the opened I_MESSAGE, not used without a
+ * fresh row; replay may be NULL.
  */
-enum sa_stored db_store_binding(struct db *d, struct db_binding *b, const uint8_t key[MCSEC_KEY_LEN],
-				struct octets rand, const struct mcsec_replay_entry *replay);
-/* Contact, peer and expiry only; or, with id 0, a registration without authorisation. */
-enum sa_stored db_store_contact(struct db *d, struct db_binding *b);
+enum sa_stored db_store_change(struct db *d, struct db_change *c, const uint8_t key[MCSEC_KEY_LEN], struct octets rand,
+			       const struct mcsec_replay_entry *replay);
 enum sa_stored db_remove_bindings(struct db *d, const int64_t *ids, size_t n, const char *reason);
 /* The CSK of a binding, unsealed into secret memory of MCSEC_KEY_LEN octets. MCSEC_E_NO_KEYS: it has none. */
 enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, uint8_t *key);

@@ -2,6 +2,13 @@
 /* db_download.c - pending key downloads, MuSiKs and their holders (see db_download.h). */
 #include "server/db_download.h"
 
+/* Of the bindings; a table that takes their place needs them again. */
+#define DB_DOWNLOAD_TRIGGERS                                                                                           \
+	"CREATE TRIGGER binding_gone AFTER DELETE ON bindings BEGIN"                                                   \
+	" DELETE FROM downloads WHERE binding=OLD.id; DELETE FROM musik_holders WHERE binding=OLD.id; END;"            \
+	"CREATE TRIGGER csk_replaced AFTER UPDATE OF csk_id ON bindings WHEN OLD.csk_id <> NEW.csk_id BEGIN"           \
+	" DELETE FROM downloads WHERE binding=NEW.id AND kind=0; END;"
+
 const char db_download_schema[] =
     "CREATE TABLE downloads(binding INTEGER NOT NULL, kind INTEGER NOT NULL, k_id INTEGER NOT NULL, key BLOB NOT NULL,"
     " rand BLOB NOT NULL, t INTEGER NOT NULL, follows INTEGER NOT NULL, reason INTEGER NOT NULL,"
@@ -9,11 +16,9 @@ const char db_download_schema[] =
     "CREATE TABLE musiks(k_id INTEGER PRIMARY KEY, key BLOB NOT NULL, rand BLOB NOT NULL, made INTEGER NOT NULL,"
     " expires INTEGER NOT NULL) STRICT;"
     "CREATE TABLE musik_holders(k_id INTEGER NOT NULL, binding INTEGER NOT NULL, PRIMARY KEY(k_id, binding)) STRICT,"
-    " WITHOUT ROWID;"
-    "CREATE TRIGGER binding_gone AFTER DELETE ON bindings BEGIN"
-    " DELETE FROM downloads WHERE binding=OLD.id; DELETE FROM musik_holders WHERE binding=OLD.id; END;"
-    "CREATE TRIGGER csk_replaced AFTER UPDATE OF csk_id ON bindings WHEN OLD.csk_id <> NEW.csk_id BEGIN"
-    " DELETE FROM downloads WHERE binding=NEW.id AND kind=0; END;";
+    " WITHOUT ROWID;" DB_DOWNLOAD_TRIGGERS;
+
+const char db_download_triggers[] = DB_DOWNLOAD_TRIGGERS;
 
 /* TS 33.180 4.3.4.1: what each client can do, and what a pending CSK is for; without a word it is 0101. */
 const char db_suites_schema[] = "ALTER TABLE bindings ADD COLUMN wanted INTEGER NOT NULL DEFAULT 257;"

@@ -13,6 +13,7 @@
 #include "server/db.h"
 
 extern const char db_download_schema[], db_suites_schema[];
+extern const char db_download_triggers[]; /* of its end, after the bindings became a table of another name */
 
 struct db_download {
 	int64_t binding;

@@ -11,7 +11,7 @@
 
 #include "app/log.h"
 #include "mcx/doc/multipart.h"
-#include "mcx/flow/service.h"
+#include "mcx/doc/service.h"
 #include "sec/base/check.h"
 #include "server/third_party.h"
 
@@ -80,7 +80,8 @@ static void on_answer(void *ctx, struct sip_client_tx *tx, const struct sip_mess
 	unsigned long retry = after ? strtoul(after, NULL, 10) : 0;
 	const struct binding *b = download_binding(d);
 	d->tx = NULL;
-	log_info("key.download", log_text("mcptt_id", b ? b->row.mcptt_id : ""), log_int("k_id", d->row.k_id),
+	log_info("key.download", log_text("mcptt_id", b ? b->row.mcptt_id : ""),
+		 log_text("service", mcx_services[b ? b->row.service : MCX_MCPTT].name), log_int("k_id", d->row.k_id),
 		 log_int("status", rs->status), log_int("warning", sip_warning_code(rs)));
 	download_step(d, &(struct kd_event){.kind = kd_answer(rs->status),
 					    .retry_after_s = retry < 3600 ? (uint32_t)retry : 3600});
@@ -91,10 +92,12 @@ static void send_message(struct download *d)
 {
 	struct server *s = d->s;
 	const struct binding *b = download_binding(d);
-	const struct mcx_service_names *service = &mcx_services[MCX_MCPTT];
+	enum mcx_service of = b ? b->row.service : MCX_MCPTT;
+	const struct mcx_service_names *service = &mcx_services[of];
+	const char *psi = server_psi(s->cfg, of);
 	int by_core = s->cfg->core.n != 0;
 	char asserted[DB_URI + 2], accept[200], route[300];
-	snprintf(asserted, sizeof asserted, "<%s>", s->cfg->psi);
+	snprintf(asserted, sizeof asserted, "<%s>", psi);
 	snprintf(accept, sizeof accept, "*;%s;require;explicit", service->icsi_tag);
 	const struct sip_header h[] = {{"P-Asserted-Identity", asserted},
 				       {"P-Asserted-Service", service->icsi},
@@ -104,7 +107,7 @@ static void send_message(struct download *d)
 				 .uri = !b        ? NULL
 					: by_core ? third_party_target(b->row.impu, b->row.contact)
 						  : b->row.impu,
-				 .from = s->cfg->psi,
+				 .from = psi,
 				 .to = b ? b->row.impu : NULL,
 				 .route = by_core ? s->cfg->core_route
 					  : b     ? b->row.contact

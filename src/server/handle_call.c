@@ -158,7 +158,7 @@ static const struct binding *best_binding(const struct server *s, const char *mc
 {
 	struct binding *b = NULL, *best = NULL;
 	while ((b = bindings_of_user(s->bindings, mcptt_id, b))) {
-		if (!b->row.has_csk || b->row.expires <= db_now())
+		if (b->row.service != MCX_MCPTT || !b->row.has_csk || b->row.expires <= db_now())
 			continue;
 		int alive = sip_flow_alive(b->flow), best_alive = best && sip_flow_alive(best->flow);
 		if (!best || alive > best_alive ||
@@ -240,7 +240,7 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 {
 	struct server *s = c->s;
 	struct binding *who[CLIENTS_MAX], *b = NULL;
-	size_t n = identity_bindings(s, rq, who, CLIENTS_MAX);
+	size_t n = identity_bindings_of(s, rq, MCX_MCPTT, who, CLIENTS_MAX);
 	struct bound_keys *keys = bound_keys_new(s, who, n);
 	struct xml_keys list = bound_keys_list(keys);
 	struct xml_policy policy = server_xml_policy(s->cfg);
@@ -265,8 +265,22 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 	return b;
 }
 
+/* A call of another service, which this server does not control; what one service authorises is nothing to another. */
+static int of_another_service(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	struct binding *who[CLIENTS_MAX];
+	enum mcx_service service = server_service_of(rq);
+	if (service == MCX_MCPTT || service == MCX_SERVICES)
+		return 0;
+	int bound = identity_bindings_of(s, rq, service, who, CLIENTS_MAX) > 0;
+	server_refuse(s, tx, 404, bound ? WARN_NO_CONTROLLING : WARN_UNKNOWN_USER, NULL);
+	return 1;
+}
+
 void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
+	if (of_another_service(s, tx, rq))
+		return;
 	struct body *body = calloc(1, sizeof *body);
 	struct call *c = body ? call_new(s) : NULL;
 	if (!c) {

@@ -9,27 +9,24 @@
 #include "app/log.h"
 #include "mcx/flow/message_kind.h"
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 #include "server/server.h"
 
-/* The service as a client prefers it, or as a neighbour asserts it; NULL when that is not said exactly once. */
-static const char *icsi_of(const struct sip_message *rq)
-{
-	const char *name = sip_header_count(rq, "P-Asserted-Service") ? "P-Asserted-Service" : "P-Preferred-Service";
-	return sip_header_count(rq, name) == 1 ? sip_header_at(rq, name, 0) : NULL;
-}
-
-static struct message_class classify(const struct sip_message *rq)
+/* service: MCX_SERVICES when the request names none. */
+static struct message_class classify(enum mcx_service service, const struct sip_message *rq)
 {
 	static const struct multipart none;
 	struct multipart *parts = calloc(1, sizeof *parts);
 	uint8_t *scratch = malloc(rq->body.len + 1);
 	struct message_class c = {.status = 503, .why = "no memory"};
+	const char *icsi = service < MCX_SERVICES ? mcx_services[service].icsi : NULL;
+	service = service < MCX_SERVICES ? service : MCX_MCPTT;
 	if (!rq->content_type || rq->body.len == 0)
-		c = message_classify(MCX_MCPTT, NULL, &none);
+		c = message_classify(service, NULL, &none);
 	else if (parts && scratch) {
 		int read =
 		    multipart_read(rq->content_type, rq->body, scratch, rq->body.len + 1, parts, NULL) == MCSEC_OK;
-		c = message_classify(MCX_MCPTT, icsi_of(rq), read ? parts : NULL);
+		c = message_classify(service, icsi, read ? parts : NULL);
 	}
 	free(scratch);
 	free(parts);
@@ -39,17 +36,18 @@ static struct message_class classify(const struct sip_message *rq)
 void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct binding *who[CLIENTS_MAX];
-	if (identity_bindings(s, rq, who, CLIENTS_MAX) == 0) {
+	enum mcx_service service = server_service_of(rq), as = service < MCX_SERVICES ? service : MCX_MCPTT;
+	if (MCX_FAULT(message.unbound, identity_bindings_of(s, rq, as, who, CLIENTS_MAX) == 0)) {
 		server_refuse(s, tx, 404, WARN_UNKNOWN_USER, NULL);
 		return;
 	}
-	struct message_class c = classify(rq);
+	struct message_class c = classify(service, rq);
 	metric_add(&s->metrics[M_READ_MIKEY], c.read_mikey);
 	metric_add(&s->metrics[M_READ_XML], c.read_xml);
 	log_warn("sip.refuse", log_text("method", "MESSAGE"), log_text("kind", message_kind_name(c.kind)),
 		 log_text("detail", c.kind == MESSAGE_NONE ? c.why : "no procedure of this server"));
 	if (c.status == 415) {
-		struct sip_header h = {"Accept", message_accept(MCX_MCPTT)};
+		struct sip_header h = {"Accept", message_accept(as)};
 		(void)sip_reply(tx, 415, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
 	}

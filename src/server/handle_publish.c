@@ -64,7 +64,8 @@ static void done_setting(struct work *w)
 static void store_setting(struct server *s, struct sip_server_tx *tx, const struct binding *b, enum poc_answer answer)
 {
 	const struct db_user *u = users_find(s->bindings, b->row.mcptt_id);
-	if (!u || answer == POC_ANSWER_NONE) { /* nothing of it is ours to keep */
+	/* Nothing of it is ours to keep, or it is of a service without calls here. */
+	if (!u || answer == POC_ANSWER_NONE || b->row.service != MCX_MCPTT) {
 		accept_publish(tx, &b->row);
 		return;
 	}
@@ -81,8 +82,8 @@ static void store_setting(struct server *s, struct sip_server_tx *tx, const stru
 }
 
 /* Who sent it is told by the key that opens it; the client id inside must agree. The status, or 0 to go on. */
-static int open_settings(struct server *s, struct body *body, struct binding *const *who, size_t n, struct binding **by,
-			 int *warning)
+static int open_settings(struct server *s, struct body *body, enum mcx_service service, struct binding *const *who,
+			 size_t n, struct binding **by, int *warning)
 {
 	struct bound_keys *keys = bound_keys_new(s, who, n);
 	struct xml_keys list = bound_keys_list(keys);
@@ -90,7 +91,8 @@ static int open_settings(struct server *s, struct body *body, struct binding *co
 	struct xml_opened opened;
 	int same = 1;
 	enum body_verdict v = body_unprotect(body, &policy, &list, &opened);
-	const char *client = body->info.client_id.form == MCPTT_PLAIN ? body->info.client_id.value : "";
+	const struct mcptt_info *info = body_info(body, service);
+	const char *client = info && info->client_id.form == MCPTT_PLAIN ? info->client_id.value : "";
 	*by = identity_binding(who, n, client, &same);
 	if (v == BODY_OPENED && opened.protected)
 		same &= *by == bound_keys_owner(keys, opened.key_id) && !binding_replayed(*by, &opened);
@@ -106,13 +108,24 @@ static int open_settings(struct server *s, struct body *body, struct binding *co
 	return 403;
 }
 
+/* By the ICSI of the request, else by the document; MCPTT where neither says it. */
+static enum mcx_service settings_of(const struct sip_message *rq, const struct body *body)
+{
+	enum mcx_service by_name = server_service_of(rq);
+	for (int i = 0; i < MCX_SERVICES && by_name == MCX_SERVICES; i++)
+		if (body_info(body, (enum mcx_service)i))
+			by_name = (enum mcx_service)i;
+	return by_name == MCX_SERVICES ? MCX_MCPTT : by_name;
+}
+
 static void settings_only(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq, struct body *body)
 {
 	struct binding *who[CLIENTS_MAX], *b = NULL;
-	size_t n = identity_bindings(s, rq, who, CLIENTS_MAX);
+	enum mcx_service service = settings_of(rq, body);
+	size_t n = identity_bindings_of(s, rq, service, who, CLIENTS_MAX);
 	int warning = WARN_UNKNOWN_USER, status = MCX_FAULT(publish.unbound, n == 0) ? 404 : 0;
 	if (!status && n)
-		status = open_settings(s, body, who, n, &b, &warning);
+		status = open_settings(s, body, service, who, n, &b, &warning);
 	if (!status && (!b || !body->has_settings))
 		status = 400, warning = WARN_NONE;
 	if (status)
@@ -169,7 +182,12 @@ static int matches(struct server *s, const char *impu, const char *wanted)
 
 static int has_token(const struct body *b)
 {
-	return b->has_info && b->info.access_token.form != MCPTT_ABSENT;
+	for (int i = 0; i < MCX_SERVICES; i++) {
+		const struct mcptt_info *info = body_info(b, (enum mcx_service)i);
+		if (info && info->access_token.form != MCPTT_ABSENT)
+			return 1;
+	}
+	return 0;
 }
 
 void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
@@ -208,7 +226,7 @@ void publish_granted(const struct attempt *a, struct sip_server_tx *tx)
 {
 	char etag[40], expires[24];
 	int64_t left = a->storing == SA_DO_REMOVE || !a->storing ? 0 : a->row.expires - db_now();
-	publish_etag(&a->row, etag);
+	publish_etag(a->change.n ? &a->change.rows[0] : &a->row, etag);
 	snprintf(expires, sizeof expires, "%lld", (long long)(left > 0 ? left : 0));
 	const struct sip_header h[] = {{"Expires", expires}, {"SIP-ETag", etag}};
 	(void)sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = left > 0 ? 2 : 1, .headers = h});

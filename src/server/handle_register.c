@@ -22,8 +22,6 @@
 #include "server/download.h"
 #include "server/xml.h"
 
-enum { HARD_CAP_S = 86400 }; /* a registration never outlives its authorisation by more (identity 10.3-7) */
-
 static void step(struct attempt *a, const struct sa_event *ev);
 
 static struct attempt *attempt_new(struct server *s, struct sip_server_tx *tx)
@@ -53,7 +51,7 @@ static void attempt_free(struct attempt *a)
 	server_book_release(a->book);
 	body_free(&a->body);
 	third_party_free(&a->third);
-	mcsec_wipe(&a->claims, sizeof a->claims);
+	mcsec_wipe(a->claims, sizeof a->claims);
 	free(a);
 }
 
@@ -102,8 +100,86 @@ static void run_check(struct work *w, struct db *d)
 		return;
 	open_documents(a);
 	struct token_policy p = {.issuer = cfg->issuer, .audience = cfg->audience, .now = db_now(), .typ = "at+jwt"};
-	const char *token = a->body.info.access_token.value;
-	a->token = jwks_cache_check(w->s->jwks, token, strlen(token), &p, &a->claims);
+	for (int i = 0; i < MCX_SERVICES; i++) {
+		const struct mcptt_info *info = body_info(&a->body, (enum mcx_service)i);
+		const char *token = info ? info->access_token.value : "";
+		if (a->services >> i & 1)
+			a->token[i] = jwks_cache_check(w->s->jwks, token, strlen(token), &p, &a->claims[i]);
+	}
+}
+
+/* ---- V-TOK and what follows, of one service ---- */
+
+static const char *service_id(const struct token_claims *c, enum mcx_service service)
+{
+	const char *const ids[MCX_SERVICES] = {c->mcptt_id, c->mcvideo_id, c->mcdata_id};
+	return ids[service];
+}
+
+static int token_serves(struct attempt *a, enum mcx_service service)
+{
+	const struct token_claims *c = &a->claims[service];
+	enum token_verdict v = a->token[service];
+	int revoked = v == TOKEN_OK && revocations_has(a->work.s->revocations, c);
+	int ok = v == TOKEN_OK && !revoked &&
+		 MCX_CHECK(tok.service_scope, token_has_scope(c, mcx_services[service].scope)) &&
+		 MCX_CHECK(tok.mcptt_id, *service_id(c, service));
+	if (!ok)
+		a->detail = revoked         ? "revoked"
+			    : v == TOKEN_OK ? "scope or MC service ID missing"
+					    : token_verdict_name(v);
+	return ok;
+}
+
+/* Does the CSK that came win against the one in use, or on its way? (flows 0.4) */
+static int csk_wins(const struct attempt *a, enum mcx_service service)
+{
+	const struct server *s = a->work.s;
+	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->uploads[service].client_id, service);
+	uint64_t rival_t = 0;
+	uint32_t rival_id = 0;
+	int had = download_rival(s, b, &rival_t, &rival_id);
+	return sa_csk_wins(a->im->ntp, a->im->k_id, had, rival_t, rival_id);
+}
+
+/* The verdicts of all services are one: each of the first three must hold for all of them. */
+static void judge(struct attempt *a, enum mcx_service service, struct sa_event *ev)
+{
+	const struct token_claims *c = &a->claims[service];
+	const char *id = service_id(c, service);
+	struct db_binding *row = &a->uploads[service];
+	if (MCX_FAULT(im.service, !server_receives(a->work.s->cfg, service, a->im->responder)))
+		ev->im = MCSEC_E_NOT_FOR_US;
+	ev->token_ok &= token_serves(a, service);
+	ev->same_id &= a->im->initiator ? strcmp(a->im->initiator, id) == 0
+					: mcsec_im_is_from(a->im, server_book_tables(a->book), id);
+	*row = a->row;
+	row->service = service;
+	db_copy(row->client_id, sizeof row->client_id, body_info(&a->body, service)->client_id.value);
+	db_copy(row->mcptt_id, sizeof row->mcptt_id, id);
+	db_copy(row->sid, sizeof row->sid, c->sid);
+	db_copy(row->jti, sizeof row->jti, c->jti);
+	db_copy(row->server_id, sizeof row->server_id, a->im->responder);
+	row->has_csk = 1;
+	row->csk_id = a->im->k_id;
+	row->t = a->im->ntp;
+	row->authorised_at = db_now();
+	if (csk_wins(a, service))
+		a->wins |= 1u << service;
+}
+
+/* Every document is open, and names its client. */
+static int client_named(struct attempt *a)
+{
+	for (int i = MCX_SERVICES - 1; i >= 0; i--) {
+		if (!(a->services >> i & 1))
+			continue;
+		const struct mcptt_info *info = body_info(&a->body, (enum mcx_service)i);
+		if (info->client_id.form != MCPTT_PLAIN)
+			return 0;
+		db_copy(a->row.client_id, sizeof a->row.client_id, info->client_id.value);
+	}
+	return 1;
 }
 
 static void done_check(struct work *w)
@@ -117,41 +193,24 @@ static void done_check(struct work *w)
 		return;
 	}
 	ev.xml_forged = a->xml == BODY_FORGED;
-	ev.xml_bad = a->xml == BODY_UNDECRYPTABLE || a->body.info.client_id.form != MCPTT_PLAIN;
+	ev.xml_bad = a->xml == BODY_UNDECRYPTABLE || !client_named(a);
 	if (ev.xml_forged || ev.xml_bad) {
 		a->detail = a->opened.why;
 		step(a, &ev);
 		return;
 	}
-	db_copy(a->row.client_id, sizeof a->row.client_id, a->body.info.client_id.value);
 	if (attempt_at_work(s, a, &a->row)) { /* only now is it known which client this is */
 		step(a, &(struct sa_event){.kind = SA_EV_BUSY});
 		return;
 	}
-	int revoked = a->token == TOKEN_OK && revocations_has(s->revocations, &a->claims);
-	ev.token_ok = a->token == TOKEN_OK && !revoked &&
-		      MCX_CHECK(tok.service_scope, token_has_scope(&a->claims, SCOPE_PTT_SERVICE)) &&
-		      MCX_CHECK(tok.mcptt_id, *a->claims.mcptt_id);
-	if (!ev.token_ok)
-		a->detail = revoked                ? "revoked"
-			    : a->token == TOKEN_OK ? "scope or MCPTT ID missing"
-						   : token_verdict_name(a->token);
-	ev.same_id = a->im->initiator ? strcmp(a->im->initiator, a->claims.mcptt_id) == 0
-				      : mcsec_im_is_from(a->im, server_book_tables(a->book), a->claims.mcptt_id);
 	ev.suite_ok = facts_suite(a, a->im, &a->force);
-	const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
-	uint64_t rival_t = 0;
-	uint32_t rival_id = 0;
-	int had = download_rival(s, b, &rival_t, &rival_id);
-	ev.csk_wins = sa_csk_wins(a->im->ntp, a->im->k_id, had, rival_t, rival_id);
-	db_copy(a->row.mcptt_id, sizeof a->row.mcptt_id, a->claims.mcptt_id);
-	db_copy(a->row.sid, sizeof a->row.sid, a->claims.sid);
-	db_copy(a->row.jti, sizeof a->row.jti, a->claims.jti);
-	db_copy(a->row.server_id, sizeof a->row.server_id, a->im->responder);
-	a->row.has_csk = 1;
-	a->row.csk_id = a->im->k_id;
-	a->row.t = a->im->ntp;
-	a->row.authorised_at = db_now();
+	ev.token_ok = ev.same_id = 1;
+	for (int i = 0; i < MCX_SERVICES; i++)
+		if (a->services >> i & 1)
+			judge(a, (enum mcx_service)i, &ev);
+	if (ev.im != MCSEC_OK)
+		a->detail = "uploaded to the identity of another service";
+	ev.csk_wins = a->wins != 0;
 	facts_settings(a);
 	step(a, &ev);
 }
@@ -165,11 +224,11 @@ static void start_check(struct attempt *a)
 	a->book = server_keys_book(s->keys);
 	if (a->book) {
 		metric_add(&s->metrics[M_READ_MIKEY], 1);
-		const char *selves[2] = {s->cfg->psi, s->cfg->mdsi};
+		const char *selves[SERVER_IDENTITIES];
 		struct mcsec_im_expect expect = {.now = (uint64_t)db_now() + MCSEC_NTP_UNIX,
 						 .tags = MCSEC_TAG_BIT(MCSEC_CSK),
 						 .selves = selves,
-						 .n_selves = *s->cfg->mdsi ? 2 : 1,
+						 .n_selves = server_identities(s->cfg, selves),
 						 .replay = s->replay};
 		ev.im = mcsec_im_begin(&a->job, server_book_tables(a->book), &expect, a->body.mikey.p,
 				       a->body.mikey.len, &fault);
@@ -195,15 +254,16 @@ static void run_store(struct work *w, struct db *d)
 	if (!d)
 		return;
 	/* The settings first: a binding that is stored is answered 200. */
-	if (a->storing == SA_DO_STORE && a->has_settings && db_put_user(d, &a->settings, a->row.mcptt_id) != STORE_OK)
+	if (a->storing == SA_DO_STORE && a->has_settings &&
+	    db_put_user(d, &a->settings, a->settings.mcptt_id) != STORE_OK)
 		return;
-	if (a->storing == SA_DO_STORE)
-		a->stored = db_store_binding(d, &a->row, a->im->key, (struct octets){a->im->rand, a->im->rand_len},
-					     a->im->remember ? &a->im->entry : NULL);
-	else if (a->storing == SA_DO_REMOVE)
+	const struct mcsec_im *im = a->change.fresh ? a->im : NULL;
+	if (a->storing == SA_DO_REMOVE)
 		a->stored = db_remove_bindings(d, a->ids, a->n_ids, a->end_reason);
 	else
-		a->stored = db_store_contact(d, &a->row);
+		a->stored = db_store_change(d, &a->change, im ? im->key : NULL,
+					    im ? (struct octets){im->rand, im->rand_len} : (struct octets){0},
+					    im && im->remember ? &im->entry : NULL);
 }
 
 static void done_store(struct work *w)
@@ -219,19 +279,9 @@ static void done_store(struct work *w)
 /* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void start_store(struct attempt *a, enum sa_action what)
 {
-	struct server *s = a->work.s;
 	a->storing = what;
-	if (what == SA_DO_REFRESH) {
-		/* The binding as it is, with the new way to the client; never beyond its authorisation's life. */
-		const struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
-		struct db_binding row = b->row;
-		db_copy(row.contact, sizeof row.contact, a->row.contact);
-		db_copy(row.peer, sizeof row.peer, a->row.peer);
-		row.expires = a->row.expires;
-		if (row.has_csk && row.expires > row.authorised_at + HARD_CAP_S)
-			row.expires = row.authorised_at + HARD_CAP_S;
-		a->row = row;
-	}
+	if (what != SA_DO_REMOVE)
+		plan_change(a, what);
 	a->work.run = run_store;
 	a->work.done = done_store;
 	if (server_submit(&a->work) != 0)
@@ -240,34 +290,49 @@ static void start_store(struct attempt *a, enum sa_action what)
 
 /* ---- actions ---- */
 
+static void install_row(struct attempt *a, size_t i)
+{
+	struct server *s = a->work.s;
+	int fresh = a->change.fresh >> i & 1;
+	struct db_binding *row = &a->change.rows[i];
+	const struct binding *now = bindings_by_client(s->bindings, row->impu, row->client_id, row->service);
+	if (!fresh && now) { /* its CSK may have changed while the contact was stored */
+		*row = now->row;
+		plan_move(a, row);
+	}
+	int64_t grace = now ? download_grace(s, &now->row) : 0;
+	struct binding *b = bindings_put(s->bindings, row, grace ? db_now() + grace : 0);
+	if (b && a->tx)
+		identity_seen(b, a->tx);
+	if (b && fresh)
+		download_upload_won(s, b, row->t, row->csk_id);
+	log_info("sip.bound", log_text("service", mcx_services[row->service].name), log_text("mcptt_id", row->mcptt_id),
+		 log_text("impu", row->impu), log_int("csk_id", row->csk_id),
+		 log_int("expires_s", row->expires - db_now()));
+}
+
+static void drop_binding(struct server *s, int64_t id)
+{
+	download_gone(s, id);
+	bindings_remove(s->bindings, id);
+}
+
 static void install(struct attempt *a)
 {
 	struct server *s = a->work.s;
-	const struct binding *now = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
-	if (a->storing == SA_DO_REFRESH && now) { /* its CSK may have changed while the contact was stored */
-		struct db_binding row = now->row;
-		db_copy(row.contact, sizeof row.contact, a->row.contact);
-		db_copy(row.peer, sizeof row.peer, a->row.peer);
-		row.expires = a->row.expires;
-		a->row = row;
-	}
-	int64_t grace = now ? download_grace(s, &now->row) : 0;
-	struct binding *b = bindings_put(s->bindings, &a->row, grace ? db_now() + grace : 0);
-	if (b && a->tx)
-		identity_seen(b, a->tx);
+	struct binding *bare = bindings_by_client(s->bindings, a->row.impu, "", MCX_MCPTT);
 	if (a->has_settings && a->storing == SA_DO_STORE)
 		(void)users_put(s->bindings, &a->settings);
-	struct binding *bare = *a->row.client_id ? bindings_by_client(s->bindings, a->row.impu, "") : NULL;
-	if (bare && a->storing == SA_DO_STORE && same_contact(bare->row.contact, a->row.contact))
+	for (size_t i = 0; i < a->change.n; i++)
+		install_row(a, i);
+	for (size_t i = 0; i < a->change.n_gone; i++)
+		drop_binding(s, a->change.gone[i]);
+	if (bare && a->change.fresh && same_contact(bare->row.contact, a->row.contact))
 		bindings_remove(s->bindings, bare->row.id); /* as the store did: it is authorised now */
-	if (a->storing == SA_DO_STORE && a->im->remember &&
+	if (a->change.fresh && a->im->remember &&
 	    mcsec_replay_add(s->replay, &a->im->entry, (uint64_t)db_now() + MCSEC_NTP_UNIX) == MCSEC_E_NO_SPACE)
 		log_error("server.replay-full", log_text("note", "the store still refuses repeated messages"));
-	if (b && a->storing == SA_DO_STORE)
-		download_upload_won(s, b, a->row.t, a->row.csk_id);
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
-	log_info("sip.bound", log_text("mcptt_id", a->row.mcptt_id), log_text("impu", a->row.impu),
-		 log_int("csk_id", a->row.csk_id), log_int("expires_s", a->row.expires - db_now()));
 }
 
 static void forget(struct attempt *a)
@@ -276,8 +341,7 @@ static void forget(struct attempt *a)
 	for (size_t i = 0; i < a->n_ids; i++) {
 		if (a->revoked)
 			call_revoked(s, a->ids[i]);
-		download_gone(s, a->ids[i]);
-		bindings_remove(s->bindings, a->ids[i]);
+		drop_binding(s, a->ids[i]);
 	}
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
 }
@@ -308,7 +372,7 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		(void)sip_reply(tx, 423, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
 	}
-	char contact[DB_URI + 300];
+	char contact[DB_URI + sizeof a->contact_params + 40];
 	struct sip_out with = {0};
 	if (a->publish) {
 		publish_granted(a, tx);
@@ -326,10 +390,15 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 static void force_suite(struct attempt *a)
 {
 	struct server *s = a->work.s;
-	struct binding *b = bindings_by_client(s->bindings, a->row.impu, a->row.client_id);
-	const char *wrong = b ? download_start(s, b, KD_CSK, KD_SUITE) : "no memory";
-	if (wrong)
-		log_error("alg.not-forced", log_text("mcptt_id", a->row.mcptt_id), log_text("detail", wrong));
+	for (size_t i = 0; i < a->change.n; i++) {
+		const struct db_binding *row = &a->change.rows[i];
+		if (!(a->change.fresh >> i & 1))
+			continue;
+		struct binding *b = bindings_by_client(s->bindings, row->impu, row->client_id, row->service);
+		const char *wrong = b ? download_start(s, b, KD_CSK, KD_SUITE) : "no memory";
+		if (wrong)
+			log_error("alg.not-forced", log_text("mcptt_id", row->mcptt_id), log_text("detail", wrong));
+	}
 }
 
 static void record_refusal(struct attempt *a, const char *type)
@@ -338,6 +407,19 @@ static void record_refusal(struct attempt *a, const char *type)
 	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
 	server_audit(a->work.s, class_, type, *a->row.impu ? a->row.impu : a->row.peer, user, a->work.s->cfg->psi, NULL,
 		     a->detail);
+}
+
+/* The 200 has left: a client whose upload lost holds a CSK that we do not (flows 0.4). */
+static void tell_losers(const struct attempt *a)
+{
+	for (int i = 0; i < MCX_SERVICES; i++) {
+		const struct db_binding *row = &a->uploads[i];
+		if (!((a->services & ~a->wins) >> i & 1))
+			continue;
+		struct binding *b = bindings_by_client(a->work.s->bindings, row->impu, row->client_id, row->service);
+		if (b)
+			download_upload_lost(a->work.s, b);
+	}
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
@@ -377,12 +459,8 @@ static void step(struct attempt *a, const struct sa_event *ev)
 	}
 	if (a->machine.state != SA_NONE && a->machine.state != SA_BOUND)
 		return;
-	struct binding *loser =
-	    ev->kind == SA_EV_STORED && ev->stored == SA_STORED_OK && a->im && a->storing == SA_DO_REFRESH
-		? bindings_by_client(a->work.s->bindings, a->row.impu, a->row.client_id)
-		: NULL;
-	if (loser) /* its 200 has left: the client holds a CSK that we do not (flows 0.4) */
-		download_upload_lost(a->work.s, loser);
+	if (ev->kind == SA_EV_STORED && ev->stored == SA_STORED_OK && a->im)
+		tell_losers(a);
 	attempt_free(a);
 }
 
@@ -392,8 +470,10 @@ static void begin(struct attempt *a, struct sa_event *ev)
 	struct server *s = a->work.s;
 	const struct binding *b = a->n_ids ? bindings_by_id(s->bindings, a->ids[0]) : NULL;
 	if (b) {
-		ev->authorised = b->row.has_csk;
-		db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
+		for (size_t i = 0; i < a->n_ids; i++)
+			ev->authorised |= bindings_by_id(s->bindings, a->ids[i])->row.has_csk;
+		if (!*a->row.client_id)
+			db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
 		a->machine.state = SA_BOUND;
 	}
 	const struct attempt *other = attempt_at_work(s, a, &a->row);

@@ -147,7 +147,8 @@ void identity_impu(const struct server *s, const struct sip_message *rq, char *i
 	claimed_impu(s, rq, identity_trusted(s, rq), impu, size);
 }
 
-size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max)
+static size_t find_bindings(const struct server *s, const struct sip_message *rq, unsigned services,
+			    struct binding **out, size_t max)
 {
 	char impu[DB_URI], peer[DB_PEER];
 	int is_trusted = identity_trusted(s, rq);
@@ -156,12 +157,24 @@ size_t identity_bindings(const struct server *s, const struct sip_message *rq, s
 	struct binding *b = NULL;
 	size_t n = 0;
 	while (*impu && n < max && (b = bindings_of_impu(s->bindings, impu, b))) {
-		if (!*b->row.mcptt_id || MCX_FAULT(bind.expired, b->row.expires <= db_now()) ||
+		if (!*b->row.mcptt_id || MCX_FAULT(bind.service, !(services >> b->row.service & 1)) ||
+		    MCX_FAULT(bind.expired, b->row.expires <= db_now()) ||
 		    MCX_FAULT(bind.peer, !is_trusted && strcmp(b->row.peer, peer) != 0))
 			continue;
 		out[n++] = b;
 	}
 	return n;
+}
+
+size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max)
+{
+	return find_bindings(s, rq, (1u << MCX_SERVICES) - 1, out, max);
+}
+
+size_t identity_bindings_of(const struct server *s, const struct sip_message *rq, enum mcx_service service,
+			    struct binding **out, size_t max)
+{
+	return find_bindings(s, rq, 1u << service, out, max);
 }
 
 struct binding *identity_binding(struct binding *const *all, size_t n, const char *client_id, int *same_client)

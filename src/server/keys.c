@@ -17,8 +17,9 @@
 
 #include "app/log.h"
 #include "net/kms_client.h"
+#include "server/server.h"
 
-enum { MAX_OWN = 8, MAX_SELVES = 2 };
+enum { MAX_OWN = 2 * SERVER_IDENTITIES + 4 };
 #define SIGNERS_OCTETS ((size_t)4 << 20) /* about 1,500 initiators remembered */
 
 struct server_book {
@@ -162,10 +163,11 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 		return NULL;
 	}
 	b->refs = 1;
-	const char *selves[MAX_SELVES] = {cfg->psi, cfg->mdsi};
+	const char *selves[SERVER_IDENTITIES];
+	size_t n_selves = server_identities(cfg, selves);
 	int64_t now = (int64_t)time(NULL);
 	int ok = kms_client_init(c, NULL, cfg->psi, now, &b->home, r);
-	for (size_t i = 0; ok && i < MAX_SELVES && *selves[i]; i++) {
+	for (size_t i = 0; ok && i < n_selves; i++) {
 		ok = provision(c, b, selves[i], now, r) == 0;
 		int64_t left = period_left(b);
 		if (ok && left < (int64_t)b->home.cert.periods.period / 4)

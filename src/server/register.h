@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * register.h - one REGISTER on its way to its answer, or the end of a binding: shared by handle_register.c (jobs,
- * actions and the machine) and register_facts.c (what the request says and proves). Loop thread only, but for the jobs.
+ * actions and the machine), register_facts.c (what the request says and proves) and register_plan.c (what it changes).
+ * It may be about several services, under one CSK; what is not right for one of them is right for none (sip 2.8).
+ * Loop thread only, but for the jobs.
  */
 #ifndef MCX_SERVER_REGISTER_H
 #define MCX_SERVER_REGISTER_H
@@ -17,10 +19,14 @@ struct attempt {
 	struct sip_server_tx *tx; /* NULL: nobody waits */
 	int by_core;
 	struct third_party third; /* by_core: the client's own message */
-	struct db_binding row;    /* what is to be stored */
-	char contact_params[256];
-	int publish;             /* it came as PUBLISH */
-	struct db_user settings; /* with the answer mode it publishes */
+	struct db_binding row;    /* who, where, until when */
+	char contact_params[512];
+	unsigned services, tags; /* sets of 1 << service: those it brings a document of; those its Contact offers */
+	struct db_binding uploads[MCX_SERVICES]; /* of `services`, once checked */
+	unsigned wins;                           /* of `services`: against the CSK there is */
+	struct db_change change;                 /* what is stored */
+	int publish;                             /* it came as PUBLISH */
+	struct db_user settings;                 /* with the answer mode it publishes */
 	int has_settings;
 	struct body body;
 	enum sa_action storing; /* SA_DO_STORE, _REFRESH, _CONTACT or _REMOVE */
@@ -35,8 +41,8 @@ struct attempt {
 	struct mcsec_fault fault;
 	enum body_verdict xml;
 	struct xml_opened opened;
-	struct token_claims claims;
-	enum token_verdict token;
+	struct token_claims claims[MCX_SERVICES];
+	enum token_verdict token[MCX_SERVICES];
 	enum sa_stored stored;
 	int force;          /* the suite that was selected is not to be used */
 	const char *detail; /* for the log */
@@ -54,6 +60,11 @@ void facts_settings(struct attempt *a);
 int facts_suite(struct attempt *a, const struct mcsec_im *im, int *force);
 int same_contact(const char *a, const char *b);
 int same_client(const struct db_binding *a, const struct db_binding *b);
+
+/* ---- register_plan.c ---- */
+/* SA_DO_STORE, _REFRESH or _CONTACT: fills in a->change, from the bindings as they are now. */
+void plan_change(struct attempt *a, enum sa_action what);
+void plan_move(const struct attempt *a, struct db_binding *row);
 
 /* ---- handle_publish.c ---- */
 /* 200 with Expires and SIP-ETag. */

@@ -27,6 +27,37 @@ int same_client(const struct db_binding *a, const struct db_binding *b)
 	return !*a->contact || !*b->contact || same_contact(a->contact, b->contact);
 }
 
+/* The services that a Contact offers, of those that are served. */
+static unsigned offered(const struct server *s, const char *params)
+{
+	unsigned set = 0;
+	for (int i = 0; i < MCX_SERVICES; i++)
+		for (const char *const *tag = mcx_services[i].features; *tag; tag++)
+			if (sip_feature(params, *tag, NULL))
+				set |= 1u << i;
+	return set & server_services(s->cfg);
+}
+
+/* Those services' tags for the answer's Contact; their ICSIs are one list. */
+static void write_tags(struct attempt *a)
+{
+	struct writer w = wr_init((uint8_t *)a->contact_params, sizeof a->contact_params - 1);
+	const char *before = ";+g.3gpp.icsi-ref=\"";
+	for (int i = 0; i < MCX_SERVICES; i++)
+		if (a->tags >> i & 1) {
+			wr_text(&w, ";");
+			wr_text(&w, mcx_services[i].feature_tag);
+		}
+	for (int i = 0; i < MCX_SERVICES; i++)
+		if (a->tags >> i & 1) {
+			wr_text(&w, before);
+			wr_text(&w, mcx_services[i].icsi_encoded);
+			before = ",";
+		}
+	wr_text(&w, "\"");
+	a->contact_params[wr_len(&w)] = 0;
+}
+
 static int read_contact(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
 {
 	int64_t max = a->work.s->cfg->expires_max;
@@ -40,9 +71,10 @@ static int read_contact(struct attempt *a, const struct sip_message *rq, struct 
 		ev->expires = c->expires;
 	if (ev->expires < 0 || ev->expires > max)
 		ev->expires = max;
-	ev->tags = sip_feature(c->params, "g.3gpp.mcptt", NULL);
+	a->tags = offered(a->work.s, c->params);
+	ev->tags = a->tags != 0;
 	if (ev->tags)
-		db_copy(a->contact_params, sizeof a->contact_params, ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
+		write_tags(a);
 	db_copy(a->row.contact, sizeof a->row.contact, c->uri);
 	return strlen(c->uri) < sizeof a->row.contact &&
 	       (strncasecmp(c->uri, "sip:", 4) == 0 || strncasecmp(c->uri, "sips:", 5) == 0);
@@ -51,18 +83,26 @@ static int read_contact(struct attempt *a, const struct sip_message *rq, struct 
 static int read_body(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
 {
 	enum body_kind kind = body_read(rq, &a->body);
-	const struct mcptt_info *info = &a->body.info;
+	int no_client = 0;
 	metric_add(&a->work.s->metrics[M_READ_XML], a->body.xml_read);
 	ev->mikey = a->body.mikey.p != NULL;
-	ev->token = a->body.has_info && info->access_token.form != MCPTT_ABSENT;
 	if (kind == BODY_BROKEN)
 		return SA_BODY_BROKEN;
-	if (!a->body.has_info && !ev->mikey)
+	ev->token = 1;
+	for (int s = MCX_SERVICES - 1; s >= 0; s--) {
+		const struct mcptt_info *info = body_info(&a->body, (enum mcx_service)s);
+		if (!info || !(server_services(a->work.s->cfg) >> s & 1))
+			continue;
+		a->services |= 1u << s;
+		ev->token &= info->access_token.form != MCPTT_ABSENT;
+		no_client |= info->access_token.form != MCPTT_ABSENT && info->client_id.form == MCPTT_ABSENT;
+		if (info->client_id.form == MCPTT_PLAIN)
+			db_copy(a->row.client_id, sizeof a->row.client_id, info->client_id.value);
+	}
+	ev->token &= a->services != 0;
+	if (!a->services && !ev->mikey)
 		return SA_BODY_NONE;
-	if (info->client_id.form == MCPTT_PLAIN)
-		db_copy(a->row.client_id, sizeof a->row.client_id, info->client_id.value);
-	/* A token without a client id cannot become a binding. */
-	return ev->token && info->client_id.form == MCPTT_ABSENT ? SA_BODY_BROKEN : SA_BODY_MC;
+	return no_client ? SA_BODY_BROKEN : SA_BODY_MC; /* a token without a client id cannot become a binding */
 }
 
 /* The bindings this REGISTER is about; the first decides the machine's state. */
@@ -74,7 +114,7 @@ static void find_bindings(struct attempt *a, const struct sip_message *rq, enum 
 		int mine = body == SA_BODY_MC ? same_client(&b->row, &a->row)
 			   : rq->contact_star ? a->by_core || strcmp(b->row.peer, a->row.peer) == 0
 					      : same_contact(b->row.contact, a->row.contact);
-		if (mine)
+		if (mine && (!a->publish || a->services >> b->row.service & 1))
 			a->ids[a->n_ids++] = b->row.id;
 	}
 }
@@ -152,6 +192,13 @@ void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_
 
 /* ---- by PUBLISH (handle_publish.c) ---- */
 
+/* What is published, by the ICSI of the request where no document says it; else all. */
+static unsigned published(const struct sip_message *rq)
+{
+	enum mcx_service s = server_service_of(rq);
+	return s < MCX_SERVICES ? 1u << s : (1u << MCX_SERVICES) - 1;
+}
+
 void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
 {
 	int64_t max = a->work.s->cfg->expires_max;
@@ -163,16 +210,19 @@ void facts_by_publish(struct attempt *a, const struct sip_message *rq, struct sa
 	ev->expires = rq->expires < 0 || rq->expires > max ? max : rq->expires;
 	a->row.expires = db_now() + ev->expires;
 	ev->body = (enum sa_body)read_body(a, rq, ev);
+	if (!a->services)
+		a->services = published(rq) & server_services(a->work.s->cfg);
 	if (ev->expires && (ev->body == SA_BODY_NONE || !a->body.has_settings))
 		ev->body = SA_BODY_BROKEN; /* 7.3.3 wants all three */
 	find_bindings(a, rq, ev->expires ? ev->body : SA_BODY_NONE);
 }
 
-/* The answer mode of a user we know; whom an officer has not added gets no profile by publishing. */
+/* The answer mode of a user we know, who is called by MCPTT; whom an officer has not added gets no profile by
+ * publishing. */
 void facts_settings(struct attempt *a)
 {
 	static const char *const modes[] = {"", "automatic", "manual"};
-	const struct db_user *u = users_find(a->work.s->bindings, a->row.mcptt_id);
+	const struct db_user *u = users_find(a->work.s->bindings, a->uploads[MCX_MCPTT].mcptt_id);
 	if (!a->publish || !u || a->body.answer == POC_ANSWER_NONE || !strcmp(u->answer_mode, modes[a->body.answer]))
 		return;
 	a->has_settings = 1;

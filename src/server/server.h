@@ -135,13 +135,29 @@ enum mcsec_err identity_canonical(const char *uri, char *out, size_t size);
 /* The IMPU as our certificate authority wrote it, if the peer may register as `uri`. 0, or -1. */
 int identity_prove(const struct server *s, const struct sip_message *rq, const char *uri, char *impu, size_t size);
 enum { CLIENTS_MAX = 8 }; /* of one IMPU on one connection */
-/* All bindings this request may come from: of the IMPU and the peer it proves. At most max. */
+/* All bindings this request may come from: of the IMPU and the peer it proves; or those of one service. At most max. */
 size_t identity_bindings(const struct server *s, const struct sip_message *rq, struct binding **out, size_t max);
+size_t identity_bindings_of(const struct server *s, const struct sip_message *rq, enum mcx_service service,
+			    struct binding **out, size_t max);
 /*
  * The one of them that sent it (V-BIND), NULL if there is none. client_id "" if the request names none. *same_client: 0
  * if the user is known by this connection, but not as that client.
  */
 struct binding *identity_binding(struct binding *const *all, size_t n, const char *client_id, int *same_client);
+/* ---- services (services.c) ---- */
+
+/* Those that are served, as a set of 1 << service. */
+unsigned server_services(const struct server_config *cfg);
+/* Our identity as that service's participating function. */
+const char *server_psi(const struct server_config *cfg, enum mcx_service service);
+/* Every identity that a CSK may be uploaded to; returns how many. */
+enum { SERVER_IDENTITIES = MCX_SERVICES + 1 };
+size_t server_identities(const struct server_config *cfg, const char *out[SERVER_IDENTITIES]);
+/* 1 if this one of them receives the CSKs of that service. */
+int server_receives(const struct server_config *cfg, enum mcx_service service, const char *identity);
+/* The service that a client prefers, or a neighbour asserts; MCX_SERVICES when that is not said exactly once. */
+enum mcx_service server_service_of(const struct sip_message *rq);
+
 /* Remember the connection as the way to this client. */
 void identity_seen(struct binding *b, struct sip_server_tx *tx);
 /* A neighbour's requests are its users': no limit of one user is for it. */

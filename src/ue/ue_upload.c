@@ -11,7 +11,7 @@
 #include "mcsec/secret.h"
 #include "mcx/doc/mcptt_info.h"
 #include "mcx/doc/poc_settings.h"
-#include "mcx/flow/service.h"
+#include "mcx/doc/service.h"
 #include "ue/engine.h"
 #include "ue/ue_xml.h"
 

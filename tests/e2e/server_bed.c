@@ -64,7 +64,7 @@ static struct mcsec_keyset *issue(const char *uri)
 
 struct server_book {
 	struct mcsec_im_kms kms;
-	struct mcsec_im_own own[2];
+	struct mcsec_im_own own[SERVER_IDENTITIES];
 	struct mcsec_im_book tables;
 	struct suite_list suites;
 };
@@ -79,11 +79,12 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 	struct server_keys *k = calloc(1, sizeof *k);
 	struct server_book *b = &k->book;
 	b->kms = (struct mcsec_im_kms){.uri = KMS_URI, .kms = kms, .periods = periods};
-	b->own[0] =
-	    (struct mcsec_im_own){.uri = cfg->psi, .kms_uri = KMS_URI, .period = period_now(), .keys = issue(cfg->psi)};
-	b->own[1] = (struct mcsec_im_own){
-	    .uri = cfg->mdsi, .kms_uri = KMS_URI, .period = period_now(), .keys = issue(cfg->mdsi)};
-	b->tables = (struct mcsec_im_book){.kms = &b->kms, .n_kms = 1, .own = b->own, .n_own = 2};
+	const char *ids[SERVER_IDENTITIES];
+	size_t n = server_identities(cfg, ids);
+	for (size_t i = 0; i < n; i++)
+		b->own[i] = (struct mcsec_im_own){
+		    .uri = ids[i], .kms_uri = KMS_URI, .period = period_now(), .keys = issue(ids[i])};
+	b->tables = (struct mcsec_im_book){.kms = &b->kms, .n_kms = 1, .own = b->own, .n_own = n};
 	struct suite_list own;
 	assert_int_equal(suite_list_read(cfg->suites, &own), MCSEC_OK);
 	assert_int_equal(suite_allowed(bed_suites, bed_suites_minimum, &own, &b->suites), MCSEC_OK);
@@ -94,7 +95,7 @@ void server_keys_stop(struct server_keys *k)
 {
 	if (!k)
 		return;
-	for (int i = 0; i < 2; i++)
+	for (size_t i = 0; i < k->book.tables.n_own; i++)
 		mcsec_keyset_free((struct mcsec_keyset *)(uintptr_t)k->book.own[i].keys);
 	free(k);
 }
@@ -444,12 +445,13 @@ void (*bed_on_message)(struct ua *u, struct sip_server_tx *tx, const struct sip_
 
 struct mcsec_im *ua_open_im(const struct ua *u, struct octets message)
 {
-	const char *servers[] = {PSI, MDSI}, *self = u->mcptt_id;
+	const char *servers[SERVER_IDENTITIES], *self = u->mcptt_id;
+	size_t n = server_identities(&bed.cfg, servers);
 	struct mcsec_im_kms k = {.uri = KMS_URI, .kms = kms, .periods = periods};
 	struct mcsec_im_own own = {u->mcptt_id, KMS_URI, period_now(), u->keys};
 	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
 	struct mcsec_im_expect expect = {
-	    .now = now_ntp(), .initiators = servers, .n_initiators = 2, .selves = &self, .n_selves = 1};
+	    .now = now_ntp(), .initiators = servers, .n_initiators = n, .selves = &self, .n_selves = 1};
 	struct mcsec_fault fault;
 	struct mcsec_im *im = NULL;
 	return mcsec_im_open(&book, &expect, message.p, message.len, &im, &fault) ? NULL : im;
@@ -612,7 +614,7 @@ size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t 
 	struct octets mikey = {last_mikey, last_mikey_len};
 	if (r->text)
 		mikey = (struct octets){base64, base64_encode(mikey, (char *)base64)};
-	struct body_out parts[4];
+	struct body_out parts[8];
 	size_t n = 0;
 	if (!r->no_mikey)
 		parts[n++] = (struct body_out){.type = TYPE_MIKEY, .body = mikey, .base64 = r->base64};
@@ -623,7 +625,7 @@ size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t 
 	memcpy(u->csk, last_csk, sizeof u->csk);
 	u->csk_id = last_csk_id;
 	if (bed_on_body && n)
-		bed_on_body(u, parts, &n, 4);
+		bed_on_body(u, parts, &n, 8);
 	if (n)
 		assert_int_equal(multipart_write(&w, "bed-boundary-5f0d1", parts, n), MCSEC_OK);
 	return wr_len(&w);
@@ -747,7 +749,7 @@ int ua_invite(struct ua *u, const struct inv *i)
 	size_t len = invite_body(u, i, body, sizeof body);
 	text(uri, sizeof uri, "sip:mcptt@sip." ZONE ":%u;transport=%s",
 	     i->plain ? bed.server->sip_number : bed.server->sips_number, i->plain ? "tcp" : "tls");
-	struct sip_header h[5] = {{"P-Preferred-Service", ICSI_MCPTT}};
+	struct sip_header h[5] = {{"P-Preferred-Service", i->service ? i->service : ICSI_MCPTT}};
 	size_t n = 1;
 	if (i->preferred) {
 		text(preferred, sizeof preferred, "<%s>", i->preferred);

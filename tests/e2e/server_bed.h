@@ -151,6 +151,7 @@ struct inv {
 	int no_key, damaged_key, wrong_tag, no_sdp, no_lists, dont_wait;
 	int plain, assert_twice; /* over TCP; P-Asserted-Identity twice */
 	const char *address;
+	const char *service; /* ICSI; NULL: MCPTT */
 };
 extern char last_key_mgmt[4096];
 int ua_invite(struct ua *u, const struct inv *i);

@@ -9,6 +9,8 @@
 static struct ua alice, tablet, bob, stranger;
 static struct ua core, far; /* two faces of one core: what it sends us, what it is sent */
 
+static char both_services[1000]; /* claims */
+
 enum { IMMENSE = 70000 };
 
 #define CORE_HOST "core." ZONE
@@ -137,6 +139,48 @@ static void a_third_party_register_binds_the_impu_of_its_to_with_the_csk_of_the_
 	char sql[200];
 	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", alice.csk_id);
 	assert_int_equal(rows_in_db(sql), 1);
+}
+
+/* The same client's mcvideo-info beside its mcptt-info, under the same CSK. */
+static void add_video(struct ua *u, struct body_out *parts, size_t *n, size_t max)
+{
+	static uint8_t xml[16384];
+	static struct mcptt_info info;
+	char *t = token_sign(bed.signer, "at+jwt", both_services);
+	assert_true(*n < max);
+	memset(&info, 0, sizeof info);
+	info.access_token.form = info.client_id.form = MCPTT_PLAIN;
+	snprintf(info.access_token.value, sizeof info.access_token.value, "%s", t);
+	snprintf(info.client_id.value, sizeof info.client_id.value, "%s", u->client_id);
+	free(t);
+	struct writer w = wr_init(xml, sizeof xml);
+	assert_int_equal(mcx_info_write(&w, MCX_MCVIDEO, &info), MCSEC_OK);
+	parts[(*n)++] = (struct body_out){.type = mcx_services[MCX_MCVIDEO].info_type, .body = wr_result(&w)};
+}
+
+static void a_third_party_register_authorises_several_services(void **state)
+{
+	(void)state;
+	int64_t now = (int64_t)time(NULL);
+	bed.cfg.services = (struct config_list){.n = 2, .item = {"mcptt", "mcvideo"}};
+	begin();
+	snprintf(both_services, sizeof both_services,
+		 "{\"iss\":\"%s\",\"sub\":\"u-1\",\"aud\":\"%s\",\"client_id\":\"mcx-ue\",\"iat\":%lld,\"exp\":%lld,"
+		 "\"jti\":\"t-v\",\"scope\":\"" SCOPE_VIDEO_SERVICE "\",\"mcvideo_id\":\"%s\",\"sid\":\"s-1\"}",
+		 bed.cfg.issuer, bed.cfg.audience, (long long)now - 5, (long long)now + 600, alice.mcptt_id);
+	bed_on_body = add_video;
+	struct third t = {.reg = {.expires = -1, .responder = MDSI},
+			  .contact =
+			      "<sip:alice@192.0.2.7>;+g.3gpp.mcptt;+g.3gpp.mcvideo;+sip.instance=\"<urn:uuid:1>\""};
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE csk IS NOT NULL"), 2);
+	bed_on_body = NULL;
+	t.bare = 1;
+	t.contact = "<sip:alice@192.0.2.7>;+g.3gpp.mcvideo;+sip.instance=\"<urn:uuid:1>\"";
+	assert_int_equal(third_party(&core, &alice, &t), 200);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE service=1"), 1);
+	assert_int_equal(bindings_in_db(), 1);
+	bed.cfg.services.n = 0;
 }
 
 static void the_200_to_the_client_may_stand_beside_its_register(void **state)
@@ -447,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_third_party_register_binds_the_impu_of_its_to_with_the_csk_of_the_message_inside),
+	    cmocka_unit_test(a_third_party_register_authorises_several_services),
 	    cmocka_unit_test(the_200_to_the_client_may_stand_beside_its_register),
 	    cmocka_unit_test(a_renewal_replaces_the_csk_and_one_without_bodies_moves_the_expiry_alone),
 	    cmocka_unit_test(several_contacts_of_a_user_are_bindings_of_their_own_and_leave_one_by_one),

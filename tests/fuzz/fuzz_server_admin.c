@@ -53,20 +53,26 @@ void server_keys_renew(struct server_keys *k)
 
 static struct server *server;
 
-static void bind_clients(const struct server_config *c)
+static void bind_clients(const struct server_config *cfg)
 {
 	char err[512] = "";
-	struct seal *seal = seal_open(c->seal_key, c->passphrase, 1, err, sizeof err);
-	struct db *d = seal ? db_open(&(struct db_options){c->database, c->host, 5000, seal}, err, sizeof err) : NULL;
+	struct seal *seal = seal_open(cfg->seal_key, cfg->passphrase, 1, err, sizeof err);
+	struct db *d =
+	    seal ? db_open(&(struct db_options){cfg->database, cfg->host, 5000, seal}, err, sizeof err) : NULL;
 	const struct db_user alice = {"sip:alice@a.test", "manual", 1, 0, "kms.a.test"};
 	HOLDS(d && db_put_user(d, &alice, "CN=x") == STORE_OK);
 	for (int i = 0; i < 64; i++) {
-		struct db_binding b = {.peer = "udp:127.0.0.1:9", .expires = db_now() + 100000};
-		snprintf(b.impu, sizeof b.impu, "sip:impu%d@a.test", i);
-		snprintf(b.client_id, sizeof b.client_id, "urn:uuid:%d", i);
-		snprintf(b.contact, sizeof b.contact, "sip:c%d@127.0.0.1:9", i);
-		snprintf(b.mcptt_id, sizeof b.mcptt_id, "%s", i % 2 ? alice.mcptt_id : "");
-		HOLDS(db_store_contact(d, &b) == SA_STORED_OK);
+		static struct db_change c;
+		struct db_binding *b = &c.rows[0];
+		c = (struct db_change){.n = 1};
+		*b = (struct db_binding){.service = (enum mcx_service)(i % MCX_SERVICES),
+					 .peer = "udp:127.0.0.1:9",
+					 .expires = db_now() + 100000};
+		snprintf(b->impu, sizeof b->impu, "sip:impu%d@a.test", i);
+		snprintf(b->client_id, sizeof b->client_id, "urn:uuid:%d", i);
+		snprintf(b->contact, sizeof b->contact, "sip:c%d@127.0.0.1:9", i);
+		snprintf(b->mcptt_id, sizeof b->mcptt_id, "%s", i % 2 ? alice.mcptt_id : "");
+		HOLDS(db_store_change(d, &c, NULL, (struct octets){0}, NULL) == SA_STORED_OK);
 	}
 	db_close(d);
 	seal_close(seal);

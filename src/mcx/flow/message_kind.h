@@ -10,7 +10,7 @@
 #define MCX_FLOW_MESSAGE_KIND_H
 
 #include "mcx/doc/multipart.h"
-#include "mcx/flow/service.h"
+#include "mcx/doc/service.h"
 
 /* In the order of the table in message_kind.c; the first kinds are those of 6.2.0.1 by the names it gives them. */
 enum message_kind {

@@ -47,6 +47,44 @@ static void what_is_written_reads_back_field_for_field(void **state)
 	assert_memory_equal(&back, &info, sizeof info);
 }
 
+static void the_documents_of_mcvideo_and_mcdata_read_back_and_are_none_of_each_others(void **state)
+{
+	(void)state;
+	for (int s = 0; s < MCX_SERVICES; s++) {
+		full_info();
+		strcpy(info.request_type, s == MCX_MCDATA ? "one-to-one-sds" : "group-selection-change-request");
+		struct writer w = wr_init(out, sizeof out);
+		assert_int_equal(mcx_info_write(&w, (enum mcx_service)s, &info), MCSEC_OK);
+		if (s == MCX_MCDATA) { /* has no such elements */
+			memset(info.session_type, 0, sizeof info.session_type);
+			memset(info.mc_org, 0, sizeof info.mc_org);
+			memset(info.release_reason, 0, sizeof info.release_reason);
+		}
+		for (int as = 0; as < MCX_SERVICES; as++) {
+			enum mcsec_err e = mcx_info_read((enum mcx_service)as, wr_result(&w), &back, NULL);
+			assert_int_equal(e, as == s ? MCSEC_OK : MCSEC_E_MALFORMED);
+			if (as == s)
+				assert_memory_equal(&back, &info, sizeof info);
+		}
+	}
+	/* What another service calls its own is unknown here, and so nothing. */
+	assert_int_equal(
+	    mcx_info_read(MCX_MCVIDEO,
+			  octets_of("<mcvideoinfo xmlns=\"urn:3gpp:ns:mcvideoInfo:1.0\"><mcvideo-Params>"
+				    "<mcptt-client-id><mcpttString>c</mcpttString></mcptt-client-id>"
+				    "<mcvideo-client-id><mcvideoString>v</mcvideoString></mcvideo-client-id>"
+				    "</mcvideo-Params></mcvideoinfo>"),
+			  &back, NULL),
+	    MCSEC_OK);
+	assert_string_equal(back.client_id.value, "v");
+	assert_int_equal(mcx_info_read(MCX_MCDATA,
+				       octets_of("<mcdatainfo xmlns=\"urn:3gpp:ns:mcdataInfo:1.0\"><mcdata-Params>"
+						 "<mcdata-client-id><mcpttString>c</mcpttString></mcdata-client-id>"
+						 "</mcdata-Params></mcdatainfo>"),
+				       &back, NULL),
+			 MCSEC_E_VALUE);
+}
+
 static void fields_may_come_in_any_order_with_unknown_ones_between(void **state)
 {
 	(void)state;
@@ -312,6 +350,10 @@ static void what_is_written_validates_against_the_published_schemas(void **state
 	struct writer w = wr_init(out, sizeof out);
 	assert_int_equal(mcptt_info_write(&w, &info), MCSEC_OK);
 	assert_true(valid("mcpttinfo-24379-id0.xsd", wr_result(&w)));
+	w = wr_init(out, sizeof out);
+	info.private_call_kms_uri[0] = 0;
+	assert_int_equal(mcx_info_write(&w, MCX_MCVIDEO, &info), MCSEC_OK);
+	assert_true(valid("mcvideoinfo.xsd", wr_result(&w)));
 	const char *uri = "sip:bob@x.mcx.test";
 	w = wr_init(out, sizeof out);
 	assert_int_equal(resource_lists_write(&w, &uri, 1), MCSEC_OK);
@@ -322,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_written_reads_back_field_for_field),
+	    cmocka_unit_test(the_documents_of_mcvideo_and_mcdata_read_back_and_are_none_of_each_others),
 	    cmocka_unit_test(fields_may_come_in_any_order_with_unknown_ones_between),
 	    cmocka_unit_test(an_encrypted_field_is_reported_as_such_without_a_value),
 	    cmocka_unit_test(doubled_and_empty_fields_are_refused),

@@ -5,19 +5,21 @@
  * Whatever differs between MCPTT, MCVideo and MCData in a procedure is looked up here, so that the procedure itself
  * stands once.
  */
-#ifndef MCX_FLOW_SERVICE_H
-#define MCX_FLOW_SERVICE_H
+#ifndef MCX_DOC_SERVICE_H
+#define MCX_DOC_SERVICE_H
 
 #include <stddef.h>
 
 enum mcx_service { MCX_MCPTT, MCX_MCVIDEO, MCX_MCDATA, MCX_SERVICES };
 
 struct mcx_service_names {
-	const char *name;      /* mcptt: prefix of its elements and media types */
-	const char *icsi;      /* of P-Asserted-Service; MCData: the generic one (ETSI TS 104 149-1 5.6) */
-	const char *icsi_also; /* accepted as well, NULL: none */
-	const char *icsi_tag;  /* the feature tag with the ICSI, percent-encoded */
+	const char *name;         /* mcptt: prefix of its elements and media types */
+	const char *icsi;         /* of P-Asserted-Service; MCData: the generic one (ETSI TS 104 149-1 5.6) */
+	const char *icsi_also;    /* accepted as well, NULL: none */
+	const char *icsi_tag;     /* the feature tag with the ICSI, percent-encoded */
+	const char *icsi_encoded; /* the same alone, for a list */
 	const char *feature_tag;
+	const char *const *features; /* any of these tags, without plus sign, offers the service; NULL at the end */
 	const char *info_type, *info_ns, *info_root, *info_params; /* <service>-info+xml */
 	const char *scope;                                         /* of the access token (identity.md 10.3) */
 };
