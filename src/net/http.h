@@ -125,6 +125,11 @@ struct http_client_options {
 	const char *ca_file;              /* trust anchors; the server's name is always checked */
 	const char *cert_file, *key_file; /* mutual TLS; NULL without */
 	const char *resolve; /* "host:port:address" pairs separated by ',', or NULL for the system's resolver */
+	/*
+	 * "http://host:port" of an HTTP proxy, NULL or "" without: each connection is a tunnel through it (CONNECT),
+	 * TLS is with the server as ever, and the proxy looks the name up. Never taken from the environment.
+	 */
+	const char *proxy;
 	size_t max_body;
 	unsigned timeout_ms;
 };
@@ -157,6 +162,8 @@ struct http_client;
 
 struct http_client *http_client_new(const struct http_client_options *o);
 void http_client_free(struct http_client *c);
+/* What proxy may hold; nothing that is secret belongs there. */
+int http_proxy_valid(const char *proxy);
 /* One request; redirects are never followed. Not thread-safe: one client object a thread. */
 void http_client_do(struct http_client *c, const struct http_call *call, struct http_answer *out);
 void http_answer_free(struct http_answer *a);

@@ -4,7 +4,8 @@
  *
  * TLS 1.2 or 1.3, ECDHE with AEAD. The server's certificate must chain to our anchors and carry the name in a subject
  * alternative name: OpenSSL is told so itself, because libcurl falls back to the common name. Redirects are never
- * followed, proxies of the environment are ignored, answers are bounded, and every octet received is wiped.
+ * followed, answers are bounded, and every octet received is wiped. A proxy is one that the caller names: what the
+ * environment says (https_proxy, no_proxy) is ignored, since whoever sets it would see all names we ask for.
  */
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -27,6 +28,7 @@ struct http_client {
 	CURL *curl;
 	struct curl_slist *resolve;
 	char *ca_file, *cert_file, *key_file;
+	char *proxy; /* "" without */
 	size_t max_body;
 	unsigned timeout_ms;
 	char host[256]; /* of the call under way, for the name check */
@@ -63,11 +65,30 @@ static struct curl_slist *parse_resolve(const char *pairs)
 	return list;
 }
 
+int http_proxy_valid(const char *proxy)
+{
+	static const CURLUPart without[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT};
+	CURLU *u = curl_url();
+	char *path = NULL, *port = NULL, *other;
+	int ok = u && strncmp(proxy, "http://", 7) == 0 && !curl_url_set(u, CURLUPART_URL, proxy, 0) &&
+		 !curl_url_get(u, CURLUPART_PORT, &port, 0) && strcmp(port, "0") != 0 &&
+		 !curl_url_get(u, CURLUPART_PATH, &path, 0) && strcmp(path, "/") == 0;
+	for (size_t i = 0; ok && i < sizeof without / sizeof *without; i++)
+		if (!curl_url_get(u, without[i], &other, 0)) {
+			curl_free(other);
+			ok = 0;
+		}
+	curl_free(path);
+	curl_free(port);
+	curl_url_cleanup(u);
+	return ok;
+}
+
 struct http_client *http_client_new(const struct http_client_options *o)
 {
 	pthread_once(&curl_once, curl_begin);
 	struct http_client *c = calloc(1, sizeof *c);
-	if (!c || !o->ca_file) {
+	if (!c || !o->ca_file || (o->proxy && *o->proxy && !http_proxy_valid(o->proxy))) {
 		free(c);
 		return NULL;
 	}
@@ -76,9 +97,10 @@ struct http_client *http_client_new(const struct http_client_options *o)
 	c->ca_file = strdup(o->ca_file);
 	c->cert_file = o->cert_file ? strdup(o->cert_file) : NULL;
 	c->key_file = o->key_file ? strdup(o->key_file) : NULL;
+	c->proxy = strdup(o->proxy ? o->proxy : "");
 	c->max_body = o->max_body ? o->max_body : DEFAULT_MAX_BODY;
 	c->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
-	if (!c->curl || !c->ca_file || (o->resolve && *o->resolve && !c->resolve)) {
+	if (!c->curl || !c->ca_file || !c->proxy || (o->resolve && *o->resolve && !c->resolve)) {
 		http_client_free(c);
 		return NULL;
 	}
@@ -94,6 +116,7 @@ void http_client_free(struct http_client *c)
 	free(c->ca_file);
 	free(c->cert_file);
 	free(c->key_file);
+	free(c->proxy);
 	free(c);
 }
 
@@ -247,7 +270,11 @@ static void set_transport(struct http_client *c)
 	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(h, CURLOPT_PROXY, "");
+	curl_easy_setopt(h, CURLOPT_PROXY, c->proxy); /* "": none, whatever the environment says */
+	curl_easy_setopt(h, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(h, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	curl_easy_setopt(h, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE); /* our headers are not for the proxy */
+	curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);         /* nor the proxy's for us */
 	curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(h, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(h, CURLOPT_SSL_CIPHER_LIST, suites_tls12);
@@ -305,12 +332,36 @@ static CURLcode perform_without_sigpipe(CURL *curl)
 	return rc;
 }
 
+/* A proxy refuses in its own name: who reads the log must not look for the fault at the server. */
+static void say_why(const struct http_client *c, long connect_status, const char *why, char *out, size_t size)
+{
+	static const struct {
+		long status;
+		const char *meaning;
+	} known[] = {{403, ": it forbids this host or port"},
+		     {407, ": it wants credentials, which are not given to a proxy"},
+		     {502, ": it does not reach the server"},
+		     {503, ": it does not reach the server"},
+		     {504, ": it does not reach the server"}};
+	const char *meaning = "";
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].status == connect_status)
+			meaning = known[i].meaning;
+	if (!c->proxy[0])
+		snprintf(out, size, "%s: %s", c->host, why);
+	else if (connect_status >= 300)
+		snprintf(out, size, "%s: the proxy %s answers %ld to CONNECT%s", c->host, c->proxy, connect_status,
+			 meaning);
+	else
+		snprintf(out, size, "%s, through the proxy %s: %s", c->host, c->proxy, why);
+}
+
 void http_client_do(struct http_client *c, const struct http_call *call, struct http_answer *out)
 {
 	*out = (struct http_answer){0};
 	struct receiving r = {.out = out, .max = c->max_body};
 	char why[CURL_ERROR_SIZE] = "";
-	long status = 0;
+	long status = 0, connect_status = 0;
 	if (host_of(call->url, c->host, sizeof c->host)) {
 		snprintf(out->error, sizeof out->error, "not a URL with a host: %s", call->url);
 		return;
@@ -323,16 +374,18 @@ void http_client_do(struct http_client *c, const struct http_call *call, struct 
 	curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, why);
 	CURLcode rc = perform_without_sigpipe(c->curl);
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(c->curl, CURLINFO_HTTP_CONNECTCODE, &connect_status);
 	curl_easy_reset(c->curl);
 	headers_free(headers);
 	if (rc == CURLE_OK) {
 		out->status = (int)status;
 		return;
 	}
-	snprintf(out->error, sizeof out->error, "%s: %s", c->host,
-		 r.too_big ? "the answer is larger than allowed"
-		 : why[0]  ? why
-			   : curl_easy_strerror(rc));
+	say_why(c, connect_status,
+		r.too_big ? "the answer is larger than allowed"
+		: why[0]  ? why
+			  : curl_easy_strerror(rc),
+		out->error, sizeof out->error);
 	http_answer_free(out);
 }
 

@@ -33,6 +33,7 @@ struct kms_client *kms_client_new(const struct kms_client_options *o)
 					.cert_file = o->cert_file,
 					.key_file = o->key_file,
 					.resolve = o->resolve,
+					.proxy = o->proxy,
 					.max_body = KMS_MAX_RESPONSE,
 					.timeout_ms = o->timeout_ms ? o->timeout_ms : TIMEOUT_MS};
 	struct kms_client *c = calloc(1, sizeof *c);

@@ -29,7 +29,7 @@ struct kms_client_options {
 	const char *kms_uri;  /* KmsUri of the configured home KMS, octet for octet */
 	const char *ca_file;
 	const char *cert_file, *key_file;  /* mutual TLS; NULL without */
-	const char *resolve;               /* as http_client_options */
+	const char *resolve, *proxy;       /* as http_client_options */
 	const char *client_id, *device_id; /* NULL without */
 	unsigned timeout_ms;               /* 0: 30 s */
 	/*

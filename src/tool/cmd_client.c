@@ -14,7 +14,7 @@
 
 struct session {
 	const struct tool_command *c;
-	const char *dir, *send, *record;
+	const char *dir, *send, *record, *https_proxy;
 	int json, publish;
 	struct domain d;
 	struct user user;
@@ -86,6 +86,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	config.on_event = on_event;
 	config.ctx = s;
 	config.publish = s->publish;
+	config.https_proxy = s->https_proxy;
 	s->ue = ue_new(&config, err, sizeof err);
 	client_forget(&t);
 	if (!s->ue)
@@ -123,6 +124,11 @@ static int end(struct session *s, int rc)
 	{                                                                                                              \
 		"dir", "DIR", NULL, &(s).dir, "the domain's folder (default ./run)"                                    \
 	}
+#define PROXY_OPTION(s)                                                                                                \
+	{                                                                                                              \
+		"https-proxy", "URL", NULL, &(s).https_proxy,                                                          \
+		    "HTTP proxy on the way to the identity server and the KMS"                                         \
+	}
 #define JSON_OPTION(s)                                                                                                 \
 	{                                                                                                              \
 		"json", NULL, &(s).json, NULL, "one JSON object an event"                                              \
@@ -131,8 +137,8 @@ static int end(struct session *s, int rc)
 int cmd_login(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
-	const struct tool_option table[] = {DIR_OPTION(s), JSON_OPTION(s)};
-	int rc = begin(&s, argc, argv, table, 2, 1);
+	const struct tool_option table[] = {DIR_OPTION(s), JSON_OPTION(s), PROXY_OPTION(s)};
+	int rc = begin(&s, argc, argv, table, sizeof table / sizeof *table, 1);
 	return rc >= 0 ? rc : end(&s, login(&s));
 }
 
@@ -142,6 +148,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
 	    JSON_OPTION(s),
+	    PROXY_OPTION(s),
 	    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
 	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
 	    {"publish", NULL, &s.publish, NULL, "authorise by PUBLISH, after a REGISTER with the contact alone"}};
@@ -174,6 +181,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
 	    JSON_OPTION(s),
+	    PROXY_OPTION(s),
 	    {"to", "ID", NULL, &target, "MCPTT ID, or the name of a user of this domain"},
 	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement)"},
 	    {"record", "WAV", NULL, &s.record, "what the other end says"},
@@ -189,8 +197,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
 	struct ue_call call = {
-	    .target = uri,
-	    .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat}};
+	    .target = uri, .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat}};
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "mcsec/secret.h"
+#include "net/http.h"
 #include "sec/base/text.h"
 #include "ue/engine.h"
 
@@ -93,10 +94,10 @@ void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const stru
 
 static const char **config_texts(struct ue_config *c, size_t i)
 {
-	const char **const all[] = {&c->dir,          &c->user,    &c->impu,      &c->idms_url,    &c->client_id,
-				    &c->redirect_uri, &c->kms_url, &c->kms_uri,   &c->ca_file,     &c->resolve,
-				    &c->sip_psi,      &c->mdsi,    &c->sip_route, &c->sip_address, &c->tls_dir,
-				    &c->resolv_conf,  &c->sip_user};
+	const char **const all[] = {&c->dir,          &c->user,        &c->impu,    &c->idms_url,  &c->client_id,
+				    &c->redirect_uri, &c->kms_url,     &c->kms_uri, &c->ca_file,   &c->resolve,
+				    &c->https_proxy,  &c->sip_psi,     &c->mdsi,    &c->sip_route, &c->sip_address,
+				    &c->tls_dir,      &c->resolv_conf, &c->sip_user};
 	return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
@@ -180,6 +181,10 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 		ok = 0;
 	}
 	u->c.suites = NULL; /* the caller's text: read */
+	if (ok && c->https_proxy && c->https_proxy[0] && !http_proxy_valid(c->https_proxy)) {
+		snprintf(err, err_size, "https_proxy is http://host:port");
+		ok = 0;
+	}
 	if (ok)
 		u->store = ue_store_open(u->c.dir, err, err_size);
 	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) && !ue_musik_load(u) &&

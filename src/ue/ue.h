@@ -96,6 +96,7 @@ struct ue_config {
 	const char *kms_uri;      /* its KmsUri, octet for octet, e.g. "kms.run.mcx.test" */
 	const char *ca_file;      /* trust anchors of both */
 	const char *resolve;      /* as in http_client_options */
+	const char *https_proxy;  /* to both, as proxy there; NULL: none, whatever the environment says */
 	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
 	const char *mdsi;         /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
 	const char *sip_route;    /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */

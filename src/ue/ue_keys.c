@@ -105,8 +105,11 @@ int ue_keys_load(struct ue *u)
 
 static struct http_client *http_of(const struct ue *u)
 {
-	return http_client_new(&(struct http_client_options){
-	    .ca_file = u->c.ca_file, .resolve = u->c.resolve, .max_body = MAX_HTTP_BODY, .timeout_ms = TIMEOUT_MS});
+	return http_client_new(&(struct http_client_options){.ca_file = u->c.ca_file,
+							     .resolve = u->c.resolve,
+							     .proxy = u->c.https_proxy,
+							     .max_body = MAX_HTTP_BODY,
+							     .timeout_ms = TIMEOUT_MS});
 }
 
 static struct signin_config signin_of(const struct ue *u, struct http_client *http)
@@ -240,6 +243,7 @@ struct kms_client *ue_kms_client(struct ue *u)
 							   .kms_uri = u->c.kms_uri,
 							   .ca_file = u->c.ca_file,
 							   .resolve = u->c.resolve,
+							   .proxy = u->c.https_proxy,
 							   .client_id = u->client_uuid,
 							   .timeout_ms = TIMEOUT_MS,
 							   .transport = u->transport,
