@@ -9,7 +9,8 @@ enum { BUCKETS = 8192 };
 struct bindings {
 	struct binding *impu[BUCKETS], *mcptt[BUCKETS], *id[BUCKETS];
 	struct user *users[BUCKETS];
-	size_t n;
+	size_t n, n_users;
+	unsigned generation; /* of the users */
 };
 
 static size_t bucket(const char *text)
@@ -217,9 +218,21 @@ int users_put(struct bindings *t, const struct db_user *row)
 		struct user **at = &t->users[bucket(row->mcptt_id)];
 		u->next = *at;
 		*at = u;
+		t->n_users++;
+		t->generation++;
 	}
 	u->row = *row;
 	return 0;
+}
+
+size_t users_count(const struct bindings *t)
+{
+	return t->n_users;
+}
+
+unsigned users_generation(const struct bindings *t)
+{
+	return t->generation;
 }
 
 void users_remove(struct bindings *t, const char *mcptt_id)
@@ -231,6 +244,7 @@ void users_remove(struct bindings *t, const char *mcptt_id)
 		at = &(*at)->next;
 	*at = u->next;
 	free(u);
+	t->n_users--;
 }
 
 const struct db_user *users_find(const struct bindings *t, const char *mcptt_id)

@@ -59,6 +59,9 @@ void bindings_each(const struct bindings *t, int (*each)(void *ctx, struct bindi
 
 /* 0, or -1 without memory. */
 int users_put(struct bindings *t, const struct db_user *row);
+/* How many there are; another number whenever one was added. */
+size_t users_count(const struct bindings *t);
+unsigned users_generation(const struct bindings *t);
 void users_remove(struct bindings *t, const char *mcptt_id);
 const struct db_user *users_find(const struct bindings *t, const char *mcptt_id);
 void users_each(const struct bindings *t, void (*each)(void *ctx, const struct db_user *u), void *ctx);

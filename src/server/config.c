@@ -47,6 +47,8 @@ const struct config_option server_options[] = {
     {"xml_integrity", CONFIG_BOOL, F(xml_integrity), "true", 0, 0},
     {"xml_require", CONFIG_BOOL, F(xml_require), "false", 0, 0},
     {"suites", CONFIG_TEXT, F(suites), SUITES_KNOWN, 0, 0},
+    {"identity_hiding", CONFIG_BOOL, F(identity_hiding), "false", 0, 0},
+    {"sakke_to_self", CONFIG_BOOL, F(sakke_to_self), "false", 0, 0},
     {"csk_grace_s", CONFIG_INT, F(csk_grace_s), "32", 0, 3600},
     {"csk_max_age_s", CONFIG_INT, F(csk_max_age_s), "86400", 0, 31536000},
     {"musik_life_s", CONFIG_INT, F(musik_life_s), "86400", 60, 31536000},

@@ -16,6 +16,7 @@
 #include "app/log.h"
 #include "mcx/flow/warning.h"
 #include "server/download.h"
+#include "server/uids.h"
 
 enum { TICK_MS = 1000, REPLAY_CAPACITY = 200000, RETRY_AFTER_S = 2 };
 
@@ -352,9 +353,10 @@ static int begin(struct server *s)
 	struct relay_options r = {cfg->address, (uint16_t)cfg->rtp_min, (uint16_t)cfg->rtp_max};
 	pace_init(&s->pace, (unsigned)cfg->workers);
 	s->bindings = bindings_new();
+	s->uids = uids_new();
 	s->refusals = audit_refusals_new();
 	s->invites = source_limit_new((unsigned)cfg->invites_per_user, 4 * (unsigned)cfg->invites_per_user);
-	if (!s->loop || !s->bindings || !s->refusals || !s->invites ||
+	if (!s->loop || !s->bindings || !s->uids || !s->refusals || !s->invites ||
 	    mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK || !(s->pool = worker_pool_new(&w)) ||
 	    !(s->relay = relay_new(&r))) {
 		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
@@ -377,6 +379,7 @@ static void end(struct server *s)
 	sip_port_free(s->port);
 	relay_free(s->relay);
 	bindings_free(s->bindings);
+	uids_free(s->uids);
 	mcsec_replay_free(s->replay);
 	sip_loop_free(s->loop);
 	source_limit_free(s->invites);

@@ -86,6 +86,9 @@ static enum mcsec_err make_message(struct job *j, const uint8_t *key)
 				     .initiator_kms = book->kms[0].uri,
 				     .responder = j->b.mcptt_id,
 				     .responder_kms = book->kms[0].uri,
+				     .hide_initiator = j->work.s->cfg->identity_hiding,
+				     .hide_responder = j->work.s->cfg->identity_hiding,
+				     .to_self = j->work.s->cfg->sakke_to_self,
 				     .params = j->row.kind == KD_MUSIK ? &params : NULL};
 	struct mcsec_alg_list algs;
 	list_suites(j, &algs);

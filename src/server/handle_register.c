@@ -20,6 +20,7 @@
 #include "mcx/flow/warning.h"
 #include "sec/base/check.h"
 #include "server/download.h"
+#include "server/uids.h"
 #include "server/xml.h"
 
 static void step(struct attempt *a, const struct sa_event *ev);
@@ -215,6 +216,26 @@ static void done_check(struct work *w)
 	step(a, &ev);
 }
 
+/*
+ * The MC service ID behind a hidden initiator, which the keys of the documents need (xml-protection 3); "": no user of
+ * ours. NULL: it is not hidden, or nothing needs it, or the message is not even one.
+ */
+static const char *hidden_initiator(const struct attempt *a)
+{
+	const struct server *s = a->work.s;
+	const struct mcsec_im_book *book = server_book_tables(a->book);
+	struct mcsec_im_peek peek;
+	struct mcsec_fault fault;
+	if ((!s->cfg->xml_confidentiality && !s->cfg->xml_integrity) ||
+	    mcsec_im_peek(a->body.mikey.p, a->body.mikey.len, &peek, &fault) != MCSEC_OK || !peek.initiator_hidden)
+		return NULL;
+	for (size_t i = 0; i < book->n_kms; i++)
+		if (strlen(book->kms[i].uri) == peek.initiator_kms.len &&
+		    memcmp(book->kms[i].uri, peek.initiator_kms.p, peek.initiator_kms.len) == 0)
+			return uids_find(s->uids, s->bindings, &book->kms[i], peek.time, peek.initiator.p);
+	return NULL;
+}
+
 /* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void start_check(struct attempt *a)
 {
@@ -230,8 +251,14 @@ static void start_check(struct attempt *a)
 						 .selves = selves,
 						 .n_selves = server_identities(s->cfg, selves),
 						 .replay = s->replay};
-		ev.im = mcsec_im_begin(&a->job, server_book_tables(a->book), &expect, a->body.mikey.p,
-				       a->body.mikey.len, &fault);
+		const char *hidden = hidden_initiator(a);
+		expect.initiators = &hidden;
+		expect.n_initiators = hidden && *hidden;
+		if (MCX_FAULT(sa.unknown_uid, hidden && !*hidden))
+			ev.im = MCSEC_E_BAD_IDENTITY;
+		else
+			ev.im = mcsec_im_begin(&a->job, server_book_tables(a->book), &expect, a->body.mikey.p,
+					       a->body.mikey.len, &fault);
 	}
 	if (ev.im != MCSEC_OK) {
 		a->detail = fault.detail ? fault.detail : mcsec_err_name(ev.im);

@@ -52,6 +52,7 @@ enum server_metric {
 struct attempt;
 struct call;
 struct download;
+struct uids;
 
 struct server {
 	const struct server_config *cfg;
@@ -74,6 +75,7 @@ struct server {
 	struct server_keys *keys;
 	struct mcsec_replay *replay;
 	struct bindings *bindings;
+	struct uids *uids;
 	struct attempt *attempts;
 	struct call *calls;
 	struct source_limit *invites; /* by who sends them */

@@ -14,6 +14,7 @@
 #include "tool/demo/demo.h"
 #include "tool/domain/client.h"
 #include "tool/domain/core.h"
+#include "tool/domain/privacy.h"
 #include "tool/domain/show.h"
 
 static const struct tool_command *self;
@@ -131,12 +132,16 @@ static int end(struct demo *d, int once, int failed)
 
 int cmd_demo(const struct tool_command *c, int argc, char **argv)
 {
-	const char *dir = "run", *wav = NULL, *core = NULL;
+	const char *dir = "run", *wav = NULL, *core = NULL, *hiding = NULL, *to_self = NULL;
 	int once = 0, json = 0;
 	const struct tool_option table[] = {
 	    {"dir", "DIR", NULL, &dir, "the domain's folder; made if there is none (default ./run)"},
 	    {"wav", "FILE", NULL, &wav, "what Alice says, 10 seconds or more (default: a recorded announcement)"},
 	    {"core", "KIND", NULL, &core, "a SIP core before the MC server: kamailio, or none (default: as it was)"},
+	    {"identity-hiding", "WORD", NULL, &hiding,
+	     "on: UIDs in place of MC IDs in key messages; off (default: as it was, at first off)"},
+	    {"sakke-to-self", "WORD", NULL, &to_self,
+	     "on: key messages carry the key for their sender's other devices; off (default: as it was, at first off)"},
 	    {"once", NULL, &once, NULL, "end after the verdict; else the domain stays up until Ctrl-C"},
 	    {"json", NULL, &json, NULL, "one JSON object a line"},
 	};
@@ -150,7 +155,8 @@ int cmd_demo(const struct tool_command *c, int argc, char **argv)
 		return tool_fail(c, TOOL_FAILED, NULL, "no memory");
 	if (find_speech(d, wav))
 		return tool_fail(c, TOOL_USAGE, "--wav FILE names one", "there is no recorded speech to read");
-	if (domain_open(&d->d, dir, 1, err, sizeof err) || core_choose(&d->d, core, err, sizeof err))
+	if (domain_open(&d->d, dir, 1, err, sizeof err) || core_choose(&d->d, core, err, sizeof err) ||
+	    privacy_choose(&d->d, hiding, to_self, err, sizeof err))
 		return tool_fail(c, TOOL_CONFIG, NULL, "%s", err);
 	watch_signals(d);
 	rc = end(d, once, work(d));

@@ -7,24 +7,30 @@
 
 #include "tool/commands.h"
 #include "tool/domain/core.h"
+#include "tool/domain/privacy.h"
 #include "tool/domain/show.h"
 #include "tool/domain/supervisor.h"
 
 int cmd_up(const struct tool_command *c, int argc, char **argv)
 {
 	int json = 0;
-	const char *core = NULL;
+	const char *core = NULL, *hiding = NULL, *to_self = NULL;
 	const struct tool_option options[] = {
 	    {"core", "KIND", NULL, &core, "a SIP core before the MC server: kamailio, or none (default: as it was)"},
+	    {"identity-hiding", "WORD", NULL, &hiding,
+	     "on: UIDs in place of MC IDs in key messages; off (default: as it was, at first off)"},
+	    {"sakke-to-self", "WORD", NULL, &to_self,
+	     "on: key messages carry the key for their sender's other devices; off (default: as it was, at first off)"},
 	    {"json", NULL, &json, NULL, "print run.json instead of a table"}};
-	int rc = tool_parse(c, options, 2, &argc, argv, 1, 1);
+	int rc = tool_parse(c, options, sizeof options / sizeof *options, &argc, argv, 1, 1);
 	if (rc >= 0)
 		return rc;
 
 	struct domain d;
 	struct domain_start start;
 	char err[600];
-	if (domain_open(&d, argv[0], 1, err, sizeof err) || core_choose(&d, core, err, sizeof err))
+	if (domain_open(&d, argv[0], 1, err, sizeof err) || core_choose(&d, core, err, sizeof err) ||
+	    privacy_choose(&d, hiding, to_self, err, sizeof err))
 		return tool_fail(c, TOOL_CONFIG, NULL, "%s", err);
 	if (domain_up(&d, &start))
 		return tool_fail(c, TOOL_FAILED, "read the log named above; then run this command again", "%s",

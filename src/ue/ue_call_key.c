@@ -124,6 +124,8 @@ static const struct mcsec_profile *profile_of(const struct mcsec_im *im)
 static enum mcsec_err take_key(struct ue_pck *pck, const struct mcsec_im *im, uint64_t now)
 {
 	const struct mcsec_profile *profile = profile_of(im);
+	if (MCX_FAULT(im.own_offer, im->notes & MCSEC_NOTE_TO_SELF)) /* an offer of our own that came back */
+		return MCSEC_E_NOT_FOR_US;
 	if (!im->key || im->rand_len > sizeof pck->rand)
 		return MCSEC_E_REVOKED;
 	if (!profile_fits(profile))

@@ -579,6 +579,9 @@ static void make_message(const struct ua *u, const struct reg *r)
 	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite, r->second_suite}, .n = 1};
 	algs.n += r->second_suite != 0;
 	what.algs = r->suite ? &algs : NULL;
+	what.hide_initiator = r->hide_initiator;
+	what.hide_responder = r->hide_responder;
+	what.to_self = r->to_self;
 	assert_int_equal(mcsec_rng_system.fill(NULL, last_csk, sizeof last_csk), MCSEC_OK);
 	assert_int_equal(mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &last_csk_id), MCSEC_OK);
 	what.k_id = last_csk_id;

@@ -120,9 +120,10 @@ struct reg {
 	const char *contact;
 	enum sip_transport transport;
 	int junk_body;
-	const char *info;      /* this text in place of mcptt-info */
-	uint16_t suite;        /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
-	uint16_t second_suite; /* stands behind it in the list; 0: none */
+	const char *info; /* this text in place of mcptt-info */
+	uint16_t suite;   /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
+	int hide_initiator, hide_responder, to_self; /* in the I_MESSAGE */
+	uint16_t second_suite;                       /* stands behind it in the list; 0: none */
 };
 extern uint8_t last_mikey[MCSEC_IM_MAX];
 extern size_t last_mikey_len;

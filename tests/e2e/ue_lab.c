@@ -626,6 +626,7 @@ static void make_message(struct lab *l, const char *to, struct lab_message *m)
 				     .responder_kms = LAB_KMS,
 				     .hide_initiator = m->hide,
 				     .hide_responder = m->hide,
+				     .to_self = m->to_self,
 				     .algs = m->suite ? &algs : NULL};
 	m->time = what.time = (uint64_t)(time(NULL) + m->ahead) + MCSEC_NTP_UNIX;
 	if (!m->again)

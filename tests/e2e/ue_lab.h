@@ -61,6 +61,7 @@ struct lab_message {
 	const char *from, *to;         /* identities in the I_MESSAGE */
 	const char *icsi, *asserted;   /* P-Asserted-Service ("": none), P-Asserted-Identity */
 	int64_t ahead;                 /* seconds T lies ahead of now */
+	int to_self;                   /* SAKKE-to-self */
 	int hide, flip;                /* both identities as UIDs; octet to change, negative: from the end, 0: none */
 	uint16_t suite;                /* list of this suite alone; 0: none */
 	uint32_t k_id;                 /* 0: drawn; out: what was sent */

@@ -54,6 +54,8 @@ void client_config(const struct domain *d, const struct user *u, struct client_t
 	    .tls_dir = domain_path(d, t->tls, "ue/%s/tls", u->name),
 	    .resolv_conf = domain_path(d, t->resolv, "dns/resolv.conf"),
 	};
+	c->hide_identities = d->identity_hiding;
+	c->sakke_to_self = d->sakke_to_self;
 	if (d->has_core)
 		behind_core(d, u, t, c);
 }

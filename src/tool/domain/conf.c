@@ -121,6 +121,10 @@ static void write_server(FILE *f, const struct domain *d)
 		"revocations = \"https://idms.%s:%u/admin/v1/revoked\"\nrevocations_cert = \"revocations.pem\"\n",
 		d->zone, d->zone, d->sip, d->sips, d->server_admin, d->rtp_min, d->rtp_max, d->zone, d->kms, d->zone,
 		d->idms, d->zone, resolve, d->zone, d->idms_admin);
+	if (d->identity_hiding)
+		fputs("identity_hiding = true\n", f);
+	if (d->sakke_to_self)
+		fputs("sakke_to_self = true\n", f);
 	if (d->has_core)
 		fprintf(f, "core = { \"core.%s\" }\ncore_route = \"sip:core.%s:%u;transport=tls;lr\"\n", d->zone,
 			d->zone, d->core);

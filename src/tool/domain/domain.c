@@ -18,6 +18,7 @@
 
 #include "tool/domain/ca.h"
 #include "tool/domain/core.h"
+#include "tool/domain/privacy.h"
 
 static const char *const daemon_folders[] = {"ca", "dns", "idms", "kms", "server", "server/tls", "ue"};
 
@@ -145,6 +146,7 @@ int domain_open(struct domain *d, const char *dir, int create, char *err, size_t
 	if (domain_folder(path, err, err_size) || set_ports(d, err, err_size))
 		return -1;
 	d->has_core = access(domain_path(d, path, "core"), F_OK) == 0;
+	privacy_load(d);
 	if (!create && access(domain_path(d, path, "ca/domain.pem"), F_OK) != 0)
 		return refuse(err, err_size, dir, "holds no domain");
 	return 0;

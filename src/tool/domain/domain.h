@@ -7,6 +7,7 @@
  *	DIR/core/          the SIP core's configuration, when the domain has one (core.h)
  *	DIR/idms/ kms/ server/   conf, db, tls.pem, log
  *	DIR/ue/NAME/       client stores, password, tls/
+ *	DIR/identity-hiding, sakke-to-self   empty; there when they are on (privacy.h)
  *	DIR/run.json       addresses, process ids, state; written by the supervisor alone
  *	DIR/lock           held (fcntl) by the supervisor: its process id can be asked for, and never be stale
  */
@@ -24,9 +25,10 @@ struct domain {
 	char label[64];     /* the folder's last name as a DNS label */
 	char zone[80];      /* LABEL.mcx.test */
 	uint16_t idms, idms_admin, kms, kms_admin, sip, sips, server_admin, rtp_min, rtp_max;
-	uint16_t core; /* of the SIP core, where there is one */
-	int has_core;  /* core.h */
-	uint16_t dns;  /* set when the domain is started */
+	uint16_t core;                      /* of the SIP core, where there is one */
+	int has_core;                       /* core.h */
+	int identity_hiding, sakke_to_self; /* privacy.h */
+	uint16_t dns;                       /* set when the domain is started */
 };
 
 /*
