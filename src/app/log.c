@@ -88,7 +88,7 @@ size_t log_format(char *out, size_t size, const char *who, enum log_level level,
 	struct tm tm;
 	char when[64];
 	time_t seconds = (time_t)(now_ms / 1000);
-	gmtime_r(&seconds, &tm);
+	(void)gmtime_r(&seconds, &tm);
 	size_t w = strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(when + w, sizeof when - w, ".%03dZ", (int)(now_ms % 1000));
 

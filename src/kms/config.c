@@ -126,7 +126,8 @@ static const char *wrong_choice(const struct kms_config *c)
 {
 	for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
 		const char *v = (const char *)c + choices[i].at;
-		if (strcmp(v, choices[i].one) && strcmp(v, choices[i].two) && strcmp(v, choices[i].three))
+		if (strcmp(v, choices[i].one) != 0 && strcmp(v, choices[i].two) != 0 &&
+		    strcmp(v, choices[i].three) != 0)
 			return choices[i].sentence;
 	}
 	if (strcmp(c->protect, "off") == 0 && (c->require_signed_request || strcmp(c->wrap_keys, "always") == 0))

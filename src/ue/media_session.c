@@ -142,7 +142,7 @@ static int find_key(void *ctx, const uint8_t *mki, struct srtp_master *out)
 	struct media_session *m = ctx;
 	for (int i = 0; i < m->n_keys; i++) {
 		const struct media_keys *k = m->keys[i];
-		if (memcmp(mki, k->receive.mki, k->policy.mki_len))
+		if (memcmp(mki, k->receive.mki, k->policy.mki_len) != 0)
 			continue;
 		*out = k->receive;
 		return 1;
@@ -211,7 +211,7 @@ static void play(struct media_session *m)
 /* The first packet under the new key: from now on it is ours for sending too. */
 static void follow_rekey(struct media_session *m, const uint8_t *mki)
 {
-	if (!m->next_sender || memcmp(mki, m->keys[1]->receive.mki, m->keys[1]->policy.mki_len))
+	if (!m->next_sender || memcmp(mki, m->keys[1]->receive.mki, m->keys[1]->policy.mki_len) != 0)
 		return;
 	struct media_keys *old = m->keys[0];
 	srtp_sender_free(m->sender);

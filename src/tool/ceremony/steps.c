@@ -228,7 +228,7 @@ static int verify_backup(struct ceremony *c)
 	int rc = file ? read_file(c, file, &len) : TOOL_FAILED;
 	if (rc < 0)
 		rc = open_backup(c, (struct octets){file, len}, &b, &cert);
-	if (rc < 0 && c->row.sealed_len && memcmp(&cert, &c->row.cert, sizeof cert) != 0)
+	if (rc < 0 && c->row.sealed_len && !kms_certificate_same_domain(&cert, &c->row.cert))
 		rc = ceremony_refuse(c, TOOL_REFUSED, NULL, "the backup is of another domain than this KMS has");
 	if (rc < 0)
 		c->row.cert = cert;

@@ -15,7 +15,7 @@ void narrate_begin(struct narrator *n, int json)
 	memset(n, 0, sizeof *n);
 	pthread_mutex_init(&n->lock, NULL);
 	n->json = json;
-	setvbuf(stdout, NULL, _IOLBF, 0); /* a step is read when it happens, also through a pipe */
+	(void)setvbuf(stdout, NULL, _IOLBF, 0); /* a step is read when it happens, also through a pipe */
 }
 
 static void print_json(json_t *line)

@@ -90,6 +90,7 @@ static int add_certificate(const struct tool_command *c, struct mikey_files *fil
 			: cert->valid_to != KMS_NO_TIME ? cert->valid_to - 1
 							: 0;
 	for (size_t i = 0; i < files->n_kms; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): each of the first n_kms was given its address */
 		if (strcmp(files->kms[i].uri, cert->kms_uri) == 0)
 			return -1; /* the same KMS from two files: the first counts */
 	if (kms_certificate_check(cert, cert->role, cert->kms_uri, "", valid, &kms->kms, &f))
@@ -121,6 +122,7 @@ static int add_key_set(const struct tool_command *c, struct mikey_files *files, 
 	struct mcsec_kms *kms = NULL;
 	struct kms_fault f;
 	for (size_t i = 0; i < files->n_kms; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): each of the first n_kms was given its address */
 		if (strcmp(files->kms[i].uri, set->kms_uri) == 0)
 			kms = files->kms[i].kms;
 	if (!cert || !kms)
@@ -145,6 +147,7 @@ static int make_book(const struct tool_command *c, struct mikey_files *files)
 	files->kms = calloc(n_certs + 1, sizeof *files->kms);
 	files->domains = calloc((n_certs + 1) * KMS_MAX_DOMAINS, sizeof *files->domains);
 	files->own = calloc(n_sets + 1, sizeof *files->own);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): handles, one for each set */
 	files->keys = calloc(n_sets + 1, sizeof *files->keys);
 	if (!files->kms || !files->domains || !files->own || !files->keys)
 		return tool_fail(c, TOOL_FAILED, NULL, "no memory");

@@ -180,7 +180,8 @@ static void print_message(const struct make_options *o, const struct making *m, 
 		return;
 	base64_encode(msg, text);
 	if (o->binary) {
-		fwrite(msg.p, 1, msg.len, stdout);
+		if (fwrite(msg.p, 1, msg.len, stdout) != msg.len)
+			perror("mcx mikey make");
 	} else if (!o->json) {
 		puts(text);
 	} else if (mcsec_im_peek(msg.p, msg.len, &peek, NULL) == MCSEC_OK) {
