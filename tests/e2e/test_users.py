@@ -6,11 +6,13 @@
 """
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
+import connect_proxy
 import tap
 
 MCX = sys.argv[1]
@@ -98,6 +100,7 @@ def an_add_interrupted_half_way_is_finished_by_running_it_again():
         f.write(conf)
     mcx('up', folder)
     user('add', 'erin')
+    forget('erin')
     login('erin')
 
 
@@ -113,6 +116,57 @@ def names_and_identities_that_are_none_are_refused():
                  ('x', '--mc-id', 'sip:x y@z')):
         user('add', *args, code=2)
     assert 'x' not in users()
+
+
+def ports():
+    with open(os.path.join(folder, 'run.json'), encoding='utf-8') as f:
+        text = f.read()
+    return {who: int(re.search(r'https://%s\.town\.mcx\.test:(\d+)' % who, text).group(1)) for who in ('idms', 'kms')}
+
+
+def a_client_signs_in_and_gets_keys_through_a_proxy_that_sees_no_identity():
+    user('add', 'erin')
+    forget('erin')
+    with open(os.path.join(folder, 'ue', 'erin', 'password'), 'rb') as f:
+        password = f.read().strip()
+    with connect_proxy.Proxy() as p:
+        mcx('login', 'erin', '--dir', folder, '--https-proxy', p.url)
+    assert {'%s.town.mcx.test:%d' % who for who in ports().items()} <= set(p.asked), p.asked
+    assert len(p.seen) > 8192
+    for secret in (b'erin', b'sip:', password, b'Bearer', b'Authorization', b'KmsResponse'):
+        assert secret not in p.seen, secret
+
+
+def a_proxy_that_refuses_is_named_and_not_gone_round():
+    forget('erin')
+    with connect_proxy.Proxy(answer=b'HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n') as p:
+        done = mcx('login', 'erin', '--dir', folder, '--https-proxy', p.url, code=None)
+    assert done.returncode != 0 and p.url in done.stderr and '407' in done.stderr, done.stderr
+
+
+def a_server_with_the_certificate_of_another_fails_through_a_proxy_too():
+    at = ports()
+    with connect_proxy.Proxy(detour={at['idms']: at['kms']}) as p:
+        done = mcx('login', 'erin', '--dir', folder, '--https-proxy', p.url, code=None)
+    assert done.returncode != 0 and 'idms.town.mcx.test' in done.stderr, done.stderr
+    assert p.asked and b'erin' not in p.seen
+
+
+def the_environments_proxy_is_not_used():
+    with connect_proxy.Proxy() as p:
+        env.update(https_proxy=p.url, HTTPS_PROXY=p.url, ALL_PROXY=p.url)
+        try:
+            login('erin')
+        finally:
+            for name in ('https_proxy', 'HTTPS_PROXY', 'ALL_PROXY'):
+                del env[name]
+    assert p.asked == []
+
+
+def a_setting_that_is_no_proxy_is_refused():
+    for wrong in ('socks5://127.0.0.1:1080', 'http://me:secret@127.0.0.1:3128', '127.0.0.1:3128'):
+        done = mcx('login', 'erin', '--dir', folder, '--https-proxy', wrong, code=5)
+        assert 'https_proxy' in done.stderr and 'secret' not in done.stderr, done.stderr
 
 
 def what_the_server_protects_is_said_when_the_domain_comes_up():
@@ -134,6 +188,10 @@ try:
                       a_suspended_user_gets_no_keys_and_cannot_sign_in, a_resumed_user_signs_in_again,
                       an_add_interrupted_half_way_is_finished_by_running_it_again, a_removed_user_is_gone_everywhere,
                       names_and_identities_that_are_none_are_refused,
+                      a_client_signs_in_and_gets_keys_through_a_proxy_that_sees_no_identity,
+                      a_proxy_that_refuses_is_named_and_not_gone_round,
+                      a_server_with_the_certificate_of_another_fails_through_a_proxy_too,
+                      the_environments_proxy_is_not_used, a_setting_that_is_no_proxy_is_refused,
                       what_the_server_protects_is_said_when_the_domain_comes_up])
 finally:
     mcx('down', folder, code=None)

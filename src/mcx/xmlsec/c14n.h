@@ -26,7 +26,8 @@ enum mcsec_err c14n_write_any(struct writer *w, xmlDoc *doc, const xmlNode *node
  * Of the plain shape: the element and all inside it are in one namespace, that of XML signatures or a URN of plain
  * characters, which is declared without a prefix; no prefix is declared and no attribute stands in a namespace, in it
  * or around it; no element has two attributes; all else is text. There the two algorithms give the same octets. At most
- * C14N_PLAIN_DEPTH deep.
+ * C14N_PLAIN_DEPTH deep. (libxml2 also refuses such an element when another one of the document, which does not enter
+ * its canonical form, is in a namespace that is a relative reference.)
  */
 enum { C14N_PLAIN_DEPTH = 8 };
 int c14n_is_plain(const xmlNode *node);
