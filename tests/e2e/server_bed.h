@@ -93,6 +93,11 @@ void bed_fresh(void);
 /* The key set of this identity; tables: octets for those of its RSK. From any thread. */
 struct mcsec_keyset *bed_keys(const char *uri, size_t tables);
 
+/* The bed with Alice, Bob and, unless NULL, Alice's second device; the server is started by the test. */
+void bed_begin_for(struct ua *alice, struct ua *bob, struct ua *tablet);
+/* Server, user agents and bed end. */
+void bed_end_for(struct ua *alice, struct ua *bob, struct ua *tablet);
+
 void ua_make(struct ua *u, const char *name, const char *user, const char *impu_user);
 /* As ua_make, and the port is opened. */
 void ua_open(struct ua *u, const char *name, const char *user, const char *impu_user);

@@ -58,9 +58,7 @@ static inline void calls_in_db(size_t n)
 static inline int set_up(void **state)
 {
 	(void)state;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
+	bed_begin_for(&alice, &bob, NULL);
 	ua_open(&eve, "eve", "eve", "eve");
 	return 0;
 }

@@ -55,10 +55,7 @@ static inline enum mcsec_err stored_csk(uint8_t *key)
 static inline int set_up(void **state)
 {
 	(void)state;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&tablet, "alice-tablet", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
+	bed_begin_for(&alice, &bob, &tablet);
 	bed_start();
 	return 0;
 }
@@ -66,11 +63,7 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
 	(void)state;
-	bed_stop();
-	ua_close(&alice);
-	ua_close(&tablet);
-	ua_close(&bob);
-	bed_end();
+	bed_end_for(&alice, &bob, &tablet);
 	return 0;
 }
 

@@ -193,9 +193,7 @@ static void a_full_job_queue_is_503_with_retry_after(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
+	bed_begin_for(&alice, &bob, NULL);
 	bed_start();
 	return 0;
 }
@@ -203,10 +201,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	bed_stop();
-	ua_close(&alice);
-	ua_close(&bob);
-	bed_end();
+	bed_end_for(&alice, &bob, NULL);
 	return 0;
 }
 

@@ -238,9 +238,7 @@ static void every_register_answered_200_has_its_csk_after_a_kill_under_load_and_
 static int set_up(void **state)
 {
 	(void)state;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
+	bed_begin_for(&alice, &bob, NULL);
 	for (int i = 0; i < CROWD; i++) {
 		static char names[CROWD][8];
 		snprintf(names[i], sizeof names[i], "crowd%d", i);

@@ -464,9 +464,7 @@ static int set_up(void **state)
 	(void)state;
 	bed_on_message = on_message;
 	bed_on_body = protect;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
+	bed_begin_for(&alice, &bob, NULL);
 	return 0;
 }
 
@@ -474,10 +472,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	free(record_text);
-	bed_stop();
-	ua_close(&alice);
-	ua_close(&bob);
-	bed_end();
+	bed_end_for(&alice, &bob, NULL);
 	return 0;
 }
 
