@@ -6,28 +6,17 @@
 """
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 import tap
+from town import Town
 
-MCX = sys.argv[1]
-top = tempfile.mkdtemp(prefix='mcx-renew-')
-folder = os.path.join(top, 'town')
-env = dict(os.environ, MCX_PORT_BASE=tap.port_base())
-
-
-def mcx(*args, code=0):
-    done = subprocess.run([MCX, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=120,
-                          check=False)
-    assert code is None or done.returncode == code, '%s: exit %d, wanted %d\n%s%s' % (
-        args, done.returncode, code, done.stdout[-1500:], done.stderr[-1500:])
-    return done
+town = Town(sys.argv[1], 'renew')
+mcx, folder = town.mcx, town.folder
 
 
 class Client:
@@ -35,8 +24,8 @@ class Client:
 
     def __init__(self, name, *options):
         self.events = []
-        self.process = subprocess.Popen([MCX, 'register', name, '--dir', folder, '--json', *options],
-                                        stdout=subprocess.PIPE, text=True, env=env)
+        self.process = subprocess.Popen([town.tool, 'register', name, '--dir', folder, '--json', *options],
+                                        stdout=subprocess.PIPE, text=True, env=town.env)
         threading.Thread(target=self._read, daemon=True).start()
         self.wait('registered')
 
@@ -198,6 +187,5 @@ try:
 finally:
     if dave:
         dave.kill()
-    mcx('down', folder, code=None)
-    shutil.rmtree(top, ignore_errors=True)
+    town.close()
 sys.exit(result)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_kms_reports.c - redirect responses that clients report to the real daemon (kms.md 11), and the forms of Rel-13.
+ * test_kms_reports.c - redirect responses that clients report to the real daemon (kms.md 11.5), and the forms of
+ * Rel-13.
  */
 #include "kms_keys_lab.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_kms_transport.c - the security extension of the KMS interface against the real daemon (kms.md 10): keys wrapped,
- * requests and answers signed, keys renewed, and what is refused.
+ * test_kms_transport.c - the security extension of the KMS interface against the real daemon (kms.md 6.4, 10, 12.1;
+ * MCX-SEC-120 to 122): keys wrapped, requests and answers signed, keys renewed, and what is refused.
  */
 #include "kms_keys_lab.h"
 

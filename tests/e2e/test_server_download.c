@@ -253,14 +253,20 @@ static void until_the_200_the_server_protects_with_the_old_csk_and_opens_both(vo
 	assert_int_equal(in_db(IN_USE, bob.csk_id), 1);
 }
 
+/* Alice has the new CSK, and her 200 is lost. */
+static void begin_pending(int grace, enum kd_reason reason)
+{
+	begin_with(grace);
+	got[0].answer = -1;
+	renew(&alice, reason);
+	wait_until(&got[0].n, 1);
+	wait_for(PENDING, got[0].id, 1);
+}
+
 static void mcx_sec_177_a_lost_200_is_made_good_by_the_next_request_under_the_new_csk(void **state)
 {
 	(void)state;
-	begin_with(0);
-	got[0].answer = -1;
-	renew(&alice, KD_OPERATOR);
-	wait_until(&got[0].n, 1);
-	wait_for(PENDING, got[0].id, 1);
+	begin_pending(0, KD_OPERATOR);
 	assert_int_equal(call_under(got[0].key, got[0].id), 0);
 	wait_for(IN_USE, got[0].id, 1);
 	assert_int_equal(in_db(PENDING, got[0].id), 0);
@@ -270,11 +276,7 @@ static void mcx_sec_177_a_lost_200_is_made_good_by_the_next_request_under_the_ne
 static void mcx_sec_177_a_retry_has_the_same_key_in_a_new_message_even_after_a_restart(void **state)
 {
 	(void)state;
-	begin_with(32);
-	got[0].answer = -1;
-	renew(&alice, KD_COMPROMISE);
-	wait_until(&got[0].n, 1);
-	wait_for(PENDING, got[0].id, 1);
+	begin_pending(32, KD_COMPROMISE);
 	struct got first = got[0];
 	bed_stop();
 	got[0].answer = 0;
@@ -303,11 +305,7 @@ static void mcx_sec_180_a_refusal_keeps_the_old_csk_and_what_is_pending(void **s
 static void an_upload_that_crosses_and_wins_supersedes_the_download(void **state)
 {
 	(void)state;
-	begin_with(32);
-	got[0].answer = -1;
-	renew(&alice, KD_OPERATOR);
-	wait_until(&got[0].n, 1);
-	wait_for(PENDING, got[0].id, 1);
+	begin_pending(32, KD_OPERATOR);
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = -2}), 200);
 	assert_int_equal(in_db(IN_USE, last_csk_id), 1);
 	assert_int_equal(in_db(PENDING, got[0].id), 0);
@@ -318,11 +316,7 @@ static void an_upload_that_crosses_and_wins_supersedes_the_download(void **state
 static void an_upload_that_crosses_and_loses_is_followed_by_the_download_at_once(void **state)
 {
 	(void)state;
-	begin_with(32);
-	got[0].answer = -1;
-	renew(&alice, KD_OPERATOR);
-	wait_until(&got[0].n, 1);
-	wait_for(PENDING, got[0].id, 1);
+	begin_pending(32, KD_OPERATOR);
 	got[0].answer = 0;
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 3}), 200);
 	wait_until(&got[0].n, 2);
@@ -376,11 +370,7 @@ static void a_csk_that_is_too_old_is_replaced_by_itself(void **state)
 static void leaving_ends_what_is_pending(void **state)
 {
 	(void)state;
-	begin_with(32);
-	got[0].answer = -1;
-	renew(&alice, KD_OPERATOR);
-	wait_until(&got[0].n, 1);
-	wait_for(PENDING, got[0].id, 1);
+	begin_pending(32, KD_OPERATOR);
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_info = 1, .no_mikey = 1}), 200);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM downloads"), 0);
 }

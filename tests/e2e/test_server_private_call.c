@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_server_private_call.c - private calls through a whole server: what crosses it, and one test for each refusal
- * (sip.md 6).
+ * (flows 3.2, sip 5, 6).
  */
 #include "server_call_lab.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_server_register.c - REGISTER against a whole server: what is bound, and one test for each refusal (sip.md 3).
+ * test_server_register.c - service authorisation with CSK upload by direct REGISTER, at a whole server over real TLS
+ * (flows 1.2, sip 2): what is accepted, and for each bad input its exact answer with nothing registered.
  */
 #include "server_register_lab.h"
 

@@ -8,25 +8,14 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 
 import connect_proxy
 import tap
+from town import Town
 
-MCX = sys.argv[1]
-top = tempfile.mkdtemp(prefix='mcx-users-')
-folder = os.path.join(top, 'town')
-env = dict(os.environ, MCX_PORT_BASE=tap.port_base())
-
-
-def mcx(*args, code=0):
-    done = subprocess.run([MCX, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env, timeout=90,
-                          check=False)
-    assert code is None or done.returncode == code, '%s: exit %d, wanted %d\n%s%s' % (
-        args, done.returncode, code, done.stdout[-1500:], done.stderr[-1500:])
-    return done
+town = Town(sys.argv[1], 'users')
+mcx, folder = town.mcx, town.folder
 
 
 def user(act, *args, code=0):
@@ -61,7 +50,7 @@ def adding_a_user_twice_changes_nothing():
 
 
 def a_password_from_a_file_is_the_one_that_counts():
-    path = os.path.join(top, 'password')
+    path = os.path.join(town.top, 'password')
     with open(path, 'w', encoding='utf-8') as f:
         f.write('correct horse battery staple\nnot this line\n')
     user('add', 'dave', '--password-file', path)
@@ -194,6 +183,5 @@ try:
                       the_environments_proxy_is_not_used, a_setting_that_is_no_proxy_is_refused,
                       what_the_server_protects_is_said_when_the_domain_comes_up])
 finally:
-    mcx('down', folder, code=None)
-    shutil.rmtree(top, ignore_errors=True)
+    town.close()
 sys.exit(result)
