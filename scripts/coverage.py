@@ -61,6 +61,7 @@ def count(build, suites):
     """Build, forget the counts of earlier runs, run the suites."""
     if not os.path.exists(os.path.join(build, 'build.ninja')):
         code, said = run(['meson', 'setup', build, '-Dwerror=false', '-Db_coverage=true', '-Doptimization=g',
+                          '-Dc_link_args=--coverage',
                           '-Dc_args=-fprofile-update=atomic -include ' + os.path.join(TOP, 'tests/coverage/counted.h')])
         if code:
             sys.exit(said[-3000:])

@@ -87,6 +87,7 @@ static int set_up(void **state)
 	static const struct lab_cert certs[] = {
 	    {.name = "server", .cn = "server", .san = "DNS:idms.test,IP:127.0.0.1"},
 	    {.name = "other", .cn = "idms.test", .san = "DNS:other.test"},
+	    {.name = "six", .cn = "six", .san = "IP:::1"},
 	    {.name = "cn-only", .cn = "127.0.0.1"},
 	    {.name = "wild", .cn = "w", .san = "DNS:*.test"},
 	    {.name = "old", .san = "IP:127.0.0.1", .cn = "old", .from_s = -7200, .to_s = -3600},
@@ -499,6 +500,82 @@ static void tls_09_a_server_without_certificate_or_with_a_strange_key_does_not_s
 	assert_non_null(strstr(err, "does not belong"));
 }
 
+static void a_server_that_cannot_read_or_listen_says_what(void **state)
+{
+	(void)state;
+	const struct {
+		const char *address, *client_ca;
+		unsigned port;
+		const char *says;
+	} t[] = {
+	    {"localhost", NULL, 0, "not a numeric address"},
+	    {"127.0.0.1", "/nonexistent/ca.pem", 0, "/nonexistent/ca.pem"},
+	    {"127.0.0.1", NULL, http_server_port(server), "cannot listen there"},
+	    {"192.0.2.1", NULL, 0, "cannot listen there"},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		char err[256] = "";
+		struct http_server_options o = options();
+		o.address = t[i].address;
+		o.port = (uint16_t)t[i].port;
+		if (t[i].client_ca)
+			o.client_ca_file = t[i].client_ca;
+		if (http_server_start(&o, err, sizeof err) || !strstr(err, t[i].says))
+			fail_msg("%s, %s: %s", t[i].address, t[i].client_ca ? t[i].client_ca : "", err);
+	}
+}
+
+static int status_at(const struct http_server *s, const char *host, char *said, size_t size)
+{
+	char url[80];
+	struct http_answer a;
+	struct http_client *c = http_client_new(
+	    &(struct http_client_options){.ca_file = lab_path(&lab, "ca.pem"), .max_body = 4096, .timeout_ms = 5000});
+	snprintf(url, sizeof url, "https://%s:%u/", host, http_server_port(s));
+	http_client_do(c, &(struct http_call){.method = "GET", .url = url}, &a);
+	snprintf(said, size, "%s", a.body ? (const char *)a.body : a.error);
+	int status = a.status;
+	http_answer_free(&a);
+	http_client_free(c);
+	return status;
+}
+
+static void tls_04_an_ipv6_address_is_served_and_its_name_demanded(void **state)
+{
+	(void)state;
+	char err[256] = "", said[1024];
+	struct http_server_options o = options();
+	o.address = "::1";
+	struct http_server *wrong = http_server_start(&o, err, sizeof err);
+	o.cert_file = lab_path(&lab, "six.pem");
+	o.key_file = lab_path(&lab, "six.key");
+	struct http_server *right = wrong ? http_server_start(&o, err, sizeof err) : NULL;
+	if (!right) {
+		skip(); /* a machine without IPv6 */
+		return;
+	}
+	assert_int_equal(status_at(right, "[::1]", said, sizeof said), 200);
+	assert_non_null(strstr(said, "|::1|"));
+	assert_int_equal(status_at(wrong, "[::1]", said, sizeof said), 0);
+	http_server_stop(right);
+	http_server_stop(wrong);
+}
+
+static void an_address_without_a_host_is_asked_of_nobody(void **state)
+{
+	(void)state;
+	static const char *const urls[] = {"", "https://", "https://[::1", "https:// /"};
+	struct http_client *c = http_client_new(&(struct http_client_options){.ca_file = lab_path(&lab, "ca.pem")});
+	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+		struct http_answer a;
+		http_client_do(c, &(struct http_call){.method = "GET", .url = urls[i]}, &a);
+		if (a.status || !strstr(a.error, "not a URL with a host"))
+			fail_msg("%s: %d %s", urls[i], a.status, a.error);
+		http_answer_free(&a);
+	}
+	http_client_free(c);
+}
+
 static void *ask_slow(void *arg)
 {
 	struct http_answer a;
@@ -615,6 +692,9 @@ int main(void)
 	    cmocka_unit_test(tls_02_only_ecdhe_with_aead_is_spoken),
 	    cmocka_unit_test(tls_05_no_renegotiation_no_ticket_no_compression),
 	    cmocka_unit_test(tls_08_a_renewed_certificate_is_taken_up_without_a_restart),
+	    cmocka_unit_test(a_server_that_cannot_read_or_listen_says_what),
+	    cmocka_unit_test(tls_04_an_ipv6_address_is_served_and_its_name_demanded),
+	    cmocka_unit_test(an_address_without_a_host_is_asked_of_nobody),
 	    cmocka_unit_test(tls_09_a_server_without_certificate_or_with_a_strange_key_does_not_start),
 	    cmocka_unit_test(a_server_that_stops_finishes_what_it_began),
 	    cmocka_unit_test(a_server_that_stops_waits_for_a_deferred_answer),

@@ -94,6 +94,40 @@ static void packets_cross_unchanged_both_ways_from_the_port_the_end_was_told(voi
 	relay_close(s);
 }
 
+static void packets_cross_over_ipv6_and_a_strangers_do_not(void **state)
+{
+	(void)state;
+	struct sockaddr_in6 at[3] = {0};
+	struct relay *r = relay_new(&(struct relay_options){"::1", 34000, 34999});
+	struct relay_session *s = r ? relay_open(r, 1) : NULL;
+	int fd[3];
+	char got[16];
+	if (!s) {
+		relay_free(r);
+		skip(); /* a machine without IPv6 */
+		return;
+	}
+	for (int i = 0; i < 3; i++) {
+		socklen_t len = sizeof *at;
+		at[i] = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+		fd[i] = socket(AF_INET6, SOCK_DGRAM, 0);
+		assert_int_equal(bind(fd[i], (struct sockaddr *)&at[i], len), 0);
+		getsockname(fd[i], (struct sockaddr *)&at[i], &len);
+	}
+	assert_int_equal(relay_set_remote(s, 0, 0, "::1", ntohs(at[0].sin6_port)), MCSEC_OK);
+	assert_int_equal(relay_set_remote(s, 0, 1, "::1", ntohs(at[1].sin6_port)), MCSEC_OK);
+	assert_int_equal(relay_set_remote(s, 0, 1, "::1", relay_port(s, 0, 0)), MCSEC_E_VALUE);
+	struct sockaddr_in6 door = at[0];
+	door.sin6_port = htons(relay_port(s, 0, 0));
+	assert_int_equal(sendto(fd[2], "stranger", 8, 0, (struct sockaddr *)&door, sizeof door), 8);
+	assert_int_equal(sendto(fd[0], "speech", 6, 0, (struct sockaddr *)&door, sizeof door), 6);
+	assert_int_equal(recv(fd[1], got, sizeof got, 0), 6);
+	assert_memory_equal(got, "speech", 6);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	relay_free(r);
+}
+
 static void nothing_is_forwarded_before_both_ends_are_known(void **state)
 {
 	(void)state;
@@ -370,6 +404,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(packets_cross_unchanged_both_ways_from_the_port_the_end_was_told),
+	    cmocka_unit_test(packets_cross_over_ipv6_and_a_strangers_do_not),
 	    cmocka_unit_test(nothing_is_forwarded_before_both_ends_are_known),
 	    cmocka_unit_test(a_stranger_neither_gets_in_nor_redirects_the_stream),
 	    cmocka_unit_test(a_port_of_the_relay_is_nobodys_remote_address),
