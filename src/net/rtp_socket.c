@@ -83,6 +83,11 @@ void rtp_socket_close(struct rtp_socket *s)
 	free(s);
 }
 
+int rtp_socket_fd(const struct rtp_socket *s)
+{
+	return s->fd;
+}
+
 uint16_t rtp_socket_port(const struct rtp_socket *s)
 {
 	return s->port;

@@ -14,6 +14,8 @@ struct rtp_socket;
 /* A free even port of this numeric address. NULL if there is none. */
 struct rtp_socket *rtp_socket_open(const char *address);
 void rtp_socket_close(struct rtp_socket *s);
+/* To wait on. */
+int rtp_socket_fd(const struct rtp_socket *s);
 uint16_t rtp_socket_port(const struct rtp_socket *s);
 /* The peer's numeric address and port; until then nothing is received. 0 or -1. */
 int rtp_socket_connect(struct rtp_socket *s, const char *address, uint16_t port);

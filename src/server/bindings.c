@@ -120,6 +120,8 @@ void binding_switch(struct binding *b, int64_t grace_until)
 	retire_csk(b, grace_until);
 	memcpy(b->row.csk, b->pending->csk, sizeof b->row.csk);
 	b->row.csk_id = b->pending->csk_id;
+	memcpy(b->row.rand, b->pending->rand, sizeof b->row.rand);
+	b->row.rand_len = b->pending->rand_len;
 	b->row.t = b->pending->t;
 	b->row.suite = b->pending->suite;
 	b->ivs = b->pending_ivs;

@@ -31,6 +31,7 @@ struct call {
 	struct sip_server_tx *refresh;  /* a re-INVITE of end refresh_end, until its final answer */
 	int refresh_end;
 	struct relay_session *relay;
+	struct call_control *control; /* floor control: server/control.h; NULL: none */
 	size_t n_media;
 	uint16_t offer_port[SDP_MAX_MEDIA]; /* of the caller's offer: 0 is a refused line */
 	char offer_address[SDP_MAX_MEDIA][48];

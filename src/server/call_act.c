@@ -7,6 +7,7 @@
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/control.h"
 #include "server/third_party.h"
 
 #define DONE SC_EVENTS /* no event: go on with the next action */
@@ -55,7 +56,7 @@ static void on_callee_response(void *ctx, struct sip_client_tx *tx, const struct
 		if (rs->status < 300) {
 			sdp = malloc(sizeof *sdp);
 			kind = sdp && media_read(rs, &c->answer, sdp) == 0 && sdp->n_media == c->n_media &&
-				       media_acceptable(c->s, sdp, rs->source.address)
+				       media_acceptable(c->s, sdp, rs->source.address) && control_answered(c, sdp) == 0
 				   ? SC_EV_ANSWER
 				   : SC_EV_BAD_ANSWER;
 		}
@@ -176,6 +177,8 @@ static enum sc_event_kind answer_caller(struct call *c)
 	if (tx)
 		(void)sip_reply(tx, body ? 200 : 500, NULL, body ? &with : NULL);
 	int told = body != NULL;
+	if (told)
+		control_begin(c);
 	free(offer);
 	free(answer);
 	free(info);
@@ -351,6 +354,8 @@ static void forward_refresh(struct call *c)
 		   (body = media_body(c, answer, c->refresh_end, NULL, type, sizeof type, &len))) {
 		media_remotes(c, offer, c->refresh_end);
 		media_remotes(c, answer, !c->refresh_end);
+		control_moved(c, offer, c->refresh_end);
+		control_moved(c, answer, !c->refresh_end);
 		(void)sip_reply(tx, 200, NULL, &(struct sip_out){.content_type = type, .body = {body, len}});
 	} else if (tx) {
 		server_refuse(c->s, tx, 488, WARN_NONE, NULL);
@@ -398,6 +403,8 @@ enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc
 		break;
 	case SC_DO_RELAY:
 		c->relay = relay_open(c->s->relay, c->n_media);
+		if (c->relay)
+			control_open(c);
 		return c->relay ? DONE : SC_EV_NO_PORTS;
 	case SC_DO_INVITE_B:
 		return invite_callee(c);
@@ -444,6 +451,7 @@ enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc
 	case SC_DO_CLOSE_RELAY:
 		relay_close(c->relay);
 		c->relay = NULL;
+		control_close(c);
 		break;
 	case SC_DO_ERASE:
 		if (c->restored_ms)

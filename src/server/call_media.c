@@ -13,6 +13,7 @@
 
 #include "mcsec/rng.h"
 #include "sec/base/text.h"
+#include "server/control.h"
 #include "server/xml.h"
 
 enum { SDP_ROOM = SDP_MAX + 1024, INFO_ROOM = 4096, PROTECTED_ROOM = 32 * 1024, BODY_ROOM = SDP_ROOM + PROTECTED_ROOM };
@@ -136,8 +137,15 @@ uint8_t *media_body(struct call *c, const struct sdp *sdp, int to, const struct 
 	uint8_t *text = malloc(SDP_ROOM), *out = malloc(BODY_ROOM);
 	for (size_t i = 0; i < sdp->n_media; i++)
 		ports[i] = relay_port(c->relay, i, to);
+	struct sdp_control control;
+	size_t at;
+	int controlled = control_describe(c, sdp, to, &at, &control);
+	if (at < sdp->n_media && !controlled)
+		ports[at] = 0; /* never in clear, never past us (F-D19) */
 	struct writer sw = wr_init(text, text ? SDP_ROOM : 0), w = wr_init(out, out ? BODY_ROOM : 0);
-	int ok = text && out && sdp_rewrite(sdp, c->s->cfg->address, ports, sdp->n_media, &sw) == MCSEC_OK;
+	int ok = text && out &&
+		 sdp_rewrite_control(sdp, c->s->cfg->address, ports, sdp->n_media, at, controlled ? &control : NULL,
+				     &sw) == MCSEC_OK;
 	if (ok && info) {
 		ok = put_with_info(c, to, info, wr_result(&sw), type, type_size, &w);
 	} else if (ok) {

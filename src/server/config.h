@@ -42,6 +42,7 @@ struct server_config {
 	int identity_hiding;     /* key downloads: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
 	int sakke_to_self;       /* key downloads: the key for our own other nodes too (TS 33.180 5.2.5)    */
 	int64_t csk_grace_s;     /* the previous CSK still opens what is on its way */
+	int floor_control;       /* serve the media control line of a call; else it is refused */
 	int media_any_address;   /* relay to addresses other than the signalling peer's */
 };
 

@@ -15,6 +15,7 @@
 #include "app/checkpoints.h"
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/control.h"
 #include "server/download.h"
 #include "server/uids.h"
 
@@ -33,6 +34,10 @@ static const struct metric metric_names[M_METRICS] = {
     [M_RELAYED] = {"mcx_server_relayed_packets", "RTP and RTCP packets forwarded", NULL, METRIC_COUNTER, 0},
     [M_RELAY_DROPPED] = {"mcx_server_relay_dropped_packets", "Packets from sources that are no party", NULL,
 			 METRIC_COUNTER, 0},
+    [M_CONTROL_TAKEN] = {"mcx_server_control_total", "Control packets of clients", "result=\"opened\"", METRIC_COUNTER,
+			 0},
+    [M_CONTROL_DROPPED] = {"mcx_server_control_total", "Control packets of clients", "result=\"dropped\"",
+			   METRIC_COUNTER, 0},
     [M_READ_MIKEY] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
 		      "kind=\"mikey\"", METRIC_COUNTER, 0},
     [M_READ_XML] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
@@ -222,6 +227,7 @@ static void tick(void *arg)
 	struct relay_stats st;
 	register_tick(s);
 	call_tick(s);
+	control_tick(s);
 	download_tick(s);
 	record_tick(s);
 	relay_stats(s->relay, &st);

@@ -45,7 +45,8 @@ void db_copy(char *out, size_t size, const char *text)
 struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
 	const char *migrations[] = {audit_migration,  schema,         db_download_schema,
-				    db_suites_schema, service_schema, db_download_triggers};
+				    db_suites_schema, service_schema, db_download_triggers,
+				    db_control_schema};
 	struct store_options so = {.path = o->path,
 				   .migrations = migrations,
 				   .n_migrations = sizeof migrations / sizeof *migrations,
@@ -210,6 +211,10 @@ static enum store_err drop_bare(struct db *d, const struct db_binding *b)
 /* With the records of both: csk.upload and svc.auth. The CSK is sealed in the row already. */
 static enum store_err authorise(struct db *d, struct db_binding *b, struct octets rand)
 {
+	if (rand.len > sizeof b->rand)
+		return STORE_BROKEN;
+	memcpy(b->rand, rand.p, rand.len);
+	b->rand_len = (uint8_t)rand.len;
 	char before[DB_URI];
 	enum store_err e = previous_owner(d, b, before, sizeof before);
 	if (e == STORE_OK)
@@ -322,9 +327,9 @@ enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, 
 
 enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db_binding *), void *ctx)
 {
-	struct store_stmt *st =
-	    store_sql(d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
-				" suite, authorised_at, expires, sid, jti, wanted, offered, service FROM bindings");
+	struct store_stmt *st = store_sql(
+	    d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
+		      " suite, authorised_at, expires, sid, jti, wanted, offered, service, rand FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct octets sealed = store_blob(st, 7);
@@ -341,6 +346,11 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 			continue;
 		if (b.has_csk)
 			memcpy(b.csk, sealed.p, sizeof b.csk);
+		struct octets rand = store_blob(st, 18);
+		if (rand.len && rand.len <= sizeof b.rand) {
+			memcpy(b.rand, rand.p, rand.len);
+			b.rand_len = (uint8_t)rand.len;
+		}
 		db_copy(b.impu, sizeof b.impu, store_text(st, 1));
 		db_copy(b.client_id, sizeof b.client_id, store_text(st, 2));
 		db_copy(b.mcptt_id, sizeof b.mcptt_id, store_text(st, 3));

@@ -44,6 +44,8 @@ struct db_binding {
 	int has_csk;
 	uint8_t csk[MCSEC_KEY_LEN + SEAL_OVERHEAD]; /* sealed */
 	uint32_t csk_id;
+	uint8_t rand[MCSEC_RAND_MAX]; /* RAND of its I_MESSAGE: part of the keys for control signalling */
+	uint8_t rand_len;
 	uint64_t t;                     /* of the CSK's I_MESSAGE, NTP as on the wire */
 	uint16_t suite, wanted;         /* of the CSK; what the client selected itself */
 	struct suite_list offered;      /* what the client can do, as it said          */
@@ -85,6 +87,14 @@ struct db_call {
 };
 enum store_err db_call_start(struct db *d, const struct db_call *c);
 enum store_err db_call_end(struct db *d, const struct db_call *c, const char *reason);
+
+/*
+ * SRTCP indices under that CSK, given away for ever: the next DB_INDICES, *first ... *end-1 (M-D14). *end 0: all are
+ * used up. Durable when this returns STORE_OK.
+ */
+enum { DB_INDICES = 4096 };
+enum store_err db_take_indices(struct db *d, uint32_t csk_id, uint32_t *first, uint32_t *end);
+extern const char db_control_schema[];
 
 /* A refusal, on its own. */
 enum store_err db_refused(struct db *d, char class_, const char *type, const char *actor, const char *target,

@@ -141,6 +141,8 @@ void download_pend(struct download *d)
 	*row = b->row;
 	memcpy(row->csk, d->row.key, sizeof row->csk);
 	row->csk_id = d->row.k_id;
+	memcpy(row->rand, d->row.rand, sizeof d->row.rand);
+	row->rand_len = sizeof d->row.rand;
 	row->t = d->row.t;
 	row->suite = d->row.suite;
 	binding_pend(b, row);

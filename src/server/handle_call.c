@@ -12,6 +12,7 @@
 
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/control.h"
 #include "server/download.h"
 #include "server/xml.h"
 
@@ -40,6 +41,7 @@ void call_free(struct call *c)
 	metric_add(&c->s->metrics[M_CALLS], -1);
 	sip_timer_stop(c->ring);
 	relay_close(c->relay);
+	control_close(c);
 	if (c->invite)
 		sip_tx_on_cancel(c->invite, NULL, NULL);
 	if (c->refresh)
@@ -220,6 +222,7 @@ static int facts_of_media(struct call *c, const struct sip_message *rq, struct s
 		ev->key_mgmt = media_key(sdp, &c->row, &ev->im_ok);
 		metric_add(&c->s->metrics[M_READ_MIKEY], ev->key_mgmt);
 		ev->media_ok = media_acceptable(c->s, sdp, rq->source.address);
+		control_offered(c, sdp);
 	}
 	free(sdp);
 	return read;

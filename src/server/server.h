@@ -43,6 +43,8 @@ enum server_metric {
 	M_STORE_FAILED,
 	M_RELAYED,
 	M_RELAY_DROPPED,
+	M_CONTROL_TAKEN,
+	M_CONTROL_DROPPED,
 	M_READ_MIKEY, /* requests whose document of this kind its parser was given, good or bad */
 	M_READ_XML,
 	M_READ_SDP,
@@ -78,6 +80,7 @@ struct server {
 	struct uids *uids;
 	struct attempt *attempts;
 	struct call *calls;
+	struct control_keys *control_keys;
 	struct source_limit *invites; /* by who sends them */
 	struct download *downloads;
 	struct db_musik musik; /* in force, if has_musik */

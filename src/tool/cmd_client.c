@@ -39,6 +39,7 @@ static const char *event_name(enum ue_event_kind kind)
 	    [UE_EV_KEYS_EXPIRED] = "keys-expired",
 	    [UE_EV_CSK_REPLACED] = "csk-replaced",
 	    [UE_EV_MUSIK] = "musik",
+	    [UE_EV_FLOOR] = "floor",
 	};
 	return names[kind];
 }
@@ -177,7 +178,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
 	const char *target = NULL, *seconds = NULL;
-	int repeat = 0;
+	int repeat = 0, duplex = 0;
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
 	    JSON_OPTION(s),
@@ -185,6 +186,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	    {"to", "ID", NULL, &target, "MCPTT ID, or the name of a user of this domain"},
 	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement)"},
 	    {"record", "WAV", NULL, &s.record, "what the other end says"},
+	    {"duplex", NULL, &duplex, NULL, "no floor control: both may speak at once"},
 	    {"seconds", "N", NULL, &seconds, "stay in the call that long"},
 	    {"repeat", NULL, &repeat, NULL, "say it again and again, as long as the call stands"}};
 	char uri[2 * DOMAIN_TEXT];
@@ -197,7 +199,9 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
 	struct ue_call call = {
-	    .target = uri, .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat}};
+	    .target = uri,
+	    .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat},
+	    .floor = !duplex};
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -18,6 +18,7 @@
 #include "mcx/flow/client_call.h"
 #include "mcx/flow/kms_provision.h"
 #include "mcx/flow/suite.h"
+#include "mcx/media/csk_control.h"
 #include "net/kms_client.h"
 #include "net/sip_digest.h"
 #include "net/sip_port.h"
@@ -63,10 +64,12 @@ struct ue_csk {
 	uint32_t id;
 	uint64_t time; /* T, TIME seconds */
 	uint8_t key[MCSEC_KEY_LEN];
-	uint16_t suite;            /* in use under it; of an upload: what we select */
-	uint16_t upload_suite;     /* under which the documents of its upload stand */
-	uint16_t wanted;           /* our own choice when we uploaded               */
-	struct suite_list offered; /* and all that we offered                       */
+	uint16_t suite;               /* in use under it; of an upload: what we select */
+	uint16_t upload_suite;        /* under which the documents of its upload stand */
+	uint16_t wanted;              /* our own choice when we uploaded               */
+	struct suite_list offered;    /* and all that we offered                       */
+	uint8_t rand[MCSEC_RAND_MAX]; /* part of the keys for control signalling */
+	uint8_t rand_len;
 	size_t message_len;
 	uint8_t message[MCSEC_IM_MAX];
 };
@@ -107,8 +110,10 @@ struct ue_call_state {
 	struct sip_timer *timer;                   /* t_ring, then the end of the call at the latest */
 	unsigned ring_ms, max_ms;
 	struct media_session *media;
-	void *link;            /* what the media's callbacks come with */
-	char trouble[UE_TEXT]; /* why media or files failed, "" otherwise */
+	int floor_wanted;       /* caller: offer the media control line */
+	struct ue_floor *floor; /* NULL: a call without floor control */
+	void *link;             /* what the media's callbacks come with */
+	char trouble[UE_TEXT];  /* why media or files failed, "" otherwise */
 	struct ue_pck *pck, *next_pck;
 	struct mcsec_replay_entry entry;
 	int has_entry;
@@ -190,6 +195,7 @@ struct ue {
 	char register_call_id[64];
 	int64_t auth_began_ms, auth_give_up_ms;
 	int64_t registered_until_ms; /* the SIP registration, by its last 200 */
+	struct csk_control *control; /* control signalling under our CSKs; NULL until it is needed */
 	struct ue_call_state call;
 	struct ue_scratch scratch;
 };
@@ -300,6 +306,23 @@ void ue_pck_open(struct ue *u);
 /* Keys of both directions for the media. 0 or -1. */
 int ue_pck_media_keys(const struct ue_pck *pck, struct media_keys *out);
 void ue_pck_inspect(struct ue *u, const struct ue_pck *pck, const struct media_keys *keys);
+
+/* ---- ue_floor.c, on the loop ---- */
+/* Caller: our end of the media control line, before the offer that names it. 0 or -1. */
+int ue_floor_open(struct ue *u);
+/* What our description says of it. */
+struct sdp_control ue_floor_describe(const struct ue *u);
+/*
+ * The server's offer or answer. With a control line that can be used there is floor control: as callee our end is
+ * opened; else it is given up.
+ */
+void ue_floor_take(struct ue *u, const struct sdp *theirs);
+/* The call is up and its media not yet started. */
+void ue_floor_begin(struct ue *u);
+/* Everything was said: 1 when floor control ends the call in its own time. */
+int ue_floor_said_all(struct ue *u);
+void ue_floor_close(struct ue *u);
+void ue_control_wipe(struct ue *u);
 
 /* ---- ue_talk.c: requests that come in ---- */
 void ue_call_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq);

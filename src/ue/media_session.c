@@ -57,7 +57,7 @@ struct media_session {
 
 	pthread_t thread;
 	int running;
-	atomic_int stop;
+	atomic_int stop, silenced, has_more;
 	int heard, told_said, told_silent, failed;
 	int64_t last_heard, said_all_at;
 };
@@ -104,6 +104,7 @@ struct media_session *media_new(const struct media_options *o, char *err, size_t
 	    .tick = CODEC_FRAME, .delay = PLAYOUT_DELAY_FRAMES * CODEC_FRAME, .max_gap = MAX_GAP_FRAMES * CODEC_FRAME});
 	int ok = m->socket && m->encoder && m->decoder && m->playout && !draw_start(m) &&
 		 (!o->audio.send || !wav_load(&m->wav, o->audio.send, err, err_size));
+	atomic_store(&m->has_more, m->wav.n > 0);
 	if (ok)
 		return m;
 	media_free(m);
@@ -309,14 +310,20 @@ static void say(struct media_session *m)
 	int16_t pcm[CODEC_FRAME] = {0};
 	if (m->said >= m->wav.n)
 		return;
+	if (atomic_load(&m->silenced)) {
+		m->timestamp += m->said ? CODEC_FRAME : 0; /* a pause takes its time */
+		return;
+	}
 	size_t left = m->wav.n - m->said, n = left < CODEC_FRAME ? left : CODEC_FRAME;
 	memcpy(pcm, m->wav.samples + m->said, n * sizeof *pcm);
 	send_frame(m, pcm);
 	m->said += n;
-	if (m->said == m->wav.n && m->o.audio.repeat)
+	if (m->said == m->wav.n && m->o.audio.repeat) {
 		m->said = 0;
-	else if (m->said == m->wav.n)
+	} else if (m->said == m->wav.n) {
+		atomic_store(&m->has_more, 0);
 		m->said_all_at = now_ms();
+	}
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
@@ -344,7 +351,8 @@ static void tick(struct media_session *m, int64_t now)
 		m->told_said = 1;
 		tell(m, MEDIA_SAID_ALL, "everything was said");
 	}
-	if (m->said < m->wav.n) /* who speaks may meet a silent listener: one-way sound is a call */
+	if (m->said < m->wav.n &&
+	    !atomic_load(&m->silenced)) /* who speaks may meet a silent listener: one-way sound is a call */
 		m->last_heard = now;
 	if (!m->told_silent && now - m->last_heard >= (int64_t)m->o.silent_ms) {
 		m->told_silent = 1;
@@ -445,6 +453,16 @@ int media_rekey(struct media_session *m, const struct media_keys *keys)
 		srtp_sender_free(sender);
 	}
 	return ok ? 0 : -1;
+}
+
+void media_allow(struct media_session *m, int may_speak)
+{
+	atomic_store(&m->silenced, !may_speak);
+}
+
+int media_has_more(struct media_session *m)
+{
+	return atomic_load(&m->has_more);
 }
 
 int media_move(struct media_session *m, const char *address, uint16_t port)

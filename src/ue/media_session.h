@@ -45,6 +45,10 @@ int media_start(struct media_session *m, const struct media_keys *keys, const ch
 int media_rekey(struct media_session *m, const struct media_keys *keys);
 /* The peer moved (re-INVITE). 0 or -1. */
 int media_move(struct media_session *m, const char *address, uint16_t port);
+/* Floor control: whether we have the floor. Without a call of this everything is said at once. */
+void media_allow(struct media_session *m, int may_speak);
+/* 1 while there is something left to say. */
+int media_has_more(struct media_session *m);
 /* Plays out what has come, closes the files, ends the thread. 0, or -1 when a file could not be written. */
 int media_stop(struct media_session *m);
 void media_stats(struct media_session *m, struct ue_media_stats *out);

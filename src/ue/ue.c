@@ -219,6 +219,7 @@ void ue_free(struct ue *u)
 	mcsec_secret_free(u->transport);
 	mcsec_secret_free(u->kept);
 	ue_musik_wipe(u, 0);
+	ue_control_wipe(u);
 	mcsec_secret_free(u->core.password);
 	mcsec_replay_free(u->replay);
 	mcsec_signers_free(u->signers);

@@ -62,6 +62,7 @@ enum ue_event_kind {
 	UE_EV_ALARM,        /* something the user should know: text */
 	UE_EV_CSK_REPLACED, /* key download: the server's CSK is the one in use */
 	UE_EV_MUSIK,        /* key download: a MuSiK was added */
+	UE_EV_FLOOR,        /* who may speak; key_id: the CSK that the server said it under */
 };
 
 struct ue_event {
@@ -83,6 +84,7 @@ struct ue_hooks {
 	void (*rtp)(void *ctx, int sent, struct octets packet);   /* each RTP datagram as on the wire */
 	void (*offer)(void *ctx, uint8_t *i_message, size_t len); /* may change octets of the outgoing I_MESSAGE */
 	void *ctx;
+	void (*control)(void *ctx, int sent, struct octets packet); /* each control datagram as on the wire */
 };
 
 struct ue_config {
@@ -165,6 +167,7 @@ struct ue_call {
 	struct ue_audio_files audio;
 	unsigned ring_ms; /* 0: 60000 */
 	unsigned max_ms;  /* end of the call at the latest, 0: 3600000 */
+	int floor;        /* ask for floor control: one speaks at a time, if server and callee take it up */
 	int stay;         /* do not hang up when `send` has been said: the other end, ue_hang_up or max_ms does */
 };
 
@@ -188,6 +191,7 @@ struct ue_media_stats {
 	uint64_t late, duplicates;     /* packets that came too late, or twice */
 	uint64_t dropped_plain;        /* not SRTP under our key: no MKI, or too short */
 	uint64_t dropped_unknown_mki, dropped_auth, dropped_replay, dropped_reflected;
+	uint64_t control_opened, control_dropped; /* control packets of the server; all others */
 };
 void ue_media_stats(struct ue *u, struct ue_media_stats *out);
 

@@ -30,6 +30,8 @@ static void take_note(void *arg)
 	int ours = u->port && n->generation == c->generation && c->media;
 	if (ours && n->ev == MEDIA_FIRST_PACKET)
 		ue_emit(u, UE_EV_FIRST_PACKET, c->began_ms, NULL, c->peer, c->pck ? c->pck->id : 0, "%s", n->text);
+	else if (ours && n->ev == MEDIA_SAID_ALL && ue_floor_said_all(u))
+		; /* the floor is given back; who has it next may answer */
 	else if (ours && n->ev == MEDIA_SAID_ALL && c->caller && !c->stay)
 		ue_call_event(u, &(struct cc_event){.kind = CC_EV_HANG_UP}, NULL);
 	else if (ours && n->ev == MEDIA_SILENT)
@@ -152,6 +154,7 @@ static void start_media(struct ue *u)
 	snprintf(c->trouble, sizeof c->trouble, "%s", rc ? "no keys for the media" : "");
 	if (!rc) {
 		ue_pck_inspect(u, c->pck, keys);
+		ue_floor_begin(u);
 		rc = media_start(c->media, keys, c->remote, c->remote_port, c->payload_type, c->trouble,
 				 sizeof c->trouble);
 	}
@@ -181,13 +184,17 @@ static void rekey_media(struct ue *u)
 static void keep_stats(struct ue *u)
 {
 	pthread_mutex_lock(&u->lock);
+	struct ue_media_stats before = u->stats;
 	media_stats(u->call.media, &u->stats);
+	u->stats.control_opened = before.control_opened;
+	u->stats.control_dropped = before.control_dropped;
 	pthread_mutex_unlock(&u->lock);
 }
 
 static void stop_media(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
+	ue_floor_close(u);
 	if (!c->media)
 		return;
 	if (media_stop(c->media) && !c->trouble[0])

@@ -71,6 +71,8 @@ int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 		v = sdp_check_answer(offer, answer);
 	if (v == SDP_SECURE && (take_remote(c, answer) || opus_format(offer, 0, &c->payload_type)))
 		v = SDP_NO_ADDRESS;
+	if (v == SDP_SECURE)
+		ue_floor_take(u, answer);
 	*why = body && !believed ? body->opened.why : sdp_verdict_name(v);
 	ue_body_free(body);
 	return v == SDP_SECURE;

@@ -55,6 +55,11 @@ static enum mcsec_err write_offer(struct ue *u, struct writer *w)
 	if (u->c.hooks.offer) /* a test may damage it on its way out */
 		u->c.hooks.offer(u->c.hooks.ctx, message, len);
 	struct sdp_audio a = our_audio(u, SECURE_PROFILE, PAYLOAD_TYPE);
+	struct sdp_control control;
+	if (c->floor_wanted && !ue_floor_open(u)) {
+		control = ue_floor_describe(u);
+		a.control = &control;
+	}
 	a.key_mgmt = (struct octets){message, len};
 	return sdp_write_offer(w, &a);
 }
@@ -164,6 +169,12 @@ int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 	memcpy(proto, p.p, p.len);
 	proto[p.len] = 0;
 	struct sdp_audio a = our_audio(u, proto, c->payload_type);
+	struct sdp_control control;
+	ue_floor_take(u, offer);
+	if (c->floor) {
+		control = ue_floor_describe(u);
+		a.control = &control;
+	}
 	if (sdp_write_answer(&w, offer, &a))
 		return -1;
 	if (!c->dialog)

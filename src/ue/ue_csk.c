@@ -27,8 +27,10 @@ static int draw_csk(struct ue *u, struct ue_csk *csk)
 	uint8_t kept[12];
 	int ahead = u->csk_time >= now && u->csk_time - now < MAX_AHEAD_S;
 	csk->time = ahead ? u->csk_time + 1 : now;
-	if (mcsec_kid_new(MCSEC_CSK, &mcsec_rng_system, NULL, NULL, &csk->id) || ue_random(csk->key, sizeof csk->key))
+	if (mcsec_kid_new(MCSEC_CSK, &mcsec_rng_system, NULL, NULL, &csk->id) || ue_random(csk->key, sizeof csk->key) ||
+	    ue_random(csk->rand, MCSEC_RAND_LEN))
 		return -1;
+	csk->rand_len = MCSEC_RAND_LEN;
 	struct writer w = wr_init(kept, sizeof kept);
 	wr_u32(&w, csk->id);
 	wr_u64(&w, csk->time);
@@ -74,6 +76,7 @@ static void make_run(void *arg, void *state)
 	struct mcsec_im_make what = {.kind = MCSEC_CSK,
 				     .k_id = j->csk->id,
 				     .key = j->csk->key,
+				     .rand = j->csk->rand,
 				     .time = j->csk->time,
 				     .initiator = u->own_id,
 				     .initiator_kms = u->c.kms_uri,

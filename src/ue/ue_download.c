@@ -199,6 +199,8 @@ static void install(struct ue *u, const struct download *d)
 	u->csk->suite = d->suite;
 	u->csk->wanted = d->wanted;
 	u->csk->offered = d->offered;
+	memcpy(u->csk->rand, im->rand, im->rand_len); /* no more than `fits` allows */
+	u->csk->rand_len = (uint8_t)im->rand_len;
 	ue_set_csk_id(u, u->csk->id);
 	ue_emit(u, UE_EV_CSK_REPLACED, ue_clock_ms(), NULL, u->own_id, im->k_id,
 		"key download: CSK of the server installed, algorithm suite %04x, the old one discarded", d->suite);

@@ -144,6 +144,7 @@ static void begin(void *arg)
 	snprintf(c->peer, sizeof c->peer, "%s", o->call->target);
 	c->files = o->call->audio;
 	c->stay = o->call->stay;
+	c->floor_wanted = o->call->floor;
 	c->ring_ms = o->call->ring_ms;
 	c->max_ms = o->call->max_ms;
 	int known = ue_kms_is_known(u, c->kms_uri);
