@@ -201,7 +201,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	struct ue_call call = {
 	    .target = uri,
 	    .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat},
-	    .floor = !duplex};
+	    .floor = !duplex && !repeat}; /* who never ends would keep the floor */
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;
