@@ -11,20 +11,26 @@
 #include "sec/base/check.h"
 #include "sec/base/text.h"
 
-enum mcsec_err xml_key_derive_long(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity,
+enum mcsec_err xml_key_derive_from(struct xml_key *out, struct octets xpk, uint32_t xpk_id, const char *identity,
 				   size_t len)
 {
 	out->id = xpk_id;
 	out->len = len;
 	enum mcsec_err e = len == XML_KEY_LEN || len == XML_KEY_MAX ? MCSEC_OK : MCSEC_E_ARGUMENT;
 	if (!e)
-		e = mcsec_signalling_key(MCSEC_FC_CONFIDENTIALITY, xpk, XML_KEY_LEN, identity, xpk_id,
+		e = mcsec_signalling_key(MCSEC_FC_CONFIDENTIALITY, xpk.p, xpk.len, identity, xpk_id,
 					 out->confidentiality, len);
 	if (!e)
-		e = mcsec_signalling_key(MCSEC_FC_INTEGRITY, xpk, XML_KEY_LEN, identity, xpk_id, out->integrity, len);
+		e = mcsec_signalling_key(MCSEC_FC_INTEGRITY, xpk.p, xpk.len, identity, xpk_id, out->integrity, len);
 	if (e)
 		xml_key_wipe(out);
 	return e;
+}
+
+enum mcsec_err xml_key_derive_long(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity,
+				   size_t len)
+{
+	return xml_key_derive_from(out, (struct octets){xpk, XML_KEY_LEN}, xpk_id, identity, len);
 }
 
 enum mcsec_err xml_key_derive(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity)

@@ -27,6 +27,9 @@ struct xml_key {
  * MCSEC_E_ARGUMENT, MCSEC_E_CRYPTO.
  */
 enum mcsec_err xml_key_derive(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity);
+/* Of an XPK of 16 or 32 octets; len as below. */
+enum mcsec_err xml_key_derive_from(struct xml_key *out, struct octets xpk, uint32_t xpk_id, const char *identity,
+				   size_t len);
 /* The same with keys of len octets: XML_KEY_LEN or XML_KEY_MAX. */
 enum mcsec_err xml_key_derive_long(struct xml_key *out, const uint8_t *xpk, uint32_t xpk_id, const char *identity,
 				   size_t len);
