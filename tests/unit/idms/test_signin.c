@@ -18,6 +18,8 @@ static struct {
 	int64_t exp, iat;
 	int forged, form_status, token_status;
 	const char *token_error;
+	const char *path, *body; /* what stands here is the answer there, with this status */
+	int status;
 } lie;
 
 static char seen_state[100], seen_nonce[100];
@@ -46,6 +48,10 @@ static void lying(void *ctx, const struct http_request *rq, struct http_response
 {
 	char body[2000], encoded[200];
 	(void)ctx;
+	if (lie.path && strcmp(rq->path, lie.path) == 0) {
+		http_response_text(rs, lie.status, "text/plain", lie.body);
+		return;
+	}
 	if (strcmp(rq->path, "/.well-known/openid-configuration") == 0) {
 		snprintf(
 		    body, sizeof body,
@@ -204,7 +210,8 @@ static void expect_lie(enum signin_status status, const char *text)
 	struct signin_tokens *t = signin_tokens_new(), zero = {0};
 	struct signin_report r;
 	use_machine_time();
-	assert_int_equal(sign_in(liar_url, "a", "b", t, &r), status);
+	if (sign_in(liar_url, "a", "b", t, &r) != status)
+		fail_msg("%s: %s", signin_status_name(r.status), r.text);
 	if (text && !strstr(r.text, text))
 		fail_msg("\"%s\" does not say \"%s\"", r.text, text);
 	if (status)
@@ -332,6 +339,122 @@ static void a_redirect_is_ours_only_with_our_address_state_and_issuer(void **sta
 				 cases[i].verdict);
 }
 
+#define DISCOVERY               "/.well-known/openid-configuration"
+#define FORM(attributes, inner) "<form action=" attributes ">" inner "</form>"
+#define FIELDS                  "<input name=username><input name=password type=password>"
+
+/* Each step's answer replaced by one that a client must not go on with. */
+static void every_answer_that_leads_nowhere_ends_the_sign_in_at_its_step(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		int status;
+		const char *body;
+		enum signin_status says;
+		const char *text;
+	} t[] = {
+	    {DISCOVERY, 404, "", SIGNIN_PROTOCOL, "discovery: the identity server answered 404"},
+	    {DISCOVERY, 503, "", SIGNIN_BUSY, "discovery"},
+	    {DISCOVERY, 429, "", SIGNIN_THROTTLED, "discovery"},
+	    {DISCOVERY, 200, "[]", SIGNIN_PROTOCOL, "not this issuer's"},
+	    {DISCOVERY, 200, "{", SIGNIN_PROTOCOL, "not this issuer's"},
+	    {DISCOVERY, 200, "", SIGNIN_PROTOCOL, "not this issuer's"},
+	    {"/authorize", 500, "", SIGNIN_PROTOCOL, "authorization: the identity server answered 500"},
+	    {"/authorize", 503, "", SIGNIN_BUSY, "authorization"},
+	    {"/authorize", 302, "", SIGNIN_PROTOCOL, "a redirect where the sign-in form should be"},
+	    {"/authorize", 200, "", SIGNIN_PROTOCOL, "no form to sign in with"},
+	    {"/authorize", 200, "welcome", SIGNIN_PROTOCOL, "no form to sign in with"},
+	    {"/authorize", 200, FORM("'http://127.0.0.1/login'", FIELDS), SIGNIN_PROTOCOL, "no form to sign in with"},
+	    {"/authorize", 200, FORM("'https://127.0.0.1:1/login'", FIELDS), SIGNIN_UNREACHABLE, "sign-in"},
+	    {"/login", 200, "try again", SIGNIN_CREDENTIALS, "wrong"},
+	    {"/login", 500, "", SIGNIN_PROTOCOL, "sign-in: the identity server answered 500"},
+	    {"/login", 302, "", SIGNIN_PROTOCOL, "not for this request"},
+	    {"/token", 500, "oops", SIGNIN_PROTOCOL, "token: the identity server answered 500"},
+	    {"/token", 400, "{\"error\":7}", SIGNIN_PROTOCOL, "token: the identity server answered 400"},
+	    {"/token", 503, "{\"error\":\"busy\"}", SIGNIN_BUSY, "token"},
+	    {"/token", 429, "", SIGNIN_THROTTLED, "token"},
+	    {"/token", 200, "[]", SIGNIN_PROTOCOL, "no usable tokens"},
+	    {"/token", 200, "{\"access_token\":\"a\",\"token_type\":\"mac\",\"expires_in\":60}", SIGNIN_PROTOCOL,
+	     "no usable tokens"},
+	    {"/token", 200, "{\"access_token\":\"a\",\"token_type\":\"bearer\",\"expires_in\":0}", SIGNIN_PROTOCOL,
+	     "no usable tokens"},
+	    {"/token", 200, "{\"access_token\":\"a\",\"token_type\":\"bearer\",\"expires_in\":60,\"refresh_token\":1}",
+	     SIGNIN_PROTOCOL, "no usable tokens"},
+	    {"/token", 200, "{\"access_token\":\"a\",\"token_type\":\"bearer\",\"expires_in\":60,\"id_token\":1}",
+	     SIGNIN_PROTOCOL, "no usable tokens"},
+	    {"/token", 200, "{\"access_token\":\"a\",\"token_type\":\"bearer\",\"expires_in\":60}", SIGNIN_PROTOCOL,
+	     "token: no ID token"},
+	    {"/jwks", 404, "", SIGNIN_PROTOCOL, "key set: the identity server answered 404"},
+	    {"/jwks", 503, "", SIGNIN_BUSY, "key set"},
+	    {"/jwks", 200, "{\"keys\":[]}", SIGNIN_PROTOCOL, "the key set holds no key"},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		lie.path = t[i].path;
+		lie.status = t[i].status;
+		lie.body = t[i].body;
+		expect_lie(t[i].says, t[i].text);
+	}
+}
+
+static enum mcsec_err no_randomness(void *ctx, uint8_t *out, size_t n)
+{
+	(void)ctx, (void)out, (void)n;
+	return MCSEC_E_RANDOM;
+}
+
+static void what_cannot_be_asked_is_asked_of_nobody(void **state)
+{
+	(void)state;
+	static char much[40 * 1024]; /* more than any request of a client has */
+	static const struct mcsec_rng broken = {no_randomness, NULL};
+	struct signin_tokens *t = signin_tokens_new();
+	struct signin_report r;
+	use_machine_time();
+	memset(much, 'a', sizeof much - 1);
+	assert_int_equal(sign_in(liar_url, much, "b", t, &r), SIGNIN_INTERNAL);
+	assert_int_equal(sign_in(liar_url, "a", much, t, &r), SIGNIN_INTERNAL);
+	assert_int_equal(sign_in(much, "a", "b", t, &r), SIGNIN_PROTOCOL);
+	assert_non_null(strstr(r.text, "too long"));
+	struct signin_config c = config_for(liar_url);
+	c.scopes = much;
+	assert_int_equal(signin_password(&c, "a", "b", t, &r), SIGNIN_INTERNAL);
+	c = config_for(liar_url);
+	c.rng = &broken;
+	assert_int_equal(signin_password(&c, "a", "b", t, &r), SIGNIN_INTERNAL);
+	assert_string_equal(r.text, "the random source failed");
+	strcpy(t->refresh, "r");
+	assert_int_equal(signin_refresh(&c, t, &r), SIGNIN_INTERNAL);
+	assert_string_equal(t->refresh, "r");
+	assert_int_equal(signin_revoke(&c, t, &r), SIGNIN_INTERNAL);
+	assert_string_equal(t->refresh, ""); /* signed out here, whatever the server hears */
+	signin_tokens_free(t);
+}
+
+static void a_refresh_never_makes_another_user_of_the_first(void **state)
+{
+	(void)state;
+	struct signin_tokens *t = signin_tokens_new();
+	struct signin_report r;
+	use_machine_time();
+	struct signin_config c = config_for(liar_url);
+	lie.nonce = "";
+	strcpy(t->refresh, "r");
+	strcpy(t->subject, "u-2"); /* the server's answer is of u-1 */
+	assert_int_equal(signin_refresh(&c, t, &r), SIGNIN_TOKEN);
+	assert_non_null(strstr(r.text, "another user"));
+	assert_string_equal(t->subject, "u-2");
+	assert_string_equal(t->access, "");
+	strcpy(t->subject, "u-1");
+	assert_int_equal(signin_refresh(&c, t, &r), SIGNIN_OK);
+	memset(t->refresh, 'r', sizeof t->refresh - 1);
+	assert_int_equal(signin_revoke(&c, t, &r), SIGNIN_PROTOCOL);
+	assert_string_equal(r.text, "this server cannot revoke");
+	assert_string_equal(t->refresh, "");
+	memset(&lie, 0, sizeof lie);
+	signin_tokens_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +464,9 @@ int main(void)
 	    cmocka_unit_test(an_honest_stranger_is_believed),
 	    cmocka_unit_test(an_id_token_that_does_not_pass_is_refused),
 	    cmocka_unit_test(rfc9207_2_an_answer_with_another_issuer_or_state_is_dropped),
+	    cmocka_unit_test(every_answer_that_leads_nowhere_ends_the_sign_in_at_its_step),
+	    cmocka_unit_test(what_cannot_be_asked_is_asked_of_nobody),
+	    cmocka_unit_test(a_refresh_never_makes_another_user_of_the_first),
 	    cmocka_unit_test(limits_and_overload_carry_their_waiting_time),
 	    cmocka_unit_test(a_form_is_read_however_it_is_written),
 	    cmocka_unit_test(a_redirect_is_ours_only_with_our_address_state_and_issuer),
