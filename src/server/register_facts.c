@@ -38,26 +38,6 @@ static unsigned offered(const struct server *s, const char *params)
 	return set & server_services(s->cfg);
 }
 
-/* Those services' tags for the answer's Contact; their ICSIs are one list. */
-static void write_tags(struct attempt *a)
-{
-	struct writer w = wr_init((uint8_t *)a->contact_params, sizeof a->contact_params - 1);
-	const char *before = ";+g.3gpp.icsi-ref=\"";
-	for (int i = 0; i < MCX_SERVICES; i++)
-		if (a->tags >> i & 1) {
-			wr_text(&w, ";");
-			wr_text(&w, mcx_services[i].feature_tag);
-		}
-	for (int i = 0; i < MCX_SERVICES; i++)
-		if (a->tags >> i & 1) {
-			wr_text(&w, before);
-			wr_text(&w, mcx_services[i].icsi_encoded);
-			before = ",";
-		}
-	wr_text(&w, "\"");
-	a->contact_params[wr_len(&w)] = 0;
-}
-
 static int read_contact(struct attempt *a, const struct sip_message *rq, struct sa_event *ev)
 {
 	int64_t max = a->work.s->cfg->expires_max;
@@ -73,8 +53,9 @@ static int read_contact(struct attempt *a, const struct sip_message *rq, struct 
 		ev->expires = max;
 	a->tags = offered(a->work.s, c->params);
 	ev->tags = a->tags != 0;
-	if (ev->tags)
-		write_tags(a);
+	struct writer w = wr_init((uint8_t *)a->contact_params, sizeof a->contact_params - 1);
+	mcx_services_tags(&w, a->tags);
+	a->contact_params[wr_len(&w)] = 0;
 	db_copy(a->row.contact, sizeof a->row.contact, c->uri);
 	return strlen(c->uri) < sizeof a->row.contact &&
 	       (strncasecmp(c->uri, "sip:", 4) == 0 || strncasecmp(c->uri, "sips:", 5) == 0);

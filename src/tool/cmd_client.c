@@ -14,7 +14,7 @@
 
 struct session {
 	const struct tool_command *c;
-	const char *dir, *send, *record, *https_proxy;
+	const char *dir, *send, *record, *https_proxy, *services;
 	int json, publish;
 	struct domain d;
 	struct user user;
@@ -70,15 +70,36 @@ static int step_failed(const struct session *s, const char *what, const struct u
 			 what, ue_status_name(r->status), r->text);
 }
 
+/* Names with commas between them. 0, or -1. */
+static int read_services(const char *list, unsigned *out)
+{
+	*out = 0;
+	while (list) {
+		char name[16];
+		size_t n = strcspn(list, ",");
+		snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : 0, list);
+		enum mcx_service s = mcx_service_of(name);
+		if (s == MCX_SERVICES)
+			return -1;
+		*out |= 1u << s;
+		list = list[n] ? list + n + 1 : NULL;
+	}
+	return 0;
+}
+
 /* Parses, opens domain, user and client. -1 to go on. */
 static int begin(struct session *s, int argc, char **argv, const struct tool_option *o, size_t n, int operands)
 {
 	char err[600];
+	unsigned services;
 	struct client_texts t;
 	struct ue_config config;
 	int rc = tool_parse(s->c, o, n, &argc, argv, operands, operands);
 	if (rc >= 0)
 		return rc;
+	if (read_services(s->services, &services))
+		return tool_fail(s->c, TOOL_USAGE, "--services mcptt,mcvideo,mcdata, for example",
+				 "no list of services: %s", s->services);
 	if (domain_open(&s->d, s->dir, 0, err, sizeof err))
 		return tool_fail(s->c, TOOL_CONFIG, "mcx up makes a domain; --dir says which one is meant", "%s", err);
 	if (user_load(&s->d, argv[0], &s->user, err, sizeof err) != USER_OK)
@@ -88,6 +109,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	config.ctx = s;
 	config.publish = s->publish;
 	config.https_proxy = s->https_proxy;
+	config.services = services;
 	s->ue = ue_new(&config, err, sizeof err);
 	client_forget(&t);
 	if (!s->ue)
@@ -99,7 +121,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 static int login(struct session *s)
 {
 	struct ue_report r;
-	if (!ue_mcptt_id(s->ue)[0] && client_sign_in(&s->d, &s->user, s->ue, &r) != UE_OK)
+	if (ue_needs_sign_in(s->ue) && client_sign_in(&s->d, &s->user, s->ue, &r) != UE_OK)
 		return step_failed(s, "sign-in", &r);
 	if (ue_provision(s->ue, &r) != UE_OK)
 		return step_failed(s, "identity keys", &r);
@@ -152,6 +174,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	    PROXY_OPTION(s),
 	    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
 	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
+	    {"services", "LIST", NULL, &s.services, "of mcptt,mcvideo,mcdata (default mcptt), in one registration"},
 	    {"publish", NULL, &s.publish, NULL, "authorise by PUBLISH, after a REGISTER with the contact alone"}};
 	struct ue_report r;
 	sigset_t set;

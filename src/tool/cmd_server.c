@@ -38,10 +38,11 @@ static const char *text_of(const json_t *j, const char *name)
 static void print_client(const json_t *b)
 {
 	int pending = *text_of(b, "pending_csk_id") != '-';
-	printf("%-40s CSK %s%s%s  suite %s%s%s of %s  MuSiK %-8s  %s\n", text_of(b, "mcptt_id"), text_of(b, "csk_id"),
-	       pending ? " -> " : "", pending ? text_of(b, "pending_csk_id") : "", text_of(b, "suite"),
-	       pending ? " -> " : "", pending ? text_of(b, "pending_suite") : "", text_of(b, "suites"),
-	       text_of(b, "musik_id"), json_is_true(json_object_get(b, "connected")) ? "connected" : "away");
+	printf("%-40s %-7s CSK %s%s%s  suite %s%s%s of %s  MuSiK %-8s  %s\n", text_of(b, "mcptt_id"),
+	       text_of(b, "service"), text_of(b, "csk_id"), pending ? " -> " : "",
+	       pending ? text_of(b, "pending_csk_id") : "", text_of(b, "suite"), pending ? " -> " : "",
+	       pending ? text_of(b, "pending_suite") : "", text_of(b, "suites"), text_of(b, "musik_id"),
+	       json_is_true(json_object_get(b, "connected")) ? "connected" : "away");
 }
 
 static int clients(const struct tool_command *c, struct admin_client *admin, const struct options *o)

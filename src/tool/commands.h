@@ -44,7 +44,7 @@ int cmd_memory(const struct tool_command *c, int argc, char **argv);
 	  "verify|export [idms|kms|server]  [--dir DIR | --db FILE] [...]", cmd_audit }, \
 	{ "login", "sign a user in and fetch identity keys", "NAME [--dir DIR] [--json]", cmd_login }, \
 	{ "register", "register a user and answer calls until Ctrl-C", \
-	  "NAME [--send WAV] [--record WAV] [--publish] [--dir DIR] [--json]", cmd_register }, \
+	  "NAME [--services LIST] [--send WAV] [--record WAV] [--publish] [--dir DIR] [--json]", cmd_register }, \
 	{ "call", "register a user, call another, talk, hang up", \
 	  "NAME --to ID [--send WAV] [--record WAV] [--seconds N] [--dir DIR] [--json]", cmd_call }, \
 	{ "explain", "tell what a message is, field by field, and why it is refused", "[FILE|-] [--json]", cmd_explain }, \

@@ -147,6 +147,7 @@ struct ue_core {
 struct ue {
 	struct ue_config c; /* points into `text` */
 	char *text;
+	char scopes[256]; /* that the sign-in asks for */
 	struct ue_store *store;
 	char client_uuid[64];
 
@@ -158,7 +159,7 @@ struct ue {
 	struct ue_ring *ring;
 	int auth_done, logged_off, call_busy;
 	struct ue_report auth_report, call_report;
-	uint32_t csk_id;
+	uint32_t csk_ids[MCX_SERVICES];
 	struct ue_media_stats stats;
 	struct ue_musik *musiks;   /* changed on the loop alone */
 	struct ue_call_keys *kept; /* secret memory */
@@ -187,9 +188,11 @@ struct ue {
 	struct ca auth;
 	struct ue_core core;
 	struct sip_timer *auth_timer;
-	struct ue_csk *csk, *csk_new;
-	const void *making;       /* the job whose CSK is wanted */
-	struct suite_list suites; /* what this client can do: of the configuration */
+	struct ue_csk *csk, *csk_new; /* csk: of MCPTT, whose calls it protects */
+	struct ue_csk
+	    *others[MCX_SERVICES]; /* of the other services, uploaded as the same; each is replaced by itself */
+	const void *making;        /* the job whose CSK is wanted */
+	struct suite_list suites;  /* what this client can do: of the configuration */
 	uint64_t csk_time;
 	uint32_t register_cseq, granted_s;
 	char register_call_id[64];
@@ -257,7 +260,7 @@ enum ue_upload_way { UE_BY_REGISTER, UE_BY_PUBLISH, UE_BY_PUBLISH_ALONE /* witho
 /* The final answer to it. */
 void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_way way);
 
-void ue_set_csk_id(struct ue *u, uint32_t id);
+void ue_set_csk_id(struct ue *u, enum mcx_service service, uint32_t id);
 
 /* ---- ue_download.c, on the loop ---- */
 /* A SIP MESSAGE of the server. */
@@ -291,6 +294,14 @@ void ue_core_proof(struct ue *u, int status, int warning);
 /* A job whose end sends the upload, or tells the machine that it cannot. 0 or -1. */
 int ue_csk_make(struct ue *u);
 void ue_csk_wipe_new(struct ue *u);
+/* The CSK of this service: where it is kept. */
+struct ue_csk **ue_csk_at(struct ue *u, enum mcx_service service);
+/* csk_new is the one in use for every service of the configuration. */
+void ue_csk_install(struct ue *u);
+/* All that is in use. */
+void ue_csk_wipe(struct ue *u);
+/* The first service of the configuration. */
+enum mcx_service ue_first_service(const struct ue *u);
 
 /* ---- ue_call.c, on the loop ---- */
 void ue_call_event(struct ue *u, const struct cc_event *ev, struct sip_server_tx *tx);

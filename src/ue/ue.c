@@ -101,6 +101,19 @@ static const char **config_texts(struct ue_config *c, size_t i)
 	return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
+/* What every client needs, and each further service of the configuration. */
+static void write_scopes(struct ue *u)
+{
+	struct writer w = wr_init((uint8_t *)u->scopes, sizeof u->scopes - 1);
+	wr_text(&w, SIGNIN_SCOPES);
+	for (int s = MCX_MCPTT + 1; s < MCX_SERVICES; s++)
+		if (u->c.services >> s & 1) {
+			wr_text(&w, " ");
+			wr_text(&w, mcx_services[s].scope);
+		}
+	u->scopes[wr_len(&w)] = 0;
+}
+
 static int copy_config(struct ue *u, const struct ue_config *c)
 {
 	size_t size = 1;
@@ -119,6 +132,9 @@ static int copy_config(struct ue *u, const struct ue_config *c)
 	}
 	if (!u->c.register_s)
 		u->c.register_s = 3600;
+	if (!u->c.services)
+		u->c.services = 1u << MCX_MCPTT;
+	write_scopes(u);
 	u->c.sip_password = NULL;
 	if (c->sip_password && (u->core.password = mcsec_secret_alloc(strlen(c->sip_password) + 1)))
 		strcpy(u->core.password, c->sip_password);
@@ -253,9 +269,14 @@ static int open_port(struct ue *u)
 		return -1;
 	const char *user = strchr(u->impu, ':');
 	size_t user_len = user ? strcspn(user + 1, "@") : 0;
-	snprintf(u->contact, sizeof u->contact, "<sip:%.*s@%s:%u;transport=%s>;%s;%s;+sip.instance=\"<%s>\"",
-		 (int)user_len, user ? user + 1 : "", u->c.sip_address, sip_port_number(u->port, 0),
-		 tls ? "tls" : "tcp", UE_MCPTT_TAG, UE_ICSI_TAG, u->client_uuid);
+	int n = snprintf(u->contact, sizeof u->contact, "<sip:%.*s@%s:%u;transport=%s>", (int)user_len,
+			 user ? user + 1 : "", u->c.sip_address, sip_port_number(u->port, 0), tls ? "tls" : "tcp");
+	struct writer w = wr_init((uint8_t *)u->contact + n, sizeof u->contact - 1 - (size_t)n);
+	mcx_services_tags(&w, u->c.services);
+	wr_text(&w, ";+sip.instance=\"<");
+	wr_text(&w, u->client_uuid);
+	wr_text(&w, ">\"");
+	u->contact[(size_t)n + wr_len(&w)] = 0;
 	u->workers = worker_pool_new(&(struct worker_options){
 	    .threads = WORKERS, .max_queue = WORKER_QUEUE, .post = post_to_loop, .loop = u->loop});
 	if (!u->workers)
@@ -325,9 +346,33 @@ const char *ue_mcptt_id(const struct ue *u)
 
 uint32_t ue_csk_id(const struct ue *u)
 {
+	return ue_csk_id_of(u, MCX_MCPTT);
+}
+
+static int has_scope(const char *granted, const char *scope)
+{
+	size_t n = strlen(scope);
+	for (const char *at = granted; (at = strstr(at, scope)); at += n)
+		if ((at == granted || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+			return 1;
+	return 0;
+}
+
+int ue_needs_sign_in(struct ue *u)
+{
+	pthread_mutex_lock(&u->lock);
+	int needs = !u->tokens->mcptt_id[0];
+	for (int s = 0; s < MCX_SERVICES; s++)
+		needs |= (u->c.services >> s & 1) && !has_scope(u->tokens->scope, mcx_services[s].scope);
+	pthread_mutex_unlock(&u->lock);
+	return needs;
+}
+
+uint32_t ue_csk_id_of(const struct ue *u, enum mcx_service service)
+{
 	struct ue *w = (struct ue *)(uintptr_t)u; /* only the lock is touched */
 	pthread_mutex_lock(&w->lock);
-	uint32_t id = u->csk_id;
+	uint32_t id = u->csk_ids[service];
 	pthread_mutex_unlock(&w->lock);
 	return id;
 }

@@ -14,6 +14,7 @@
 #ifndef MCX_UE_H
 #define MCX_UE_H
 
+#include "mcx/doc/service.h"
 #include "sec/base/bytes.h"
 
 struct ue;
@@ -112,6 +113,7 @@ struct ue_config {
 	int hide_identities; /* in I_MESSAGEs: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
 	int sakke_to_self;   /* in I_MESSAGEs: the key for our own other devices too (TS 33.180 5.2.5) */
 	unsigned register_s; /* Expires of the REGISTER; 0: 3600 */
+	unsigned services;   /* set of 1 << enum mcx_service to be authorised for, with one CSK; 0: MCPTT alone */
 	int publish; /* the REGISTER brings a contact alone; token, CSK and settings come by PUBLISH (sip.md 2.3) */
 	const struct kp_policy *key_policy; /* of the provisioning (mcx/flow/kms_provision.h); NULL: the default */
 	void (*on_event)(void *ctx, const struct ue_event *ev);
@@ -124,6 +126,8 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size);
 /* Ends a call (BYE), stops the threads, wipes. Does not log off. NULL is allowed. */
 void ue_free(struct ue *u);
 
+/* 1: nobody is signed in, or not for every service of the configuration. */
+int ue_needs_sign_in(struct ue *u);
 /* Code flow with PKCE, headless (TS 24.482); checks ID and access token; keeps the tokens sealed. */
 enum ue_status ue_sign_in(struct ue *u, const char *password, struct ue_report *r);
 /* Key set and certificates from the KMS when none is held for now (kms.md); every check of crypto.md 4. */
@@ -149,7 +153,8 @@ enum ue_status ue_log_off(struct ue *u, struct ue_report *r);
 
 /* "" before the sign-in. */
 const char *ue_mcptt_id(const struct ue *u);
-uint32_t ue_csk_id(const struct ue *u);
+uint32_t ue_csk_id(const struct ue *u); /* MCPTT's */
+uint32_t ue_csk_id_of(const struct ue *u, enum mcx_service service);
 /* MuSiK-IDs that are held, at most max; returns how many there are. */
 size_t ue_musik_ids(const struct ue *u, uint32_t *ids, size_t max);
 

@@ -4,7 +4,8 @@
  * 0.4, 1.1).
  *
  * Made on a worker, with a token and identity keys of now. CSK-ID and T are durable before the upload leaves. Exactly
- * one is in use at any time; a second one lives only while its upload is on the way.
+ * one is in use at any time for a service; a second one lives only while its upload is on the way. One upload is for
+ * all services of the client; after it a key download replaces the CSK of its own service alone.
  */
 #include <stdlib.h>
 
@@ -137,4 +138,52 @@ int ue_csk_make(struct ue *u)
 	mcsec_secret_free(csk);
 	free(j);
 	return -1;
+}
+
+/* ---- in use ---- */
+
+enum mcx_service ue_first_service(const struct ue *u)
+{
+	enum mcx_service s = MCX_MCPTT;
+	while (!(u->c.services >> s & 1))
+		s++;
+	return s;
+}
+
+struct ue_csk **ue_csk_at(struct ue *u, enum mcx_service service)
+{
+	return service == MCX_MCPTT ? &u->csk : &u->others[service];
+}
+
+void ue_set_csk_id(struct ue *u, enum mcx_service service, uint32_t id)
+{
+	pthread_mutex_lock(&u->lock);
+	u->csk_ids[service] = id;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void ue_csk_wipe(struct ue *u)
+{
+	for (int s = 0; s < MCX_SERVICES; s++) {
+		struct ue_csk **at = ue_csk_at(u, (enum mcx_service)s);
+		mcsec_secret_free(*at);
+		*at = NULL;
+		ue_set_csk_id(u, (enum mcx_service)s, 0);
+	}
+}
+
+/* Without memory for a copy that service has no CSK: what comes under it is refused, which uploads another. */
+void ue_csk_install(struct ue *u)
+{
+	struct ue_csk *new = u->csk_new;
+	u->csk_new = NULL;
+	for (int s = 0; s < MCX_SERVICES; s++) {
+		struct ue_csk **at = ue_csk_at(u, (enum mcx_service)s);
+		mcsec_secret_free(*at);
+		*at = new && u->c.services >> s & 1 ? mcsec_secret_alloc(sizeof **at) : NULL;
+		if (*at)
+			**at = *new;
+		ue_set_csk_id(u, (enum mcx_service)s, *at ? new->id : 0); /* one step: a call may look at any moment */
+	}
+	mcsec_secret_free(new);
 }

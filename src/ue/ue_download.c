@@ -27,6 +27,7 @@ struct download {
 	struct mcsec_im_job *job;
 	struct mcsec_im *im;
 	enum mcsec_err err;
+	enum mcx_service service;
 	uint32_t csb_id;
 	uint16_t suite, wanted; /* that it is for, 0: none of ours; our own choice */
 	struct suite_list offered;
@@ -127,18 +128,18 @@ static uint64_t on_wire(uint64_t time)
 }
 
 /* What we offered with the CSK in use; without one, what we would offer. */
-static void offers(const struct ue *u, struct download *d)
+static void offers(struct ue *u, struct download *d)
 {
-	const struct ue_csk *csk = u->csk;
+	const struct ue_csk *csk = *ue_csk_at(u, d->service);
 	d->offered = csk ? csk->offered : d->ring->suites;
 	d->wanted = csk ? csk->wanted : d->offered.at[0];
 	d->suite = suite_taken(&d->im->algs, &d->offered);
 }
 
-static struct kr_event facts(const struct ue *u, struct download *d)
+static struct kr_event facts(struct ue *u, struct download *d)
 {
 	const struct mcsec_im *im = d->im;
-	const struct ue_csk *csk = u->csk;
+	const struct ue_csk *csk = *ue_csk_at(u, d->service);
 	const struct ue_musik *m = musik_of(u, d->csb_id);
 	struct kr_event ev = {.kind = KR_EV_CHECKED, .im = d->err, .musik = d->csb_id >> 28 == MCSEC_MUSIK};
 	ev.uploading = u->auth.state == CA_UPLOAD || u->auth.state == CA_RENEWING;
@@ -178,6 +179,14 @@ static int store(struct ue *u, const struct download *d)
 	return rc;
 }
 
+/* The next upload of ours must be later than it (flows 0.4). */
+static void note_time(struct ue *u, const struct download *d)
+{
+	(*ue_csk_at(u, d->service))->time = d->im->time;
+	if (d->im->time > u->csk_time)
+		u->csk_time = d->im->time;
+}
+
 static void install(struct ue *u, const struct download *d)
 {
 	const struct mcsec_im *im = d->im;
@@ -190,20 +199,22 @@ static void install(struct ue *u, const struct download *d)
 		ue_emit(u, UE_EV_MUSIK, ue_clock_ms(), NULL, u->own_id, im->k_id, "MuSiK downloaded and added");
 		return;
 	}
-	u->csk = mcsec_secret_alloc(sizeof *u->csk);
-	if (!u->csk)
+	struct ue_csk **at = ue_csk_at(u, d->service);
+	*at = mcsec_secret_alloc(sizeof **at);
+	if (!*at)
 		return; /* the 200 leaves all the same: what comes under the key is refused, which uploads another */
-	u->csk->id = im->k_id;
-	u->csk->time = u->csk_time = im->time;
-	memcpy(u->csk->key, im->key, sizeof u->csk->key);
-	u->csk->suite = d->suite;
-	u->csk->wanted = d->wanted;
-	u->csk->offered = d->offered;
-	memcpy(u->csk->rand, im->rand, im->rand_len); /* no more than `fits` allows */
-	u->csk->rand_len = (uint8_t)im->rand_len;
-	ue_set_csk_id(u, u->csk->id);
+	(*at)->id = im->k_id;
+	note_time(u, d);
+	memcpy((*at)->key, im->key, sizeof(*at)->key);
+	(*at)->suite = d->suite;
+	(*at)->wanted = d->wanted;
+	(*at)->offered = d->offered;
+	memcpy((*at)->rand, im->rand, im->rand_len); /* no more than `fits` allows */
+	(*at)->rand_len = (uint8_t)im->rand_len;
+	ue_set_csk_id(u, d->service, im->k_id);
 	ue_emit(u, UE_EV_CSK_REPLACED, ue_clock_ms(), NULL, u->own_id, im->k_id,
-		"key download: CSK of the server installed, algorithm suite %04x, the old one discarded", d->suite);
+		"key download: CSK of the server for %s installed, algorithm suite %04x, the old one discarded",
+		mcx_services[d->service].name, d->suite);
 	if (suite_downgrades(&d->offered, d->wanted, d->suite))
 		ue_emit(u, UE_EV_ALARM, ue_clock_ms(), NULL, u->own_id, im->k_id,
 			"downgrade: the server chose algorithm suite %04x, we had selected %04x", d->suite, d->wanted);
@@ -233,16 +244,16 @@ static void act(struct download *d, enum kr_action what, const struct kr_actions
 	case KR_DO_STORE: {
 		int ok = fits(d->im) && !store(u, d);
 		if (ok && d->im->kind == MCSEC_CSK && !d->machine.install) {
-			u->csk->time = u->csk_time = d->im->time; /* the same key with a new T (flows 0.4) */
-			u->csk->suite = d->suite;
+			note_time(u, d); /* the same key with a new T (flows 0.4) */
+			(*ue_csk_at(u, d->service))->suite = d->suite;
 		}
 		step(d, &(struct kr_event){.kind = ok ? KR_EV_STORED : KR_EV_STORE_FAILED});
 		break;
 	}
 	case KR_DO_DISCARD:
-		mcsec_secret_free(u->csk);
-		u->csk = NULL;
-		ue_set_csk_id(u, 0);
+		mcsec_secret_free(*ue_csk_at(u, d->service));
+		*ue_csk_at(u, d->service) = NULL;
+		ue_set_csk_id(u, d->service, 0);
 		break;
 	case KR_DO_INSTALL:
 		install(u, d);
@@ -352,8 +363,8 @@ static int from_serving(const struct ue *u, const struct sip_message *rq)
 	return !asserted || (sip_uri_of(asserted, uri, sizeof uri) == MCSEC_OK && sip_uri_equal(uri, u->c.sip_psi));
 }
 
-static void key_download(struct ue *u, struct sip_server_tx *tx, const struct sip_message *rq, uint32_t csb_id,
-			 struct octets part)
+static void key_download(struct ue *u, struct sip_server_tx *tx, const struct sip_message *rq, enum mcx_service service,
+			 uint32_t csb_id, struct octets part)
 {
 	struct download *d = calloc(1, sizeof *d);
 	if (!d) {
@@ -363,6 +374,7 @@ static void key_download(struct ue *u, struct sip_server_tx *tx, const struct si
 	struct octets message = mikey_body(part, d->message, sizeof d->message);
 	d->u = u;
 	d->tx = tx;
+	d->service = service;
 	d->csb_id = csb_id;
 	d->len = message.len <= sizeof d->message ? message.len : 0; /* too long: malformed */
 	if (message.p != d->message)
@@ -381,18 +393,21 @@ void ue_message(struct ue *u, struct sip_server_tx *tx, const struct sip_message
 	uint8_t *scratch = malloc(rq->body.len + 1);
 	const char *icsi =
 	    sip_header_count(rq, "P-Asserted-Service") == 1 ? sip_header_at(rq, "P-Asserted-Service", 0) : NULL;
+	enum mcx_service service = icsi ? mcx_service_of(icsi) : MCX_SERVICES;
+	if (service == MCX_SERVICES || !(u->c.services >> service & 1))
+		service = ue_first_service(u); /* which then finds that it is not meant */
 	struct message_class c = {.status = 503};
 	if (!rq->content_type || rq->body.len == 0)
-		c = message_classify(MCX_MCPTT, icsi, &none);
+		c = message_classify(service, icsi, &none);
 	else if (parts && scratch)
 		c = message_classify(
-		    MCX_MCPTT, icsi,
+		    service, icsi,
 		    multipart_read(rq->content_type, rq->body, scratch, rq->body.len + 1, parts, NULL) ? NULL : parts);
 	const struct body_part *mikey = parts ? multipart_find(parts, TYPE_MIKEY, NULL) : NULL;
 	if ((c.kind == MESSAGE_CSK_DOWNLOAD || c.kind == MESSAGE_MUSIK_DOWNLOAD) && mikey) {
-		key_download(u, tx, rq, c.csb_id, mikey->body);
+		key_download(u, tx, rq, service, c.csb_id, mikey->body);
 	} else if (c.status == 415) {
-		struct sip_header h = {"Accept", message_accept(MCX_MCPTT)};
+		struct sip_header h = {"Accept", message_accept(service)};
 		(void)sip_reply(tx, 415, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 	} else { /* of no kind, or of one that this client has no procedure for */
 		reply(u, tx, c.kind == MESSAGE_NONE ? c.status : 403, 0, c.status == 503 ? 2 : 0);

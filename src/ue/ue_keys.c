@@ -114,8 +114,11 @@ static struct http_client *http_of(const struct ue *u)
 
 static struct signin_config signin_of(const struct ue *u, struct http_client *http)
 {
-	return (struct signin_config){
-	    .issuer = u->c.idms_url, .client_id = u->c.client_id, .redirect_uri = u->c.redirect_uri, .http = http};
+	return (struct signin_config){.issuer = u->c.idms_url,
+				      .client_id = u->c.client_id,
+				      .redirect_uri = u->c.redirect_uri,
+				      .http = http,
+				      .scopes = u->scopes};
 }
 
 /* Makes tokens the client's: durable first. */
@@ -126,6 +129,16 @@ static int adopt_tokens(struct ue *u, const struct signin_tokens *t)
 	int rc = keep_tokens(u);
 	pthread_mutex_unlock(&u->lock);
 	return rc;
+}
+
+/* The first service of the configuration that this sign-in does not serve; NULL: none. One CSK is signed by one ID. */
+static const char *unserved(const struct ue *u, const struct signin_tokens *t)
+{
+	const char *const ids[MCX_SERVICES] = {t->mcptt_id, t->mcvideo_id, t->mcdata_id};
+	for (int s = 0; s < MCX_SERVICES; s++)
+		if (u->c.services >> s & 1 && strcmp(ids[s], t->mcptt_id) != 0)
+			return mcx_services[s].name;
+	return NULL;
 }
 
 enum ue_status ue_sign_in(struct ue *u, const char *password, struct ue_report *r)
@@ -143,6 +156,10 @@ enum ue_status ue_sign_in(struct ue *u, const char *password, struct ue_report *
 			ue_report_set(r, UE_SIGN_IN, began, "%s: %s", signin_status_name(why.status), why.text);
 		else if (!t->mcptt_id[0])
 			ue_report_set(r, UE_SIGN_IN, began, "the identity server gave no MCPTT ID");
+		else if (unserved(u, t))
+			ue_report_set(r, UE_SIGN_IN, began,
+				      "the identity server gave no ID of %s, or another than the MCPTT ID",
+				      unserved(u, t));
 		else if (u->loop_runs && strcmp(t->mcptt_id, u->own_id) != 0)
 			ue_report_set(r, UE_STATE, began, "registered as %s: log off first", u->own_id);
 		else if (adopt_tokens(u, t))

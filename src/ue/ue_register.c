@@ -250,21 +250,19 @@ static void fetch(struct ue *u, int new_token, int new_keys)
 	ue_auth_event(u, &(struct ca_event){.kind = CA_EV_NOT_READY});
 }
 
-void ue_set_csk_id(struct ue *u, uint32_t id)
-{
-	pthread_mutex_lock(&u->lock);
-	u->csk_id = id;
-	pthread_mutex_unlock(&u->lock);
-}
-
 static void install_csk(struct ue *u)
 {
-	mcsec_secret_free(u->csk);
-	u->csk = u->csk_new;
-	u->csk_new = NULL;
-	ue_set_csk_id(u, u->csk ? u->csk->id : 0);
-	ue_emit(u, UE_EV_REGISTERED, u->auth_began_ms, NULL, u->own_id, u->csk ? u->csk->id : 0,
-		"registered as %s for %u s, CSK uploaded", u->own_id, u->granted_s);
+	char names[64];
+	struct writer w = wr_init((uint8_t *)names, sizeof names - 1);
+	ue_csk_install(u);
+	for (int s = 0; s < MCX_SERVICES; s++)
+		if (u->c.services >> s & 1) {
+			wr_text(&w, wr_len(&w) ? ", " : "");
+			wr_text(&w, mcx_services[s].name);
+		}
+	names[wr_len(&w)] = 0;
+	ue_emit(u, UE_EV_REGISTERED, u->auth_began_ms, NULL, u->own_id, ue_csk_id_of(u, ue_first_service(u)),
+		"registered as %s for %u s, for %s, CSK uploaded", u->own_id, u->granted_s, names);
 	finish(u, UE_OK, "registered, service authorised");
 }
 
@@ -342,9 +340,7 @@ static void act(struct ue *u, enum ca_action a)
 		break;
 	case CA_DO_WIPE:
 		ue_csk_wipe_new(u);
-		mcsec_secret_free(u->csk);
-		u->csk = NULL;
-		ue_set_csk_id(u, 0);
+		ue_csk_wipe(u);
 		break;
 	case CA_DO_LOG_OFF:
 		ue_musik_wipe(u, 1);
@@ -375,8 +371,7 @@ void ue_auth_close(struct ue *u)
 	u->auth_timer = NULL;
 	u->auth = (struct ca){0};
 	ue_csk_wipe_new(u);
-	mcsec_secret_free(u->csk);
-	u->csk = NULL;
+	ue_csk_wipe(u);
 }
 
 /* ---- the caller's side ----------------------------------------------------------------------------------------- */

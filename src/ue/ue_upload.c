@@ -24,7 +24,7 @@ static enum mcsec_err write_settings(struct ue *u, struct writer *w)
 	return poc_settings_write(w, "do1", automatic ? POC_ANSWER_AUTOMATIC : POC_ANSWER_MANUAL);
 }
 
-static enum mcsec_err write_info(struct ue *u, struct writer *w)
+static enum mcsec_err write_info(struct ue *u, enum mcx_service service, struct writer *w)
 {
 	struct mcptt_info *info = mcsec_secret_alloc(sizeof *info);
 	if (!info)
@@ -34,22 +34,31 @@ static enum mcsec_err write_info(struct ue *u, struct writer *w)
 	pthread_mutex_unlock(&u->lock);
 	info->access_token.form = info->client_id.form = MCPTT_PLAIN;
 	snprintf(info->client_id.value, sizeof info->client_id.value, "%s", u->client_uuid);
-	enum mcsec_err e = mcptt_info_write(w, info);
+	enum mcsec_err e = mcx_info_write(w, service, info);
 	mcsec_secret_free(info);
 	return e;
 }
 
+/* One I_MESSAGE, and a document for each service. */
 enum mcsec_err ue_upload_body(struct ue *u, const struct ue_csk *csk, int settings, struct writer *w, char *type,
 			      size_t type_size)
 {
-	uint8_t *xml = mcsec_secret_alloc(MCPTT_INFO_MAX), published[512];
-	struct writer x = wr_init(xml, xml ? MCPTT_INFO_MAX : 0), s = wr_init(published, sizeof published);
-	enum mcsec_err e = xml ? write_info(u, &x) : MCSEC_E_MEMORY;
-	e = e ? e : write_settings(u, &s);
-	const struct body_out parts[] = {{TYPE_MIKEY, NULL, {csk->message, csk->message_len}, 0},
-					 {TYPE_MCPTT_INFO, NULL, wr_result(&x), 0},
-					 {TYPE_POC_SETTINGS, NULL, wr_result(&s), 0}};
-	e = e ? e : ue_body_write(u, csk, parts, settings ? 3 : 2, w, type, type_size);
+	uint8_t *xml = mcsec_secret_alloc(UE_BODY), published[512];
+	struct writer s = wr_init(published, sizeof published);
+	struct body_out parts[MCX_SERVICES + 2] = {{TYPE_MIKEY, NULL, {csk->message, csk->message_len}, 0}};
+	size_t n = 1, used = 0;
+	enum mcsec_err e = xml ? write_settings(u, &s) : MCSEC_E_MEMORY;
+	for (int i = 0; i < MCX_SERVICES && !e; i++) {
+		if (!(u->c.services >> i & 1))
+			continue;
+		struct writer x = wr_init(xml + used, UE_BODY - used);
+		e = write_info(u, (enum mcx_service)i, &x);
+		parts[n++] = (struct body_out){mcx_services[i].info_type, NULL, wr_result(&x), 0};
+		used += wr_len(&x);
+	}
+	if (settings)
+		parts[n++] = (struct body_out){TYPE_POC_SETTINGS, NULL, wr_result(&s), 0};
+	e = e ? e : ue_body_write(u, csk, parts, n, w, type, type_size);
 	mcsec_secret_free(xml);
 	return e;
 }
@@ -70,16 +79,18 @@ static void on_repair_answer(void *ctx, struct sip_client_tx *tx, const struct s
 		ue_auth_answer(ctx, rs, UE_BY_PUBLISH_ALONE);
 }
 
-/* The life is that of the registration, whatever Expires says (sip.md 2.3). */
+/* One for all services, which one server serves. Its life is that of the registration, whatever Expires says. */
 int ue_publish_send(struct ue *u, enum ue_upload_way way)
 {
-	char type[128];
+	const struct mcx_service_names *service = &mcx_services[ue_first_service(u)];
+	char type[128], accept[64];
 	uint8_t *body = mcsec_secret_alloc(UE_BODY);
 	struct writer w = wr_init(body, body ? UE_BODY : 0);
+	snprintf(accept, sizeof accept, "*;%s;require;explicit", service->feature_tag);
 	const struct sip_header headers[] = {{"Event", "poc-settings"},
 					     {"Expires", "4294967295"},
-					     {"P-Preferred-Service", UE_ICSI},
-					     {"Accept-Contact", "*;" UE_MCPTT_TAG ";require;explicit"},
+					     {"P-Preferred-Service", service->icsi},
+					     {"Accept-Contact", accept},
 					     {"Route", ue_core_route(u)}};
 	int ok = body && u->csk_new && !ue_upload_body(u, u->csk_new, 1, &w, type, sizeof type);
 	struct sip_request rq = {.method = "PUBLISH",

@@ -51,6 +51,11 @@ def server(*args, code=0):
     return mcx('server', *args, '--dir', folder, '--json', code=code)
 
 
+def bindings_of(name):
+    found = [json.loads(line) for line in server('clients').stdout.splitlines()]
+    return {b['service']: b for b in found if b['mcptt_id'] == 'sip:%s@town.mcx.test' % name}
+
+
 def client_of(name):
     found = [json.loads(line) for line in server('clients').stdout.splitlines()]
     return [b for b in found if b['mcptt_id'] == 'sip:%s@town.mcx.test' % name][0]
@@ -158,6 +163,38 @@ def a_client_that_authorises_by_publish_has_a_csk_that_can_be_renewed():
         erin.process.wait(60)
 
 
+def one_registration_for_three_services_is_renewed_for_each_and_ends_as_one():
+    mcx('user', 'add', 'frank', '--services', 'ptt,video,data', '--dir', folder)
+    frank = Client('frank', '--services', 'mcptt,mcvideo,mcdata')
+    try:
+        old = bindings_of('frank')
+        assert sorted(old) == ['mcdata', 'mcptt', 'mcvideo'], old
+        assert len({b['csk_id'] for b in old.values()}) == 1, old
+        assert 'mcvideo' in mcx('server', 'clients', '--dir', folder).stdout
+        assert json.loads(server('csk-renew', 'frank').stdout) == {'clients': 3}
+        frank.wait('csk-replaced', 3)
+        end = time.monotonic() + 60
+        new = old
+        while any(b['pending_csk_id'] for b in new.values()) or new == old:
+            assert time.monotonic() < end, new
+            time.sleep(0.05)
+            new = bindings_of('frank')
+        assert len({b['csk_id'] for b in new.values()}) == 3, new
+        call('frank')
+        assert frank.count('call-up') == 1, frank.events
+    finally:
+        frank.process.send_signal(signal.SIGINT)
+        frank.process.wait(60)
+    assert bindings_of('frank') == {}
+
+
+def a_service_that_the_user_does_not_have_is_not_registered():
+    said = mcx('register', 'erin', '--services', 'mcptt,mcvideo', '--dir', folder, code=1).stderr
+    assert 'mcvideo' in said, said
+    assert bindings_of('erin') == {}
+    mcx('register', 'erin', '--services', 'mcptt,dance', '--dir', folder, code=2)
+
+
 def who_is_not_bound_has_no_csk_to_renew():
     assert 'no client' in server('csk-renew', 'erin', code=3).stderr
     server('csk-renew', 'nobody', code=2)
@@ -182,7 +219,8 @@ try:
                       a_renewal_begun_before_the_server_is_killed_goes_on_after_it,
                       mcx_sec_201_a_musik_reaches_the_client,
                       a_client_that_authorises_by_publish_has_a_csk_that_can_be_renewed,
-                      who_is_not_bound_has_no_csk_to_renew,
+                      one_registration_for_three_services_is_renewed_for_each_and_ends_as_one,
+                      a_service_that_the_user_does_not_have_is_not_registered, who_is_not_bound_has_no_csk_to_renew,
                       every_change_is_in_an_intact_record])
 finally:
     if dave:

@@ -111,6 +111,38 @@ static void mcx_sec_174_another_service_or_none_is_403_and_no_key_download(void 
 	REFUSED(403, 0, .ahead = 5, .icsi = "");
 }
 
+static void a_download_of_mcvideo_replaces_the_csk_of_mcvideo_alone(void **state)
+{
+	(void)state;
+	struct ue_report r;
+	struct ue *bob = lab_client(lab, LAB_BOB, &(struct ue_config){.services = 1 << MCX_MCPTT | 1 << MCX_MCVIDEO});
+	struct lab_message m = {.kind = MCSEC_CSK, .ahead = 2, .icsi = mcx_services[MCX_MCVIDEO].icsi};
+	if (ue_register(bob, &r))
+		fail_msg("register: %s", r.text);
+	uint32_t uploaded = ue_csk_id(bob);
+	assert_int_equal(uploaded, lab_last_register(lab).csk_id);
+	assert_int_equal(ue_csk_id_of(bob, MCX_MCVIDEO), uploaded); /* one upload is for both */
+	assert_int_equal(ue_csk_id_of(bob, MCX_MCDATA), 0);
+	assert_int_equal(lab_message(lab, LAB_BOB, &m).status, 200);
+	uint32_t video = m.k_id;
+	assert_int_equal(ue_csk_id_of(bob, MCX_MCVIDEO), video);
+	assert_int_equal(ue_csk_id(bob), uploaded);
+	m = (struct lab_message){.kind = MCSEC_CSK, .ahead = 3};
+	assert_int_equal(lab_message(lab, LAB_BOB, &m).status, 200);
+	assert_int_equal(ue_csk_id(bob), m.k_id);
+	m = (struct lab_message){.kind = MCSEC_CSK, .ahead = 5, .icsi = mcx_services[MCX_MCDATA].icsi};
+	assert_int_equal(lab_message(lab, LAB_BOB, &m).status, 403); /* he is no client of it */
+	m = (struct lab_message){
+	    .kind = MCSEC_CSK, .ahead = 5, .icsi = mcx_services[MCX_MCVIDEO].icsi, .from = LAB_MALLORY};
+	struct lab_answer a = lab_message(lab, LAB_BOB, &m);
+	assert_int_equal(a.status, 488);
+	assert_int_equal(a.warning, 136);
+	assert_int_equal(ue_csk_id_of(bob, MCX_MCVIDEO), video);
+	assert_int_equal(ue_log_off(bob, &r), UE_OK);
+	assert_int_equal(ue_csk_id_of(bob, MCX_MCVIDEO), 0);
+	ue_free(bob);
+}
+
 static void another_asserted_identity_than_the_serving_function_is_403(void **state)
 {
 	(void)state;
@@ -255,6 +287,7 @@ int main(void)
 	    cmocka_unit_test(a_message_for_another_user_is_488_136),
 	    cmocka_unit_test(a_message_ten_minutes_old_or_ahead_is_488_136),
 	    cmocka_unit_test(mcx_sec_174_another_service_or_none_is_403_and_no_key_download),
+	    cmocka_unit_test(a_download_of_mcvideo_replaces_the_csk_of_mcvideo_alone),
 	    cmocka_unit_test(another_asserted_identity_than_the_serving_function_is_403),
 	    cmocka_unit_test(mcx_sec_175_another_purpose_tag_replaces_nothing),
 	    cmocka_unit_test(mcx_sec_182_the_same_csk_id_with_another_key_is_488_136),

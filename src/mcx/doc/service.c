@@ -39,3 +39,20 @@ enum mcx_service mcx_service_of(const char *text)
 		s++;
 	return s;
 }
+
+void mcx_services_tags(struct writer *w, unsigned services)
+{
+	const char *before = ";+g.3gpp.icsi-ref=\"";
+	for (int i = 0; i < MCX_SERVICES; i++)
+		if (services >> i & 1) {
+			wr_text(w, ";");
+			wr_text(w, mcx_services[i].feature_tag);
+		}
+	for (int i = 0; i < MCX_SERVICES; i++)
+		if (services >> i & 1) {
+			wr_text(w, before);
+			wr_text(w, mcx_services[i].icsi_encoded);
+			before = ",";
+		}
+	wr_text(w, services ? "\"" : "");
+}

@@ -8,7 +8,7 @@
 #ifndef MCX_DOC_SERVICE_H
 #define MCX_DOC_SERVICE_H
 
-#include <stddef.h>
+#include "sec/base/bytes.h"
 
 enum mcx_service { MCX_MCPTT, MCX_MCVIDEO, MCX_MCDATA, MCX_SERVICES };
 
@@ -28,6 +28,8 @@ extern const struct mcx_service_names mcx_services[MCX_SERVICES];
 
 /* 1 if a P-Asserted-Service or P-Preferred-Service value names this service. NULL: the header is absent. */
 int mcx_service_is(enum mcx_service service, const char *icsi);
+/* `;tag...;+g.3gpp.icsi-ref="..."` of a Contact that offers these services, a set of 1 << service; "" of none. */
+void mcx_services_tags(struct writer *w, unsigned services);
 /* The service whose name or ICSI this is, MCX_SERVICES if it is none. */
 enum mcx_service mcx_service_of(const char *text);
 

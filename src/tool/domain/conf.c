@@ -112,6 +112,7 @@ static void write_server(FILE *f, const struct domain *d)
 	domain_resolve(d, resolve, sizeof resolve);
 	fprintf(f,
 		"host = \"sip.%s\"\npsi = \"sip:mcptt@%s\"\n"
+		"services = { \"mcptt\", \"mcvideo\", \"mcdata\" }\n"
 		"address = \"127.0.0.1\"\nsip_port = %u\nsips_port = %u\nadmin_port = %u\n"
 		"rtp_min = %u\nrtp_max = %u\n"
 		"tls = \"tls.pem\"\ntls_dir = \"tls\"\nca = \"../ca/domain.pem\"\nadmin_ca = \"../ca/admin.pem\"\n"
