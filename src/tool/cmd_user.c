@@ -12,7 +12,7 @@
 #include "tool/domain/users.h"
 
 struct options {
-	const char *dir, *mc_id, *mcptt, *mcvideo, *mcdata, *services, *password_file;
+	const char *dir, *mc_id, *impu, *mcptt, *mcvideo, *mcdata, *services, *password_file;
 	int json;
 };
 
@@ -84,8 +84,8 @@ static int add(const struct tool_command *c, struct domain *d, const struct opti
 	struct user u = {0};
 	char err[600] = "";
 	if (take_text(u.name, sizeof u.name, name) || take_text(u.mc_id, sizeof u.mc_id, o->mc_id) ||
-	    take_text(u.mcptt, sizeof u.mcptt, o->mcptt) || take_text(u.mcvideo, sizeof u.mcvideo, o->mcvideo) ||
-	    take_text(u.mcdata, sizeof u.mcdata, o->mcdata))
+	    take_text(u.impu, sizeof u.impu, o->impu) || take_text(u.mcptt, sizeof u.mcptt, o->mcptt) ||
+	    take_text(u.mcvideo, sizeof u.mcvideo, o->mcvideo) || take_text(u.mcdata, sizeof u.mcdata, o->mcdata))
 		return tool_fail(c, TOOL_USAGE, NULL, "a name or an identity is too long");
 	enum user_err e = user_fill_in(d, &u, o->services, err, sizeof err);
 	if (e == USER_OK && o->password_file && read_password(o->password_file, &u))
@@ -142,6 +142,8 @@ int cmd_user(const struct tool_command *c, int argc, char **argv)
 	const struct tool_option table[] = {
 	    {"dir", "DIR", NULL, &o.dir, "the domain's folder (default ./run)"},
 	    {"mc-id", "ID", NULL, &o.mc_id, "name at the identity server (default: the MCPTT ID)"},
+	    {"impu", "URI", NULL, &o.impu,
+	     "SIP public identity (default: the MCPTT ID; drawn at random where the domain hides identities)"},
 	    {"mcptt", "URI", NULL, &o.mcptt, "MCPTT ID (default sip:NAME@ZONE)"},
 	    {"mcvideo", "URI", NULL, &o.mcvideo, "MCVideo ID"},
 	    {"mcdata", "URI", NULL, &o.mcdata, "MCData ID"},

@@ -15,7 +15,7 @@
 /* Behind a core the next hop is the core, and one shows it who one is. */
 static void behind_core(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c)
 {
-	const char *name = strchr(u->mcptt, ':');
+	const char *name = strchr(u->impu, ':');
 	char *password = core_password(d, u->name), host[DOMAIN_TEXT];
 	snprintf(t->route, sizeof t->route, "sip:%s:%u;transport=tls", core_host(d, host), d->core);
 	snprintf(t->sip_user, sizeof t->sip_user, "%.*s", name ? (int)strcspn(name + 1, "@") : 0, name ? name + 1 : "");
@@ -43,6 +43,7 @@ void client_config(const struct domain *d, const struct user *u, struct client_t
 	*c = (struct ue_config){
 	    .dir = domain_path(d, t->dir, "ue/%s/client", u->name),
 	    .user = u->mc_id,
+	    .impu = u->impu,
 	    .idms_url = t->idms,
 	    .kms_url = t->kms,
 	    .kms_uri = t->kms_uri,

@@ -178,19 +178,19 @@ static int write_user(const struct domain *d, const char *name, FILE *f, char *e
 	uint8_t digest[32];
 	if (user_load(d, name, &u, err, err_size) != USER_OK || strcmp(u.state, "active") != 0)
 		return 0;
-	const char *at = strchr(u.mcptt, '@');
-	if (strncmp(u.mcptt, "sip:", 4) != 0 || !at || strcmp(at + 1, d->zone) != 0 || strpbrk(u.mcptt + 4, ":;"))
+	const char *at = strchr(u.impu, '@');
+	if (strncmp(u.impu, "sip:", 4) != 0 || !at || strcmp(at + 1, d->zone) != 0 || strpbrk(u.impu + 4, ":;"))
 		return 0;
 	if (make_password(d, name, err, err_size))
 		return -1;
 	char *password = core_password(d, name);
 	if (!password)
 		return -1;
-	int user = (int)(at - u.mcptt) - 4;
-	snprintf(a1, sizeof a1, "%.*s:%s:%.100s", user, u.mcptt + 4, d->zone, password);
+	int user = (int)(at - u.impu) - 4;
+	snprintf(a1, sizeof a1, "%.*s:%s:%.100s", user, u.impu + 4, d->zone, password);
 	EVP_Digest(a1, strlen(a1), digest, NULL, EVP_sha256(), NULL);
 	hex_encode(OCTETS(digest), hex);
-	fprintf(f, "%.*s:%s:%s\n", user, u.mcptt + 4, d->zone, hex);
+	fprintf(f, "%.*s:%s:%s\n", user, u.impu + 4, d->zone, hex);
 	mcsec_wipe(a1, sizeof a1);
 	mcsec_wipe(password, strlen(password));
 	free(password);

@@ -4,6 +4,7 @@
  */
 #include "tool/domain/users.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,6 +182,27 @@ static int identity_is_good(const char *id)
 	return uri && strlen(id) > 5 && strlen(id) < DOMAIN_TEXT - 1;
 }
 
+/* Kept from before, unless it would show what is to be hidden. */
+static enum user_err settle_impu(const struct domain *d, struct user *u, char *err, size_t err_size)
+{
+	struct user before;
+	uint8_t raw[6];
+	char hex[HEX_SIZE(sizeof raw)], none[600];
+	int known = user_load(d, u->name, &before, none, sizeof none) == USER_OK;
+	if (known && (!d->identity_hiding || strcmp(before.impu, u->mcptt) != 0)) {
+		snprintf(u->impu, sizeof u->impu, "%s", before.impu);
+	} else if (!d->identity_hiding) {
+		snprintf(u->impu, sizeof u->impu, "%s", u->mcptt);
+	} else if (mcsec_rng_system.fill(mcsec_rng_system.ctx, raw, sizeof raw)) {
+		snprintf(err, err_size, "the random source failed");
+		return USER_FILE;
+	} else {
+		hex_encode(OCTETS(raw), hex);
+		snprintf(u->impu, sizeof u->impu, "sip:line-%s@%s", hex, d->zone);
+	}
+	return USER_OK;
+}
+
 enum user_err user_fill_in(const struct domain *d, struct user *u, const char *services, char *err, size_t err_size)
 {
 	const struct {
@@ -206,13 +228,17 @@ enum user_err user_fill_in(const struct domain *d, struct user *u, const char *s
 		return bad(err, err_size, list, "services are ptt (always), video and data, separated by commas");
 	if (!u->mc_id[0])
 		snprintf(u->mc_id, sizeof u->mc_id, "%s", u->mcptt);
-	return identity_is_good(u->mc_id) ? USER_OK : bad(err, err_size, u->mc_id, "is not a sip: or tel: URI");
+	if (!identity_is_good(u->mc_id))
+		return bad(err, err_size, u->mc_id, "is not a sip: or tel: URI");
+	if (u->impu[0])
+		return identity_is_good(u->impu) ? USER_OK : bad(err, err_size, u->impu, "is not a sip: or tel: URI");
+	return settle_impu(d, u, err, err_size);
 }
 
 json_t *user_json(const struct user *u)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", u->name, "mc_id", u->mc_id, "mcptt", u->mcptt,
-			 "mcvideo", u->mcvideo, "mcdata", u->mcdata, "state", u->state);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", u->name, "mc_id", u->mc_id, "impu", u->impu,
+			 "mcptt", u->mcptt, "mcvideo", u->mcvideo, "mcdata", u->mcdata, "state", u->state);
 }
 
 static enum user_err keep(const struct domain *d, struct user *u, const char *state, char *err, size_t err_size)
@@ -240,14 +266,17 @@ enum user_err user_load(const struct domain *d, const char *name, struct user *u
 		const char *key;
 		char *to;
 		size_t size;
-	} rows[] = {{"name", u->name, sizeof u->name},       {"mc_id", u->mc_id, sizeof u->mc_id},
-		    {"mcptt", u->mcptt, sizeof u->mcptt},    {"mcvideo", u->mcvideo, sizeof u->mcvideo},
-		    {"mcdata", u->mcdata, sizeof u->mcdata}, {"state", u->state, sizeof u->state}};
+	} rows[] = {{"name", u->name, sizeof u->name},          {"mc_id", u->mc_id, sizeof u->mc_id},
+		    {"impu", u->impu, sizeof u->impu},          {"mcptt", u->mcptt, sizeof u->mcptt},
+		    {"mcvideo", u->mcvideo, sizeof u->mcvideo}, {"mcdata", u->mcdata, sizeof u->mcdata},
+		    {"state", u->state, sizeof u->state}};
 	for (size_t i = 0; j && i < sizeof rows / sizeof *rows; i++) {
 		const char *v = json_string_value(json_object_get(j, rows[i].key));
 		snprintf(rows[i].to, rows[i].size, "%s", v ? v : "");
 	}
 	json_decref(j);
+	if (!u->impu[0]) /* of an earlier version */
+		memcpy(u->impu, u->mcptt, sizeof u->impu);
 	return strcmp(u->name, name) == 0 && u->mc_id[0] ? USER_OK
 							 : bad(err, err_size, name, "there is no such user here");
 }
@@ -336,9 +365,21 @@ static enum user_err register_client(struct domain *d, char *err, size_t err_siz
 
 #define TAKE(steps) take_steps(d, u, steps, sizeof(steps) / sizeof *(steps), err, err_size)
 
+/* The device's certificate names the SIP identity: with another one it is made anew. */
+static int forget_device(const struct domain *d, const struct user *u, char *err, size_t err_size)
+{
+	struct user before;
+	char path[PATH_MAX], none[600];
+	if (user_load(d, u->name, &before, none, sizeof none) != USER_OK || strcmp(before.impu, u->impu) == 0 ||
+	    unlink(domain_path(d, path, "ue/%s/tls/agent.pem", u->name)) == 0 || errno == ENOENT)
+		return 0;
+	snprintf(err, err_size, "%.300s: %s", path, strerror(errno));
+	return -1;
+}
+
 enum user_err user_add(struct domain *d, struct user *u, char *err, size_t err_size)
 {
-	if (domain_device(d, u->name, u->mcptt, err, err_size))
+	if (forget_device(d, u, err, err_size) || domain_device(d, u->name, u->impu, err, err_size))
 		return USER_FILE;
 	enum user_err rc = settle_password(d, u, err, err_size);
 	if (rc == USER_OK)

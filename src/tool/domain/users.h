@@ -16,6 +16,7 @@
 struct user {
 	char name[40];           /* of the folder: letters, digits, '.', '_', '-' */
 	char mc_id[DOMAIN_TEXT]; /* the name at the identity server */
+	char impu[DOMAIN_TEXT];  /* SIP public identity; it stands in clear in SIP */
 	char mcptt[DOMAIN_TEXT], mcvideo[DOMAIN_TEXT], mcdata[DOMAIN_TEXT]; /* MC service IDs; "" without */
 	char state[16];                                                     /* active, suspended, lost */
 	char password[128]; /* only between making and sending; wiped by its user */
@@ -29,7 +30,10 @@ enum user_err {
 	USER_FILE,        /* the domain's folder */
 };
 
-/* Fills in what is empty: IDs of the form sip:NAME@ZONE for the services named ("ptt,video,data"). */
+/*
+ * Fills in what is empty: IDs of the form sip:NAME@ZONE for the services named ("ptt,video,data"). The SIP identity is
+ * the MCPTT ID; where the domain hides identities it is one drawn at random instead, which tells nobody who it is.
+ */
 enum user_err user_fill_in(const struct domain *d, struct user *u, const char *services, char *err, size_t err_size);
 /*
  * Without a password the one in DIR/ue/NAME/password is taken, or made (128 random bits) and written there.
