@@ -48,6 +48,13 @@ static void begin(void)
 		abort();
 }
 
+/* What a stranger's document makes libxml2 say (of an encoding, say) is nothing for our standard error. */
+static void say_nothing(void *ctx, const char *format, ...)
+{
+	(void)ctx;
+	(void)format;
+}
+
 /* It keeps the names it met. So that strangers' names do not pile up, it is made again when they are many. */
 static xmlParserCtxt *parser(void)
 {
@@ -57,6 +64,7 @@ static xmlParserCtxt *parser(void)
 	if (p && xmlDictSize(p->dict) <= NAMES_KEPT)
 		return p;
 	xmlFreeParserCtxt(p);
+	xmlSetGenericErrorFunc(NULL, say_nothing); /* of this thread */
 	p = xmlNewParserCtxt();
 	if (pthread_setspecific(parsers, p)) {
 		xmlFreeParserCtxt(p);

@@ -6,6 +6,8 @@
  */
 #include "lab.h"
 
+#include <unistd.h>
+
 #include "mcx/doc/xml.h"
 #include "mcx/xmlsec/c14n.h"
 #include "mcx/xmlsec/element_crypt.h"
@@ -172,11 +174,37 @@ static void plaintexts_read_without_a_parser_are_read_as_it_reads_them(void **st
 		}
 }
 
+static void what_a_document_makes_the_parser_say_is_not_on_standard_error(void **state)
+{
+	(void)state;
+	static const uint8_t lone_surrogate[] = {0xff, 0xfe, '<', 0, 'a', 0, '>', 0, 0,   0xd8,
+						 'x',  0,    '<', 0, '/', 0, 'a', 0, '>', 0};
+	static const uint8_t four_octets[] = {0, 0, 0, '<', 0, 0, 0, 'a', 0, 0, 0, '>', 0xff, 0xff, 0xff, 0xff, 0, 0};
+	const struct octets documents[] = {OCTETS(lone_surrogate), OCTETS(four_octets),
+					   octets_of("<?xml version='1.0' encoding='ascii'?><a>\xc3\xa4</a>"),
+					   octets_of("<a xmlns='b'><a></b>")};
+	FILE *said = tmpfile();
+	int before = dup(2);
+	assert_true(said && before >= 0 && dup2(fileno(said), 2) == 2);
+	for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+		xmlDoc *doc = NULL;
+		(void)!xml_read(documents[i], ROOM, NULL, NULL, &doc);
+		xmlFreeDoc(doc);
+	}
+	canonical("<at xmlns='relative'>x</at>", 0);
+	fflush(stderr);
+	dup2(before, 2);
+	close(before);
+	assert_int_equal(lseek(fileno(said), 0, SEEK_END), 0);
+	fclose(said);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(plain_shapes_are_written_as_libxml2_writes_them),
 	    cmocka_unit_test(other_shapes_are_left_to_libxml2),
+	    cmocka_unit_test(what_a_document_makes_the_parser_say_is_not_on_standard_error),
 	    cmocka_unit_test(plaintexts_read_without_a_parser_are_read_as_it_reads_them),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
