@@ -117,7 +117,8 @@ static enum mcsec_err digest_of(const struct krr *k, uint8_t out[DSIG_HASH])
 	xmlDoc *doc = w.err ? NULL : kms_parse(wr_result(&w), KRR_BOUND, &f);
 	const xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
 	/* One that is embedded may bear the same Id: nobody could verify the signature. */
-	enum mcsec_err e = root && dsig_carriers(root, k->id) == 1 ? dsig_digest(root, NULL, out) : MCSEC_E_VALUE;
+	enum mcsec_err e = root && MCX_CHECK(krr.own_id, dsig_carriers(root, k->id) == 1) ? dsig_digest(root, NULL, out)
+											  : MCSEC_E_VALUE;
 	kms_parsed_free(doc);
 	free(text);
 	return e;
