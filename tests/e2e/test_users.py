@@ -15,7 +15,7 @@ import tap
 from town import Town
 
 town = Town(sys.argv[1], 'users')
-mcx, folder = town.mcx, town.folder
+mcx, folder, env = town.mcx, town.folder, town.env
 
 
 def user(act, *args, code=0):
@@ -37,8 +37,8 @@ def login(name, code=0):
 
 def adding_a_user_twice_changes_nothing():
     first = json.loads(user('add', 'carol', '--json').stdout)
-    assert first == {'name': 'carol', 'mc_id': 'sip:carol@town.mcx.test', 'mcptt': 'sip:carol@town.mcx.test',
-                     'mcvideo': '', 'mcdata': '', 'state': 'active'}, first
+    assert first == {'name': 'carol', 'mc_id': 'sip:carol@town.mcx.test', 'impu': 'sip:carol@town.mcx.test',
+                     'mcptt': 'sip:carol@town.mcx.test', 'mcvideo': '', 'mcdata': '', 'state': 'active'}, first
     path = os.path.join(folder, 'ue', 'carol', 'password')
     with open(path, encoding='utf-8') as f:
         password = f.read()
