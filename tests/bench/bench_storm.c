@@ -143,9 +143,12 @@ static void prepare_all(void)
 			prepare(group_at + i, made[i]);
 			mcsec_keyset_free(made[i]);
 		}
-		fprintf(stderr, "\rbench_storm: %zu of %zu clients have their keys", group_at + GROUP, n_clients);
+		if (isatty(2))
+			fprintf(stderr, "\rbench_storm: %zu of %zu clients have their keys", group_at + GROUP,
+				n_clients);
 	}
-	fprintf(stderr, "\n");
+	if (isatty(2))
+		fprintf(stderr, "\n");
 }
 
 /* Each attempt is a transaction of its own. */
