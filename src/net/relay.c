@@ -183,12 +183,16 @@ static void *thread_main(void *arg)
 		for (int i = 0; i < n; i++) {
 			pthread_mutex_lock(&r->lock);
 			struct leg *l = ev[i].data.ptr;
-			if (l && !l->session->closed)
+			uint64_t woken;
+			if (!l)
+				(void)!read(r->wake, &woken, sizeof woken); /* or it would wake us for ever */
+			else if (!l->session->closed)
 				forward(r, l);
 			pthread_mutex_unlock(&r->lock);
 		}
 		pthread_mutex_lock(&r->lock);
 		bury(r);
+		r->stats.rounds++;
 		int stop = r->stopping;
 		pthread_mutex_unlock(&r->lock);
 		if (stop)

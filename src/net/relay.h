@@ -64,6 +64,7 @@ int64_t relay_silent_ms(const struct relay_session *s);
 struct relay_stats {
 	uint64_t forwarded, dropped_source, dropped_unready, dropped_send;
 	uint64_t taken, dropped_gate, dropped_rate;
+	uint64_t rounds; /* how often the thread woke: once for what came together */
 	uint64_t sessions;
 };
 void relay_stats(struct relay *r, struct relay_stats *out);

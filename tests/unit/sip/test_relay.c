@@ -204,6 +204,20 @@ static void a_closed_session_forwards_nothing_and_its_ports_come_back(void **sta
 	relay_free(tiny); /* closes what is open */
 }
 
+static void after_a_session_was_closed_the_thread_sleeps(void **state)
+{
+	(void)state;
+	struct relay_stats before, after;
+	relay_close(relay_open(relay, 1));
+	do { /* until it has seen that */
+		relay_stats(relay, &before);
+		usleep(1000);
+	} while (before.rounds == 0);
+	usleep(100000);
+	relay_stats(relay, &after);
+	assert_in_range(after.rounds - before.rounds, 0, 4);
+}
+
 static void a_remote_that_is_no_numeric_address_is_refused(void **state)
 {
 	(void)state;
@@ -409,6 +423,7 @@ int main(void)
 	    cmocka_unit_test(a_stranger_neither_gets_in_nor_redirects_the_stream),
 	    cmocka_unit_test(a_port_of_the_relay_is_nobodys_remote_address),
 	    cmocka_unit_test(a_closed_session_forwards_nothing_and_its_ports_come_back),
+	    cmocka_unit_test(after_a_session_was_closed_the_thread_sleeps),
 	    cmocka_unit_test(a_remote_that_is_no_numeric_address_is_refused),
 	    cmocka_unit_test(a_stream_that_ends_here_is_taken_from_its_end_alone_and_never_crosses),
 	    cmocka_unit_test(mcx_sec_314_packets_above_the_rate_are_dropped_before_anybody_looks_at_them),
