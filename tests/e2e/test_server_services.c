@@ -546,7 +546,7 @@ static void turn_back(void)
 	    "suite,"
 	    " authorised_at, expires, sid, jti, wanted, offered FROM bindings WHERE service=0;"
 	    "INSERT INTO downloads SELECT id, 0, 536870913, zeroblob(64), zeroblob(16), 1, csk_id, 0, 0, 257 FROM old;"
-	    "DROP TABLE bindings; ALTER TABLE old RENAME TO bindings;"
+	    "DROP TABLE control; DROP TABLE bindings; ALTER TABLE old RENAME TO bindings;"
 	    "CREATE TRIGGER binding_gone AFTER DELETE ON bindings BEGIN"
 	    " DELETE FROM downloads WHERE binding=OLD.id; DELETE FROM musik_holders WHERE binding=OLD.id; END;"
 	    "CREATE TRIGGER csk_replaced AFTER UPDATE OF csk_id ON bindings WHEN OLD.csk_id <> NEW.csk_id BEGIN"

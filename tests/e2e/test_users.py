@@ -143,12 +143,12 @@ def a_server_with_the_certificate_of_another_fails_through_a_proxy_too():
 
 def the_environments_proxy_is_not_used():
     with connect_proxy.Proxy() as p:
-        env.update(https_proxy=p.url, HTTPS_PROXY=p.url, ALL_PROXY=p.url)
+        town.env.update(https_proxy=p.url, HTTPS_PROXY=p.url, ALL_PROXY=p.url)
         try:
             login('erin')
         finally:
             for name in ('https_proxy', 'HTTPS_PROXY', 'ALL_PROXY'):
-                del env[name]
+                del town.env[name]
     assert p.asked == []
 
 
