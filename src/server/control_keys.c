@@ -139,7 +139,7 @@ struct csk_control *control_keys_now(struct control_keys *k)
 		/* Keys that are over go first: there is room for few. */
 		if (b->row.has_csk)
 			ids[n++] = b->row.csk_id;
-		if (b->previous_until && !MCX_FAULT(floor.grace, b->previous_until <= db_now()))
+		if (b->previous.has_csk && !MCX_FAULT(floor.grace, b->previous_until <= db_now()))
 			ids[n++] = b->previous.csk_id;
 		if (b->pending)
 			ids[n++] = b->pending->csk_id;
@@ -148,7 +148,7 @@ struct csk_control *control_keys_now(struct control_keys *k)
 	n = 0;
 	if (b) {
 		hold(k, &b->row, ids, &n);
-		if (b->previous_until && !MCX_FAULT(floor.grace, b->previous_until <= db_now()))
+		if (b->previous.has_csk && !MCX_FAULT(floor.grace, b->previous_until <= db_now()))
 			hold(k, &b->previous, ids, &n);
 		if (b->pending)
 			hold(k, b->pending, ids, &n);

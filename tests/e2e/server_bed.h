@@ -34,7 +34,8 @@ struct ua {
 	const char *name;
 	char mcptt_id[64], impu[64], client_id[64], tls[128];
 	struct mcsec_keyset *keys;
-	uint8_t csk[16]; /* of the last REGISTER made */
+	uint8_t csk[16], csk_rand[16]; /* of the last REGISTER made */
+	const char *control_line;      /* at the end of its descriptions; NULL: none */
 	uint32_t csk_id;
 	struct sip_port *port;
 	/* as client */

@@ -11,6 +11,8 @@ char last_key_mgmt[4096];
 
 /* ---- REGISTER ---- */
 
+static uint8_t last_rand[16];
+
 static void make_message(const struct ua *u, const struct reg *r)
 {
 	struct mcsec_im_kms k = bed_kms();
@@ -23,7 +25,8 @@ static void make_message(const struct ua *u, const struct reg *r)
 				     .initiator_kms = KMS_URI,
 				     .responder = r->responder ? r->responder : PSI,
 				     .responder_kms = KMS_URI,
-				     .key = last_csk};
+				     .key = last_csk,
+				     .rand = last_rand};
 	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite, r->second_suite}, .n = 1};
 	algs.n += r->second_suite != 0;
 	what.algs = r->suite ? &algs : NULL;
@@ -31,6 +34,7 @@ static void make_message(const struct ua *u, const struct reg *r)
 	what.hide_responder = r->hide_responder;
 	what.to_self = r->to_self;
 	assert_int_equal(mcsec_rng_system.fill(NULL, last_csk, sizeof last_csk), MCSEC_OK);
+	assert_int_equal(mcsec_rng_system.fill(NULL, last_rand, sizeof last_rand), MCSEC_OK);
 	assert_int_equal(mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &last_csk_id), MCSEC_OK);
 	what.k_id = last_csk_id;
 	assert_int_equal(mcsec_im_make(&book, &what, &mcsec_rng_system, last_mikey, sizeof last_mikey, &last_mikey_len),
@@ -74,6 +78,7 @@ size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t 
 		    (struct body_out){.type = TYPE_MCPTT_INFO, .body = r->info ? octets_of(r->info) : wr_result(&xw)};
 	struct writer w = wr_init(out, size);
 	memcpy(u->csk, last_csk, sizeof u->csk);
+	memcpy(u->csk_rand, last_rand, sizeof u->csk_rand);
 	u->csk_id = last_csk_id;
 	if (bed_on_body && n)
 		bed_on_body(u, parts, &n, 8);
@@ -177,8 +182,8 @@ static size_t invite_body(struct ua *u, const struct inv *i, uint8_t *out, size_
 	const char *address = i->address ? i->address : "127.0.0.1";
 	bed_text(sdp, sizeof sdp,
 		 "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\n%sa=x-unknown: kept  as it is \r\n"
-		 "m=audio %u RTP/SAVP 97\r\na=rtpmap:97 opus/48000/2\r\na=x-media-level\r\n",
-		 address, address, key, u->media_port);
+		 "m=audio %u RTP/SAVP 97\r\na=rtpmap:97 opus/48000/2\r\na=x-media-level\r\n%s",
+		 address, address, key, u->media_port, u->control_line ? u->control_line : "");
 	struct body_out parts[5];
 	size_t n = 0;
 	if (!i->no_sdp)

@@ -73,8 +73,8 @@ static void answer_sdp(const struct ua *u, char *out, size_t size)
 {
 	bed_text(out, size,
 		 "v=0\r\no=- 2 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %u RTP/SAVP 97\r\n"
-		 "a=rtpmap:97 opus/48000/2\r\na=answered-by:%s\r\n",
-		 u->media_port, u->name);
+		 "a=rtpmap:97 opus/48000/2\r\na=answered-by:%s\r\n%s",
+		 u->media_port, u->name, u->control_line ? u->control_line : "");
 }
 
 static void accept_invite(struct ua *u, struct sip_server_tx *tx, int in)
