@@ -168,10 +168,12 @@ int cmd_login(const struct tool_command *c, int argc, char **argv)
 int cmd_register(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
+	const char *seconds = NULL;
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
 	    JSON_OPTION(s),
 	    PROXY_OPTION(s),
+	    {"seconds", "N", NULL, &seconds, "end a call after that long (default 3600)"},
 	    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
 	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
 	    {"services", "LIST", NULL, &s.services, "of mcptt,mcvideo,mcdata (default mcptt), in one registration"},
@@ -187,6 +189,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	ue_answer(s.ue, &(struct ue_audio_files){.send = s.send, .record = s.record});
+	ue_answer_for(s.ue, seconds ? (unsigned)strtoul(seconds, NULL, 10) * 1000 : 0);
 	rc = login_and_register(&s);
 	if (rc < 0) {
 		while (sigwait(&set, &got) != 0)

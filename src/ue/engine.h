@@ -166,6 +166,7 @@ struct ue {
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
 	int answer_repeat;
+	unsigned answer_max_ms;
 
 	/* of the KMS: over an exchange and what is kept of it; taken before `lock`, never the other way round */
 	pthread_mutex_t kms_lock;

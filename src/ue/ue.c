@@ -389,6 +389,13 @@ size_t ue_musik_ids(const struct ue *u, uint32_t *ids, size_t max)
 	return n;
 }
 
+void ue_answer_for(struct ue *u, unsigned max_ms)
+{
+	pthread_mutex_lock(&u->lock);
+	u->answer_max_ms = max_ms;
+	pthread_mutex_unlock(&u->lock);
+}
+
 void ue_answer(struct ue *u, const struct ue_audio_files *audio)
 {
 	pthread_mutex_lock(&u->lock);

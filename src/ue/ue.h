@@ -183,6 +183,8 @@ void ue_hang_up(struct ue *u);
 
 /* How calls that come in are answered from now on; NULL: with 480. Only after the key was opened. */
 void ue_answer(struct ue *u, const struct ue_audio_files *audio);
+/* Calls that come in from now on end after so long at the latest; 0, as at the beginning: 3600000. */
+void ue_answer_for(struct ue *u, unsigned max_ms);
 /* Demand end-to-end protection of calls that come in (default 1): an offer without key is refused with 488. */
 void ue_require_protection(struct ue *u, int required);
 /* Waits until no call is going on and its files are closed; 0, or -1 after `ms`. */

@@ -57,6 +57,7 @@ static void on_invite(struct ue *u, struct sip_server_tx *tx, const struct sip_m
 {
 	pthread_mutex_lock(&u->lock);
 	int answering = u->answering, required = u->require_protection;
+	unsigned max_ms = u->answer_max_ms;
 	pthread_mutex_unlock(&u->lock);
 	if (!answering) {
 		ue_call_reply(u, tx, 480, 0);
@@ -68,6 +69,7 @@ static void on_invite(struct ue *u, struct sip_server_tx *tx, const struct sip_m
 	}
 	ue_call_reset(u, 0);
 	struct cc_event ev = {.kind = CC_EV_INVITE, .required = required};
+	u->call.max_ms = max_ms;
 	u->call.invited = tx;
 	sip_tx_on_cancel(tx, on_cancel, u);
 	ue_invite_read(u, rq, &ev);

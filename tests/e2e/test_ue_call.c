@@ -253,6 +253,24 @@ static void mcx_sec_246_two_users_talk_both_ways_and_hear_what_was_said(void **s
 	ue_free(bob);
 }
 
+static void a_callee_ends_a_call_that_lasts_longer_than_it_will(void **state)
+{
+	(void)state;
+	struct log ga, gb;
+	struct ue_report r;
+	struct ue *alice = registered(LAB_ALICE, &ga), *bob = registered(LAB_BOB, &gb);
+	ue_answer(bob, &(struct ue_audio_files){0});
+	ue_answer_for(bob, 1500);
+	struct ue_call call = {.target = LAB_BOB, .audio = {.send = speech, .repeat = 1}, .max_ms = 120000, .stay = 1};
+	assert_int_equal(ue_call(alice, &call, &r), UE_OK);
+	assert_int_equal(ue_wait_idle(bob, 5000), 0);
+	struct ue_media_stats s;
+	ue_media_stats(bob, &s);
+	assert_in_range(s.received, 1, 120 * 50 / 2);
+	ue_free(alice);
+	ue_free(bob);
+}
+
 static void assert_same_key_line(const char *a, const char *b)
 {
 	const char *x = strstr(a, "a=key-mgmt:mikey "), *y = strstr(b, "a=key-mgmt:mikey ");
@@ -648,6 +666,7 @@ int main(void)
 	    cmocka_unit_test(a_replayed_i_message_is_488_with_136_also_after_a_restart),
 	    cmocka_unit_test(an_i_message_ten_minutes_old_is_488_with_136),
 	    cmocka_unit_test(a_key_that_is_not_active_yet_is_488_with_136),
+	    cmocka_unit_test(a_callee_ends_a_call_that_lasts_longer_than_it_will),
 	    cmocka_unit_test(mcx_sec_242_an_offer_whose_key_was_stripped_is_488_without_136),
 	    cmocka_unit_test(offers_that_cannot_be_read_are_400_and_keys_that_are_no_base64_488_with_136),
 	    cmocka_unit_test(a_reinvite_with_the_same_key_is_fine_with_a_new_one_rekeys_and_with_a_bad_one_is_refused),

@@ -336,7 +336,7 @@ def a_call_is_up_before_the_first_mutation():
     global alice, bob, heard
     voice, heard = os.path.join(domain.top, 'voice.wav'), os.path.join(domain.top, 'heard.wav')
     speech(voice, SPEECH_S)
-    bob = Client('register', 'bob', '--record', heard)
+    bob = Client('register', 'bob', '--record', heard, '--seconds', str(TALK_S))
     bob.wait('registered')
     alice = Client('call', 'alice', '--to', 'bob', '--send', voice, '--repeat', '--seconds', str(TALK_S))
     bob.wait('first-packet')
