@@ -14,11 +14,13 @@ static void request(struct octets xml)
 		return;
 	}
 	kms_request_write(&w, &a);
-	if (w.err)
-		return;
-	HOLDS(kms_request_read(&b, wr_result(&w), &f) == MCSEC_OK);
-	kms_request_write(&v, &b);
-	HOLDS(octets_equal(wr_result(&w), wr_result(&v)));
+	if (!w.err) {
+		HOLDS(kms_request_read(&b, wr_result(&w), &f) == MCSEC_OK);
+		kms_request_write(&v, &b);
+		HOLDS(octets_equal(wr_result(&w), wr_result(&v)));
+		kms_request_free(&b);
+	}
+	kms_request_free(&a);
 }
 
 static void response(struct octets xml)
