@@ -356,7 +356,8 @@ static void put_cert_cache(struct writer *w, const struct kms_response *r)
 static void put_lookup(struct writer *w, const struct kms_response *r)
 {
 	wr_text(w, "<KmsLookup Version=\"1.0.0\">");
-	xml_put_element(w, "UserUri", r->lookup_uri);
+	if (*r->lookup_uri)
+		xml_put_element(w, "UserUri", r->lookup_uri);
 	for (size_t i = 0; i < r->n_lookup; i++)
 		xml_put_element(w, "KmsUri", r->lookup[i]);
 	wr_text(w, "</KmsLookup>");

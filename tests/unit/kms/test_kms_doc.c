@@ -435,6 +435,20 @@ static void a_lookup_lists_each_kms_in_order(void **state)
 	kms_response_free(&response);
 }
 
+static void a_lookup_without_a_user_reads_back_as_it_was(void **state)
+{
+	(void)state;
+	static char list[1][KMS_URI_MAX] = {"kms.partner.example"};
+	struct kms_response r = sample(KMS_MSG_LOOKUP);
+	r.n_lookup = 1;
+	r.lookup = list;
+	written(put_response, &r);
+	assert_int_equal(read_response(text), MCSEC_OK);
+	assert_string_equal(response.lookup_uri, "");
+	assert_int_equal(response.n_lookup, 1);
+	kms_response_free(&response);
+}
+
 static void two_messages_or_a_message_with_an_error_are_refused(void **state)
 {
 	(void)state;
@@ -710,6 +724,7 @@ int main(void)
 	    V(the_cert_cache_carries_its_number_and_nothing_else_when_current),
 	    V(the_algorithm_suites_travel_in_a_namespace_of_their_own),
 	    T(a_lookup_lists_each_kms_in_order),
+	    T(a_lookup_without_a_user_reads_back_as_it_was),
 	    T(two_messages_or_a_message_with_an_error_are_refused),
 	    V(a_part_is_read_only_where_parts_are_expected),
 	    T(wrapped_keys_without_a_transport_key_are_refused_by_name),
