@@ -48,6 +48,16 @@ struct attempt {
 	const char *detail; /* for the log */
 };
 
+/* ---- handle_register.c ---- */
+/* Moves the machine on, and does what it says. */
+void attempt_step(struct attempt *a, const struct sa_event *ev);
+/* Another one of the same client; NULL: none. */
+struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who);
+
+/* ---- register_check.c ---- */
+/* SA_DO_CHECK: ends in SA_EV_CHECKED, or SA_EV_BUSY. */
+void attempt_check(struct attempt *a);
+
 /* ---- register_facts.c ---- */
 /* From the client itself, or handed on by a SIP core: fills row, body and ids of the attempt, and the event. */
 void facts_by_client(struct attempt *a, const struct sip_message *rq, struct sa_event *ev);

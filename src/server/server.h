@@ -96,7 +96,7 @@ struct server {
 	struct metric metrics[M_METRICS];
 };
 
-/* ---- work for the pool (context.c) ---- */
+/* ---- work for the pool (work.c) ---- */
 
 struct work {
 	struct server *s;
@@ -104,6 +104,9 @@ struct work {
 	void (*done)(struct work *w);              /* loop thread */
 	int64_t busy_us;                           /* how long its jobs have kept a thread */
 };
+struct worker_pool *work_pool_new(struct server *s);
+/* A connection of one's own; NULL and a sentence. */
+struct db *work_db(const struct server *s, char *err, size_t err_size);
 /* 0, or -1: queue full. */
 int server_submit(struct work *w);
 /* fn(arg) on the loop, from another thread, waiting for it. */
@@ -121,7 +124,7 @@ void record_tick(struct server *s);
 /* Writes what is only counted, when nothing runs any more. */
 void record_end(struct server *s);
 
-/* ---- answers (handle_register.c, handle_call.c use them) ---- */
+/* ---- answers (work.c) ---- */
 
 /* Final answer with an MCX warning (0: none) and, for 500 and 503, Retry-After. */
 void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int warning, const char *reason);
