@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -288,6 +289,7 @@ void bed_spawn(void)
 	if (child == 0) {
 		dup2(in[0], 0);
 		dup2(out[1], 3);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a test fails */
 		execl("/proc/self/exe", "server", "serve", (char *)NULL);
 		_exit(127);
 	}

@@ -193,7 +193,9 @@ static void every_register_answered_200_has_its_csk_after_a_kill_under_load_and_
 				}
 				if (crowd[i].status == 0)
 					continue;
-				assert_int_equal(crowd[i].status, 1);
+				/* 503: too slow a machine for the store's patience; nothing was promised */
+				if (crowd[i].status != 1 && crowd[i].status != 503)
+					fail_msg("REGISTER was answered %d", crowd[i].status);
 				int64_t t = next_time(&last_t[i]);
 				if (!t)
 					continue;
