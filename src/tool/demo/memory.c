@@ -170,7 +170,7 @@ static int read_answer(FILE *f, size_t n, struct memory_result *out)
 	    /* NOLINTNEXTLINE(cert-err34-c): what our own process wrote */
 	    f && fscanf(f, "%" SCNu64 " %" SCNu64 " %" SCNu64, &out->octets, &out->regions, &out->unreadable) == 3;
 	for (size_t i = 0; good && i < n; i++)
-		/* NOLINTNEXTLINE(cert-err34-c): the same */
+		/* NOLINTNEXTLINE(cert-err34-c): what our own process wrote */
 		good = fscanf(f, " %" SCNu64, &out->hits[i]) == 1;
 	return good ? 0 : -1;
 }
