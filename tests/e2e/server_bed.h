@@ -111,6 +111,16 @@ void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, i
 /* Looks at, and changes, the parts of each body before it is sent (room for max); NULL: nobody does. */
 extern void (*bed_on_body)(struct ua *u, struct body_out *parts, size_t *n, size_t max);
 
+/* Under which key and name they are protected; each zero: the user agent's own, 0101. */
+extern struct bed_csk {
+	const uint8_t *key;
+	uint32_t id; /* counts with a key */
+	const char *name;
+	uint16_t suite;
+} bed_csk;
+/* A bed_on_body: protects what has to be. */
+void bed_protect(struct ua *u, struct body_out *parts, size_t *n, size_t max);
+
 /* What a REGISTER is made of; each test spoils one thing. */
 struct reg {
 	const char *token; /* NULL: a good one is made */
@@ -163,11 +173,20 @@ struct inv {
 extern char last_key_mgmt[4096];
 int ua_invite(struct ua *u, const struct inv *i);
 int ua_bye(struct ua *u);
+/* A call whose bodies stand under that; a 200 is ended. */
+int ua_invite_under(struct ua *u, const struct bed_csk *csk);
 extern const struct sip_dialog_events ua_dialog_events;
 
 void wait_until(const int *value, int at_least);
 void pump(unsigned ms);
 size_t bindings_in_db(void);
 size_t rows_in_db(const char *sql);
+/* Until that counts n; until n bindings have this CSK. */
+void bed_wait_rows(const char *sql, size_t n);
+void bed_wait_csk(uint32_t id, size_t n);
+/* The audit record as text, which the caller frees; how many records of a type hold `also` (NULL: anything). */
+char *bed_audit_text(void);
+size_t bed_recorded(const char *type, const char *also);
+void bed_wait_recorded(const char *type, const char *also, size_t n);
 
 #endif

@@ -115,11 +115,7 @@ static void a_restart_in_a_call_says_bye_to_both_ends(void **state)
 	assert_int_equal(bob.byes, 1);
 	calls_in_db(0);
 	bed_stop();
-	char *text = NULL, reason[128];
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
-	fclose(out);
+	char *text = bed_audit_text();
 	assert_non_null(strstr(text, "restart"));
 	free(text);
 }

@@ -60,30 +60,10 @@ static void on_message(struct ua *u, struct sip_server_tx *tx, const struct sip_
 
 /* ---- bodies under a CSK ---- */
 
-static uint8_t memory[XML_ARENA_MIN];
-static const uint8_t *use_key; /* NULL: the user agent's own */
-static uint32_t use_id;
-
-static void protect(struct ua *u, struct body_out *parts, size_t *n, size_t max)
-{
-	struct writer arena = wr_init(memory, sizeof memory);
-	struct xml_key key;
-	assert_int_equal(xml_key_derive(&key, use_key ? use_key : u->csk, use_key ? use_id : u->csk_id, u->mcptt_id),
-			 MCSEC_OK);
-	assert_int_equal(xml_protect(&xml_policy_default, &key, &mcsec_rng_system, "ua.test", parts, n, max, &arena),
-			 MCSEC_OK);
-}
-
 /* Calls under that CSK: 0 if it opened, else the warning. */
 static int call_under(const uint8_t *key, uint32_t id)
 {
-	use_key = key;
-	use_id = id;
-	int status = ua_invite(&alice, &(struct inv){0});
-	use_key = NULL;
-	if (status == 200)
-		assert_int_equal(ua_bye(&alice), 200);
-	return status == 200 ? 0 : alice.warning;
+	return ua_invite_under(&alice, &(struct bed_csk){.key = key, .id = id}) == 200 ? 0 : alice.warning;
 }
 
 /* Which CSK an INVITE to bob is protected under is told by its own KeyName. */
@@ -133,45 +113,30 @@ static void musik_on_loop(void *arg)
 	download_musik(bed.server, arg);
 }
 
-/* `what` counts rows of a key; # stands for its id. */
-static size_t in_db(const char *what, uint32_t id)
-{
-	char sql[300];
-	const char *at = strchr(what, '#');
-	snprintf(sql, sizeof sql, "%.*s%u%s", (int)(at - what), what, id, at + 1);
-	return rows_in_db(sql);
-}
-
-/* How often a type of record stands in the audit record. */
-static size_t recorded(const char *type)
-{
-	char reason[128], quoted[64], *text = NULL;
-	size_t len = 0, n = 0;
-	FILE *out = open_memstream(&text, &len);
-	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
-	fclose(out);
-	snprintf(quoted, sizeof quoted, "\"%s\"", type);
-	for (const char *at = text; (at = strstr(at, quoted)); at++)
-		n++;
-	free(text);
-	return n;
-}
-
-static void wait_recorded(const char *type, size_t n)
-{
-	for (int i = 0; i < 500 && recorded(type) != n; i++)
-		pump(10);
-	assert_int_equal(recorded(type), n);
-}
-
 #define IN_USE  "SELECT count(*) FROM bindings WHERE csk_id=#"
 #define PENDING "SELECT count(*) FROM downloads WHERE k_id=#"
 
-static void wait_for(const char *sql, uint32_t id, size_t n)
+struct count {
+	char sql[300];
+};
+
+/* `what` counts rows of a key; # stands for its id. */
+static struct count of_key(const char *what, uint32_t id)
 {
-	for (int i = 0; i < 1500 && in_db(sql, id) != n; i++)
-		pump(10);
-	assert_int_equal(in_db(sql, id), n);
+	struct count c;
+	const char *at = strchr(what, '#');
+	snprintf(c.sql, sizeof c.sql, "%.*s%u%s", (int)(at - what), what, id, at + 1);
+	return c;
+}
+
+static size_t in_db(const char *what, uint32_t id)
+{
+	return rows_in_db(of_key(what, id).sql);
+}
+
+static void wait_for(const char *what, uint32_t id, size_t n)
+{
+	bed_wait_rows(of_key(what, id).sql, n);
 }
 
 static void begin_with(int grace)
@@ -214,7 +179,7 @@ static void seed_7_3_7_the_message_has_its_request_uri_headers_and_body(void **s
 	assert_int_equal(in_db(IN_USE, old), 0);
 	assert_int_equal(in_db(PENDING, got[0].id), 0);
 	assert_int_equal(got[1].n, 0);
-	wait_recorded("csk.download", 1);
+	bed_wait_recorded("csk.download", NULL, 1);
 }
 
 static void mcx_sec_176_after_the_200_the_new_csk_opens_and_the_old_one_for_the_grace(void **state)
@@ -296,7 +261,7 @@ static void mcx_sec_180_a_refusal_keeps_the_old_csk_and_what_is_pending(void **s
 	got[0].answer = 488;
 	renew(&alice, KD_OPERATOR);
 	wait_until(&got[0].n, 1);
-	wait_recorded("csk.download", 1);
+	bed_wait_recorded("csk.download", NULL, 1);
 	assert_int_equal(in_db(IN_USE, alice.csk_id), 1);
 	assert_int_equal(in_db(PENDING, got[0].id), 1);
 	assert_int_equal(call_under(alice.csk, alice.csk_id), 0);
@@ -402,7 +367,7 @@ static void mcx_sec_201_all_clients_get_the_same_musik_and_rand_and_keep_their_c
 	assert_true(got[0].expiry > 0);
 	assert_string_equal(got[0].service, "urn:urn-7:3gpp-service.ims.icsi.mcptt");
 	assert_int_equal(in_db(IN_USE, alice.csk_id), 1);
-	wait_recorded("musik.download", 2);
+	bed_wait_recorded("musik.download", NULL, 2);
 }
 
 static void who_registers_later_gets_the_musik_in_force(void **state)
@@ -457,7 +422,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	bed_on_message = on_message;
-	bed_on_body = protect;
+	bed_on_body = bed_protect;
 	bed_begin_for(&alice, &bob, &tablet);
 	return 0;
 }

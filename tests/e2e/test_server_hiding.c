@@ -46,36 +46,6 @@ static void on_message(struct ua *u, struct sip_server_tx *tx, const struct sip_
 	(void)sip_reply(tx, 200, NULL, NULL);
 }
 
-static uint8_t memory[XML_ARENA_MIN];
-static const uint8_t *use_key; /* NULL: the user agent's own */
-static uint32_t use_id;
-static const char *use_name; /* NULL: the user agent's MCPTT ID */
-
-static void protect(struct ua *u, struct body_out *parts, size_t *n, size_t max)
-{
-	struct writer arena = wr_init(memory, sizeof memory);
-	struct xml_key key;
-	assert_int_equal(xml_key_derive(&key, use_key ? use_key : u->csk, use_key ? use_id : u->csk_id,
-					use_name ? use_name : u->mcptt_id),
-			 MCSEC_OK);
-	assert_int_equal(xml_protect(&xml_policy_default, &key, &mcsec_rng_system, "ua.test", parts, n, max, &arena),
-			 MCSEC_OK);
-}
-
-static size_t recorded(const char *type)
-{
-	char reason[128], quoted[64], *text = NULL;
-	size_t len = 0, n = 0;
-	FILE *out = open_memstream(&text, &len);
-	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
-	fclose(out);
-	snprintf(quoted, sizeof quoted, "\"%s\"", type);
-	for (const char *at = text; (at = strstr(at, quoted)); at++)
-		n++;
-	free(text);
-	return n;
-}
-
 static void begin_with(int hiding, int to_self)
 {
 	if (bed.server)
@@ -103,13 +73,11 @@ static int one_binding_of(const char *mcptt_id)
 
 static void refused_as_bad_identity(const struct reg *r)
 {
-	size_t before = recorded("mikey.bad-identity");
+	size_t before = bed_recorded("mikey.bad-identity", NULL);
 	assert_int_equal(ua_register(&alice, r), 488);
 	assert_int_equal(alice.warning, 136);
 	assert_int_equal(bindings_in_db(), 0);
-	for (int i = 0; i < 500 && recorded("mikey.bad-identity") == before; i++)
-		pump(10);
-	assert_int_equal(recorded("mikey.bad-identity"), before + 1);
+	bed_wait_recorded("mikey.bad-identity", NULL, before + 1);
 }
 
 static int renew_one(void *ctx, struct binding *b)
@@ -129,10 +97,7 @@ static void renew(void)
 	server_on_loop(bed.server, renew_on_loop, &why);
 	assert_null(why);
 	wait_until(&got.n, 1);
-	char sql[100];
-	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", got.id);
-	for (int i = 0; i < 1500 && rows_in_db(sql) != 1; i++)
-		pump(10);
+	bed_wait_csk(got.id, 1);
 }
 
 static int call_works(void)
@@ -193,10 +158,10 @@ static void a_hidden_initiator_who_is_another_user_than_the_token_says_is_488_13
 {
 	(void)state;
 	begin_with(0, 0);
-	use_name = bob.mcptt_id; /* whose key the documents then stand under */
+	bed_csk.name = bob.mcptt_id; /* whose key the documents then stand under */
 	refused_as_bad_identity(
 	    &(struct reg){.expires = -1, .hide_initiator = 1, .initiator = bob.mcptt_id, .keys = bob.keys});
-	use_name = NULL;
+	bed_csk.name = NULL;
 }
 
 static void a_user_who_is_added_later_is_known_by_the_uid_too(void **state)
@@ -295,12 +260,9 @@ static void a_download_that_comes_back_as_an_upload_is_488_136(void **state)
 		assert_int_equal(UPLOAD(.to_self = 0), 200);
 		renew();
 		assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_mikey = 1, .no_info = 1}), 200);
-		use_key = got.key;
-		use_id = got.id;
-		use_name = PSI;
+		bed_csk = (struct bed_csk){.key = got.key, .id = got.id, .name = PSI};
 		refused_as_bad_identity(&(struct reg){.expires = -1, .mikey = {got.message, got.len}});
-		use_key = NULL;
-		use_name = NULL;
+		bed_csk = (struct bed_csk){0};
 	}
 }
 
@@ -308,7 +270,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	bed_on_message = on_message;
-	bed_on_body = protect;
+	bed_on_body = bed_protect;
 	bed_begin_for(&alice, &bob, NULL);
 	return 0;
 }

@@ -119,11 +119,7 @@ static void a_call_is_on_record_with_its_key_id_and_never_a_key(void **state)
 	assert_int_equal(ua_bye(&alice), 200);
 	calls_in_db(0);
 	bed_stop();
-	char *text = NULL, reason[128], id[32];
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
-	fclose(out);
+	char *text = bed_audit_text(), id[32];
 	assert_non_null(strstr(text, "call.start"));
 	assert_non_null(strstr(text, "call.end"));
 	snprintf(id, sizeof id, "%08x", peek.csb_id);

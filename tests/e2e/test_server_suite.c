@@ -37,43 +37,19 @@ static void on_message(struct ua *u, struct sip_server_tx *tx, const struct sip_
 
 /* ---- bodies under a CSK and a suite ---- */
 
-static uint8_t memory[XML_ARENA_MIN];
-static const uint8_t *use_key; /* NULL: the user agent's own */
-static uint32_t use_id;
-static uint16_t use_suite; /* 0: 0101 */
-
-static void protect(struct ua *u, struct body_out *parts, size_t *n, size_t max)
-{
-	struct writer arena = wr_init(memory, sizeof memory);
-	struct xml_key key;
-	size_t len = suite_key_len(use_suite ? use_suite : MCSEC_SUITE_AES128);
-	assert_int_equal(
-	    xml_key_derive_long(&key, use_key ? use_key : u->csk, use_key ? use_id : u->csk_id, u->mcptt_id, len),
-	    MCSEC_OK);
-	assert_int_equal(xml_protect(&xml_policy_default, &key, &mcsec_rng_system, "ua.test", parts, n, max, &arena),
-			 MCSEC_OK);
-}
-
 /* Alice calls Bob under that key and suite: status and warning as one number. */
 static int call_under(const uint8_t *key, uint32_t id, uint16_t suite)
 {
-	use_key = key;
-	use_id = id;
-	use_suite = suite;
-	int status = ua_invite(&alice, &(struct inv){0});
-	use_key = NULL;
-	use_suite = 0;
-	if (status == 200)
-		assert_int_equal(ua_bye(&alice), 200);
+	int status = ua_invite_under(&alice, &(struct bed_csk){.key = key, .id = id, .suite = suite});
 	return status == 200 ? 200 : 1000 * alice.warning + status;
 }
 
 /* What comes with it stands under the mandatory suite if that is listed. */
 static int upload(struct ua *u, const struct reg *r)
 {
-	use_suite = r->suite == MCSEC_SUITE_AES256 && r->second_suite != MCSEC_SUITE_AES128 ? r->suite : 0;
+	bed_csk.suite = r->suite == MCSEC_SUITE_AES256 && r->second_suite != MCSEC_SUITE_AES128 ? r->suite : 0;
 	int status = ua_register(u, r);
-	use_suite = 0;
+	bed_csk.suite = 0;
 	return status;
 }
 
@@ -88,45 +64,6 @@ static void refused(const struct reg *r, int status, int warning)
 }
 
 /* ---- the server ---- */
-
-static char *record_text;
-
-/* How many records hold all of this. */
-static size_t recorded(const char *type, const char *also)
-{
-	char reason[128], quoted[64];
-	size_t len = 0, n = 0;
-	free(record_text);
-	record_text = NULL;
-	FILE *out = open_memstream(&record_text, &len);
-	assert_int_equal(audit_export(bed.cfg.database, 1, 0, out, reason, sizeof reason), 0);
-	fclose(out);
-	snprintf(quoted, sizeof quoted, "\"%s\"", type);
-	for (char *line = strtok(record_text, "\n"); line; line = strtok(NULL, "\n"))
-		n += strstr(line, quoted) && (!also || strstr(line, also));
-	return n;
-}
-
-static void wait_recorded(const char *type, const char *also, size_t n)
-{
-	for (int i = 0; i < 500 && recorded(type, also) < n; i++)
-		pump(10);
-	assert_int_equal(recorded(type, also), n);
-}
-
-static void wait_for(const char *sql, size_t n)
-{
-	for (int i = 0; i < 1500 && rows_in_db(sql) != n; i++)
-		pump(10);
-	assert_int_equal(rows_in_db(sql), n);
-}
-
-static void wait_in_use(uint32_t id)
-{
-	char sql[100];
-	snprintf(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", id);
-	wait_for(sql, 1);
-}
 
 /* What the KMS says, its minimum, and the server's own setting. */
 static void begin_with(const char *domain, const char *minimum, const char *own)
@@ -148,7 +85,7 @@ static void begin_with(const char *domain, const char *minimum, const char *own)
 
 static void bob_comes(void)
 {
-	use_suite = 0;
+	bed_csk.suite = 0;
 	assert_int_equal(ua_register(&bob, &(struct reg){.expires = -1, .age = 5}), 200);
 }
 
@@ -189,7 +126,7 @@ static void seed_002_5_4_the_suite_that_the_client_selects_is_the_one_in_use(voi
 	begin_with("0102 0101", "", SUITES_KNOWN);
 	bob_comes();
 	assert_int_equal(UPLOAD(BOTH), 200);
-	wait_recorded("csk.upload", "\"suite\":\"0102\"", 1);
+	bed_wait_recorded("csk.upload", "\"suite\":\"0102\"", 1);
 	assert_int_equal(call_under(alice.csk, alice.csk_id, MCSEC_SUITE_AES256), 200);
 	assert_int_equal(got.n, 0);
 }
@@ -210,7 +147,7 @@ static void mcx_sec_196_no_common_suite_is_403_100_and_no_key_is_kept(void **sta
 	begin_with("0102 0101", "", "0101");
 	refused(&(struct reg){.expires = -1, .suite = MCSEC_SUITE_AES256}, 403, 100);
 	assert_non_null(strstr(alice.warning_text, "\"100 function not allowed due to no common security algorithm\""));
-	wait_recorded("alg.refuse", NULL, 1);
+	bed_wait_recorded("alg.refuse", NULL, 1);
 	assert_int_equal(got.n, 0);
 }
 
@@ -220,7 +157,7 @@ static void a_suite_below_the_domains_minimum_is_403_100(void **state)
 	begin_with("0102 0101", "0102", SUITES_KNOWN);
 	refused(&(struct reg){.expires = -1, .suite = MCSEC_SUITE_AES128}, 403, 100);
 	refused(&(struct reg){.expires = -1}, 403, 100); /* silence means 0101 */
-	wait_recorded("alg.refuse", NULL, 2);
+	bed_wait_recorded("alg.refuse", NULL, 2);
 	assert_int_equal(UPLOAD(.suite = MCSEC_SUITE_AES256), 200);
 }
 
@@ -232,9 +169,9 @@ static void a_selection_below_the_minimum_is_replaced_where_the_list_has_better(
 	assert_int_equal(UPLOAD(.suite = MCSEC_SUITE_AES128, .second_suite = MCSEC_SUITE_AES256), 200);
 	wait_until(&got.n, 1);
 	assert_int_equal(got.algs.selected, MCSEC_SUITE_AES256);
-	wait_in_use(got.id);
-	wait_recorded("alg.select", "\"suite\":\"0102\"", 1);
-	assert_int_equal(recorded("alg.downgrade", NULL), 0);
+	bed_wait_csk(got.id, 1);
+	bed_wait_recorded("alg.select", "\"suite\":\"0102\"", 1);
+	assert_int_equal(bed_recorded("alg.downgrade", NULL), 0);
 }
 
 static void without_protection_nothing_can_be_forced_and_the_upload_is_403_100(void **state)
@@ -282,7 +219,7 @@ static void mcx_sec_195_a_list_that_was_taken_out_fails_the_signature(void **sta
 	begin_with("0102 0101", "", SUITES_KNOWN);
 	struct octets m = spoilt(0);
 	refused(&(struct reg){.expires = -1, .mikey = m}, 488, 136);
-	wait_recorded("mikey.bad-signature", NULL, 1);
+	bed_wait_recorded("mikey.bad-signature", NULL, 1);
 }
 
 static void mcx_sec_195_a_list_that_was_changed_fails_the_signature(void **state)
@@ -293,7 +230,7 @@ static void mcx_sec_195_a_list_that_was_changed_fails_the_signature(void **state
 	refused(&(struct reg){.expires = -1, .mikey = m}, 488, 136);
 	m = spoilt(2);
 	refused(&(struct reg){.expires = -1, .mikey = m}, 488, 136);
-	wait_recorded("mikey.bad-signature", NULL, 2);
+	bed_wait_recorded("mikey.bad-signature", NULL, 2);
 }
 
 static void mcx_sec_197_a_message_that_is_not_built_with_its_selected_suite_is_488_136(void **state)
@@ -302,7 +239,7 @@ static void mcx_sec_197_a_message_that_is_not_built_with_its_selected_suite_is_4
 	begin_with("0102 0101", "", SUITES_KNOWN);
 	struct octets m = spoilt(3);
 	refused(&(struct reg){.expires = -1, .mikey = m}, 488, 136);
-	wait_recorded("mikey.malformed", NULL, 1);
+	bed_wait_recorded("mikey.malformed", NULL, 1);
 }
 
 /* ---- the server's choice ---- */
@@ -319,10 +256,10 @@ static void mcx_sec_192_a_suite_that_is_not_allowed_is_replaced_by_key_download(
 	assert_int_not_equal(got.id, uploaded);
 	assert_int_equal(got.algs.selected, MCSEC_SUITE_AES128);
 	assert_int_equal(got.algs.n, 1); /* the server's own list */
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES128), 200);
-	wait_recorded("csk.download", "\"downgrade\":\"0102 to 0101\"", 1); /* MCX-SEC-198 */
-	wait_recorded("alg.downgrade", "\"suite\":\"0101\"", 1);
+	bed_wait_recorded("csk.download", "\"downgrade\":\"0102 to 0101\"", 1); /* MCX-SEC-198 */
+	bed_wait_recorded("alg.downgrade", "\"suite\":\"0101\"", 1);
 	/* What was uploaded has no grace: it never protected anything. */
 	assert_int_equal(call_under(alice.csk, uploaded, MCSEC_SUITE_AES256), 139403);
 }
@@ -341,7 +278,7 @@ static void mcx_sec_192_until_the_download_is_taken_the_uploaded_key_serves_noth
 	assert_int_equal(bob.invites, before);
 	/* the key of the download is another matter: it tells that the client has it */
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES128), 200);
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 }
 
 static void a_call_to_a_client_whose_key_is_held_does_not_reach_it(void **state)
@@ -369,14 +306,14 @@ static void seed_002_5_8_1_an_officer_forces_another_suite_of_the_clients_list(v
 	wait_until(&got.n, 1);
 	assert_int_equal(got.algs.selected, MCSEC_SUITE_AES128);
 	assert_int_equal(got.algs.n, 2);
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES128), 200);
-	wait_recorded("alg.downgrade", "\"downgrade\":\"0102 to 0101\"", 1);
+	bed_wait_recorded("alg.downgrade", "\"downgrade\":\"0102 to 0101\"", 1);
 	assert_null(force(MCSEC_SUITE_AES256)); /* and back */
 	wait_until(&got.n, 2);
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES256), 200);
-	wait_recorded("alg.select", "\"suite\":\"0102\"", 1);
+	bed_wait_recorded("alg.select", "\"suite\":\"0102\"", 1);
 }
 
 static void mcx_sec_193_what_the_client_has_not_listed_cannot_be_forced(void **state)
@@ -412,7 +349,7 @@ static void a_suite_that_is_no_longer_allowed_is_replaced_after_a_restart(void *
 	assert_int_equal(ua_options(&alice), 200);
 	wait_until(&got.n, 1);
 	assert_int_equal(got.algs.selected, MCSEC_SUITE_AES128);
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES128), 200);
 }
 
@@ -424,7 +361,7 @@ static void where_nothing_is_common_any_more_the_binding_ends(void **state)
 	bed_stop();
 	strcpy(bed.cfg.suites, "0101");
 	bed_start();
-	wait_for("SELECT count(*) FROM bindings WHERE mcptt_id='sip:alice@mcptt.a.test'", 0);
+	bed_wait_rows("SELECT count(*) FROM bindings WHERE mcptt_id='sip:alice@mcptt.a.test'", 0);
 	assert_int_equal(got.n, 0);
 }
 
@@ -455,7 +392,7 @@ static void a_pending_suite_survives_a_restart(void **state)
 	assert_int_equal(ua_options(&alice), 200);
 	wait_until(&got.n, 2);
 	assert_int_equal(got.algs.selected, MCSEC_SUITE_AES128);
-	wait_in_use(got.id);
+	bed_wait_csk(got.id, 1);
 	assert_int_equal(call_under(got.key, got.id, MCSEC_SUITE_AES128), 200);
 }
 
@@ -463,7 +400,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	bed_on_message = on_message;
-	bed_on_body = protect;
+	bed_on_body = bed_protect;
 	bed_begin_for(&alice, &bob, NULL);
 	return 0;
 }
@@ -471,7 +408,6 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	free(record_text);
 	bed_end_for(&alice, &bob, NULL);
 	return 0;
 }

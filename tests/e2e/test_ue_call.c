@@ -19,7 +19,6 @@
 
 enum { TEXT = 16384, SECONDS = 3 };
 
-static struct lab *lab;
 static char speech[64], heard[64], heard_back[64], reference[64];
 
 /* ---- what a client told ------------------------------------------------------------------------------------------ */

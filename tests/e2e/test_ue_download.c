@@ -12,9 +12,6 @@
 #include "mcsec/mikey.h"
 #include "mcsec/uid.h"
 
-static struct lab *lab;
-static struct ue *alice;
-
 static struct ue *registered(void)
 {
 	struct ue_report r;
@@ -26,8 +23,8 @@ static struct ue *registered(void)
 
 static void begin(void)
 {
-	ue_free(alice);
-	alice = registered();
+	ue_free(lab_alice);
+	lab_alice = registered();
 }
 
 static struct lab_message sent; /* the last one: what it was made of */
@@ -46,12 +43,12 @@ static struct lab_answer send_to_alice(struct lab_message m)
 /* The answer, and the CSK stays what it is. */
 static void refused(struct lab_message m, int status, int warning)
 {
-	uint32_t before = ue_csk_id(alice);
+	uint32_t before = ue_csk_id(lab_alice);
 	struct lab_answer a = send_to_alice(m);
 	assert_int_equal(a.status, status);
 	assert_int_equal(a.warning, warning);
-	assert_int_equal(ue_csk_id(alice), before);
-	assert_int_equal(ue_musik_ids(alice, NULL, 0), 0);
+	assert_int_equal(ue_csk_id(lab_alice), before);
+	assert_int_equal(ue_musik_ids(lab_alice, NULL, 0), 0);
 }
 
 #define REFUSED(status, warning, ...) refused((struct lab_message){__VA_ARGS__}, status, warning)
@@ -60,10 +57,10 @@ static void mcx_sec_176_a_download_replaces_the_csk_before_the_200(void **state)
 {
 	(void)state;
 	begin();
-	uint32_t before = ue_csk_id(alice);
+	uint32_t before = ue_csk_id(lab_alice);
 	struct lab_answer a = SEND(.ahead = 1);
 	assert_int_equal(a.status, 200);
-	assert_int_equal(ue_csk_id(alice), sent.k_id);
+	assert_int_equal(ue_csk_id(lab_alice), sent.k_id);
 	assert_int_not_equal(sent.k_id, before);
 }
 
@@ -78,7 +75,7 @@ static void mcx_sec_172_seed_7_2_5_b_i_a_hidden_initiator_is_compared_by_its_uid
 	(void)state;
 	struct lab_answer a = SEND(.ahead = 3, .hide = 1);
 	assert_int_equal(a.status, 200);
-	assert_int_equal(ue_csk_id(alice), sent.k_id);
+	assert_int_equal(ue_csk_id(lab_alice), sent.k_id);
 	REFUSED(488, 136, .ahead = 4, .hide = 1, .from = LAB_MALLORY);
 }
 
@@ -160,7 +157,7 @@ static void mcx_sec_175_another_purpose_tag_replaces_nothing(void **state)
 static void mcx_sec_182_the_same_csk_id_with_another_key_is_488_136(void **state)
 {
 	(void)state;
-	REFUSED(488, 136, .ahead = 6, .k_id = ue_csk_id(alice));
+	REFUSED(488, 136, .ahead = 6, .k_id = ue_csk_id(lab_alice));
 }
 
 static void mcx_sec_177_the_same_csk_in_a_new_message_is_200_and_nothing_changes(void **state)
@@ -171,7 +168,7 @@ static void mcx_sec_177_the_same_csk_in_a_new_message_is_200_and_nothing_changes
 	same.again = 1; /* the key too */
 	same.ahead = 8;
 	assert_int_equal(send_to_alice(same).status, 200);
-	assert_int_equal(ue_csk_id(alice), same.k_id);
+	assert_int_equal(ue_csk_id(lab_alice), same.k_id);
 }
 
 static void the_very_same_message_again_is_488_136(void **state)
@@ -204,13 +201,13 @@ static void the_next_upload_is_later_than_a_downloaded_csk_even_after_a_restart(
 	uint64_t t = sent.time;
 	begin(); /* another process, the same folder */
 	assert_true(lab_last_register(lab).time > t);
-	assert_int_equal(ue_csk_id(alice), lab_last_register(lab).csk_id);
+	assert_int_equal(ue_csk_id(lab_alice), lab_last_register(lab).csk_id);
 }
 
 static void *register_again(void *arg)
 {
 	struct ue_report r;
-	(void)ue_register(alice, &r);
+	(void)ue_register(lab_alice, &r);
 	return arg;
 }
 
@@ -226,29 +223,29 @@ static void while_an_upload_is_on_its_way_a_download_is_500_with_retry_after(voi
 	struct lab_answer a = SEND(.ahead = 65);
 	assert_int_equal(a.status, 500);
 	assert_int_equal(a.retry_after_s, 2);
-	assert_int_not_equal(ue_csk_id(alice), sent.k_id);
+	assert_int_not_equal(ue_csk_id(lab_alice), sent.k_id);
 	pthread_join(thread, NULL);
-	assert_int_equal(ue_csk_id(alice), lab_last_register(lab).csk_id);
+	assert_int_equal(ue_csk_id(lab_alice), lab_last_register(lab).csk_id);
 }
 
 static void mcx_sec_201_musiks_are_added_outlive_a_restart_and_end_with_the_log_off(void **state)
 {
 	(void)state;
-	uint32_t csk = ue_csk_id(alice), first, ids[2];
+	uint32_t csk = ue_csk_id(lab_alice), first, ids[2];
 	assert_int_equal(SEND(.ahead = 1, .kind = MCSEC_MUSIK).status, 200);
 	first = sent.k_id;
 	assert_int_equal(SEND(.ahead = 1, .kind = MCSEC_MUSIK).status, 200);
-	assert_int_equal(ue_musik_ids(alice, ids, 2), 2);
+	assert_int_equal(ue_musik_ids(lab_alice, ids, 2), 2);
 	assert_true((ids[0] == first && ids[1] == sent.k_id) || (ids[1] == first && ids[0] == sent.k_id));
-	assert_int_equal(ue_csk_id(alice), csk);
+	assert_int_equal(ue_csk_id(lab_alice), csk);
 	begin();
-	assert_int_equal(ue_musik_ids(alice, ids, 2), 2);
+	assert_int_equal(ue_musik_ids(lab_alice, ids, 2), 2);
 	struct ue_report r;
-	assert_int_equal(ue_log_off(alice, &r), UE_OK);
-	assert_int_equal(ue_musik_ids(alice, NULL, 0), 0);
-	ue_free(alice);
-	alice = lab_client(lab, LAB_ALICE, NULL);
-	assert_int_equal(ue_musik_ids(alice, NULL, 0), 0);
+	assert_int_equal(ue_log_off(lab_alice, &r), UE_OK);
+	assert_int_equal(ue_musik_ids(lab_alice, NULL, 0), 0);
+	ue_free(lab_alice);
+	lab_alice = lab_client(lab, LAB_ALICE, NULL);
+	assert_int_equal(ue_musik_ids(lab_alice, NULL, 0), 0);
 }
 
 static void a_client_that_has_logged_off_takes_no_key(void **state)
@@ -256,25 +253,10 @@ static void a_client_that_has_logged_off_takes_no_key(void **state)
 	(void)state;
 	struct ue_report r;
 	begin();
-	assert_int_equal(ue_log_off(alice, &r), UE_OK);
+	assert_int_equal(ue_log_off(lab_alice, &r), UE_OK);
 	struct lab_answer a = SEND(.ahead = 70);
 	assert_int_equal(a.status, 403);
-	assert_int_equal(ue_csk_id(alice), 0);
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	lab = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	ue_free(alice);
-	lab_free(lab);
-	return 0;
+	assert_int_equal(ue_csk_id(lab_alice), 0);
 }
 
 int main(void)
@@ -300,5 +282,5 @@ int main(void)
 	    cmocka_unit_test(mcx_sec_201_musiks_are_added_outlive_a_restart_and_end_with_the_log_off),
 	    cmocka_unit_test(a_client_that_has_logged_off_takes_no_key),
 	};
-	return cmocka_run_group_tests_name("ue_download", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("ue_download", tests, lab_set_up, lab_tear_down);
 }

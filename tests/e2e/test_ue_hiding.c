@@ -13,7 +13,6 @@
 #include "mcsec/uid.h"
 #include "sec/base/text.h"
 
-static struct lab *lab;
 static struct ue *alice, *bob;
 
 static struct ue *client(const char *who, int hide, int to_self)

@@ -11,8 +11,6 @@
 
 #include "mcsec/mikey.h"
 
-static struct lab *lab;
-static struct ue *alice;
 static struct ue_report report;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -41,13 +39,13 @@ static int said(const char *where, const char *what)
 static enum ue_status begin(const char *domain, const char *minimum, const char *own)
 {
 	struct ue_config c = {.on_event = on_event, .suites = own};
-	ue_free(alice);
+	ue_free(lab_alice);
 	pthread_mutex_lock(&lock);
 	replaced[0] = alarm_text[0] = 0;
 	pthread_mutex_unlock(&lock);
 	lab_set_suites(lab, domain, minimum);
-	alice = lab_client(lab, LAB_ALICE, &c);
-	return ue_register(alice, &report);
+	lab_alice = lab_client(lab, LAB_ALICE, &c);
+	return ue_register(lab_alice, &report);
 }
 
 static struct lab_message sent;
@@ -63,11 +61,11 @@ static struct lab_answer download(struct lab_message m)
 
 static void refused(struct lab_message m, int status, int warning)
 {
-	uint32_t before = ue_csk_id(alice);
+	uint32_t before = ue_csk_id(lab_alice);
 	struct lab_answer a = download(m);
 	assert_int_equal(a.status, status);
 	assert_int_equal(a.warning, warning);
-	assert_int_equal(ue_csk_id(alice), before);
+	assert_int_equal(ue_csk_id(lab_alice), before);
 }
 
 static void expect_offer(const char *suites, uint16_t selected)
@@ -112,7 +110,7 @@ static void without_a_common_suite_nothing_is_uploaded_and_the_user_is_told(void
 	unsigned before = lab_registers(lab);
 	assert_int_not_equal(begin("0102", "0102", "0101"), UE_OK);
 	assert_int_equal(lab_registers(lab), before);
-	assert_int_equal(ue_csk_id(alice), 0);
+	assert_int_equal(ue_csk_id(lab_alice), 0);
 }
 
 static void suites_that_cannot_be_read_are_no_suites(void **state)
@@ -126,8 +124,8 @@ static void suites_that_cannot_be_read_are_no_suites(void **state)
 static void flows_1_1_403_100_ends_the_upload_without_another(void **state)
 {
 	(void)state;
-	ue_free(alice);
-	alice = NULL;
+	ue_free(lab_alice);
+	lab_alice = NULL;
 	unsigned before = lab_registers(lab);
 	lab_refuse(lab, "REGISTER", 1, 403, "399 lab \"100 function not allowed due to no common security algorithm\"");
 	assert_int_equal(begin("0102 0101", "", NULL), UE_REFUSED);
@@ -143,7 +141,7 @@ static void seed_002_5_8_1_a_forced_suite_of_the_list_is_taken_and_a_downgrade_t
 	(void)state;
 	assert_int_equal(begin("0102 0101", "", NULL), UE_OK);
 	assert_int_equal(DOWNLOAD(.ahead = 40, .suite = MCSEC_SUITE_AES128).status, 200);
-	assert_int_equal(ue_csk_id(alice), sent.k_id);
+	assert_int_equal(ue_csk_id(lab_alice), sent.k_id);
 	assert_true(said(replaced, "algorithm suite 0101"));
 	assert_true(said(alarm_text, "downgrade"));
 	assert_int_equal(DOWNLOAD(.ahead = 50, .suite = MCSEC_SUITE_AES256).status, 200);
@@ -182,7 +180,7 @@ static void the_next_upload_offers_anew_after_a_forced_suite(void **state)
 	(void)state;
 	assert_int_equal(begin("0102 0101", "", NULL), UE_OK);
 	assert_int_equal(DOWNLOAD(.ahead = 170, .suite = MCSEC_SUITE_AES128).status, 200);
-	assert_int_equal(ue_register(alice, &report), UE_OK);
+	assert_int_equal(ue_register(lab_alice, &report), UE_OK);
 	expect_offer("0102 0101", 0x0102);
 }
 
@@ -205,21 +203,6 @@ static void a_setting_that_is_no_list_makes_no_client(void **state)
 	rmdir(dir);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	lab = lab_new();
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	ue_free(alice);
-	lab_free(lab);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,5 +219,5 @@ int main(void)
 	    cmocka_unit_test(the_next_upload_offers_anew_after_a_forced_suite),
 	    cmocka_unit_test(a_setting_that_is_no_list_makes_no_client),
 	};
-	return cmocka_run_group_tests_name("ue_suite", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("ue_suite", tests, lab_set_up, lab_tear_down);
 }

@@ -1,77 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ue_lab.c - see ue_lab.h.
+ * ue_lab.c - see ue_lab.h: the world, its keys and its clients.
  *
  * The clients' stores are filled as an earlier run would have left them; what they hold came from a real master and
- * passes every check. The server is a back-to-back user agent of a few lines: one call at a time, offer and answer are
- * handed on as they are unless a hook changes them.
+ * passes every check.
  */
-#include "ue_lab.h"
+#include "ue_lab_in.h"
 
-#include <pthread.h>
-#include <semaphore.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "unit/test.h"
-
 #include "mcsec/secret.h"
-#include "mcx/doc/kms_doc.h"
-#include "mcx/doc/mcptt_info.h"
-#include "mcx/doc/multipart.h"
-#include "mcx/doc/resource_lists.h"
 #include "mcx/doc/sdp.h"
-#include "net/sip_port.h"
 #include "ue/ue_store.h"
 
-enum { MAX_OWN = 8, TEXT = 16384, PERIOD = 28 * 86400 };
-static const char *const identities[] = {LAB_ALICE, LAB_BOB, LAB_MALLORY, LAB_PSI};
-enum { IDENTITIES = sizeof identities / sizeof *identities };
-
-struct registered {
-	char impu[256], contact[512];
-	struct sip_flow *flow;
-};
-
-struct lab {
-	char dir[64];
-	struct mcsec_master *master;
-	struct kms_certificate cert;
-	struct kms_key_set sets[MAX_OWN];
-	struct mcsec_im_own own[MAX_OWN];
-	size_t n_own;
-	struct mcsec_im_kms kms;
-	struct mcsec_im_book book;
-
-	pthread_t thread;
-	sem_t ready, answered;
-	struct sip_loop *loop;
-	struct sip_port *port;
-	uint16_t number;
-	struct lab_hooks hooks;
-	struct registered clients[IDENTITIES];
-	size_t n_clients;
-	struct lab_register last;
-	int byes;
-	struct refusal {
-		const char *method;
-		int n, status;
-		char warning[128];
-	} refusals[3];
-	_Atomic unsigned registers, publishes;
-	struct lab_message *outgoing;
-	const char *suites, *minimum; /* suites NULL: the KMS says nothing */
-
-	/* the call between two clients */
-	struct sip_dialog *a, *b;
-	struct sip_server_tx *invite;
-	struct sip_client_tx *forwarded;
-	/* an INVITE of the server's own */
-	const char *to, *calling, *offer, *second;
-	struct sip_dialog *own_dialog;
-	struct lab_answer answer;
-};
+enum { PERIOD = 28 * 86400 };
+static const char *const identities[IDENTITIES] = {LAB_ALICE, LAB_BOB, LAB_MALLORY, LAB_PSI};
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
@@ -254,439 +199,21 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
 	return u;
 }
 
-/* ---- server: REGISTER -------------------------------------------------------------------------------------------- */
-
-static struct registered *find_client(struct lab *l, const char *impu)
-{
-	for (size_t i = 0; i < l->n_clients; i++)
-		if (!strcmp(l->clients[i].impu, impu))
-			return &l->clients[i];
-	return NULL;
-}
-
-static void copy_header(char *out, size_t size, const struct sip_message *rq, const char *name)
-{
-	const char *value = sip_header_at(rq, name, 0);
-	snprintf(out, size, "%s", value ? value : "");
-}
-
-static void read_register(struct lab *l, const struct sip_message *rq)
-{
-	static struct multipart parts;
-	static struct mcptt_info info;
-	static uint8_t scratch[MULTIPART_MAX_BODY];
-	const char *user = rq->from, *const us = LAB_PSI;
-	copy_header(l->last.event, sizeof l->last.event, rq, "Event");
-	copy_header(l->last.expires, sizeof l->last.expires, rq, "Expires");
-	copy_header(l->last.service, sizeof l->last.service, rq, "P-Preferred-Service");
-	copy_header(l->last.accept, sizeof l->last.accept, rq, "Accept-Contact");
-	l->last.uploads = rq->content_type != NULL;
-	if (!rq->content_type || multipart_read(rq->content_type, rq->body, scratch, sizeof scratch, &parts, NULL))
-		return;
-	const struct body_part *mikey = multipart_find(&parts, TYPE_MIKEY, NULL);
-	const struct body_part *xml = multipart_find(&parts, TYPE_MCPTT_INFO, NULL);
-	const struct body_part *settings = multipart_find(&parts, TYPE_POC_SETTINGS, NULL);
-	l->last.csk_opened = 0;
-	l->last.answer = POC_ANSWER_NONE;
-	if (settings)
-		(void)poc_settings_read(settings->body, &l->last.answer, NULL);
-	if (xml && !mcptt_info_read(xml->body, &info, NULL)) {
-		snprintf(l->last.token, sizeof l->last.token, "%.255s", info.access_token.value);
-		snprintf(l->last.client_id, sizeof l->last.client_id, "%.63s", info.client_id.value);
-	}
-	struct mcsec_im_expect expect = {.now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX,
-					 .tags = MCSEC_TAG_BIT(MCSEC_CSK),
-					 .initiators = &user,
-					 .n_initiators = 1,
-					 .selves = &us,
-					 .n_selves = 1};
-	struct mcsec_im *im = NULL;
-	struct mcsec_fault fault;
-	if (mikey && !mcsec_im_open(&l->book, &expect, mikey->body.p, mikey->body.len, &im, &fault)) {
-		l->last.csk_opened = 1;
-		l->last.csk_id = im->k_id;
-		l->last.time = im->time;
-	}
-	struct mcsec_im_peek peek;
-	if (mikey && !mcsec_im_peek(mikey->body.p, mikey->body.len, &peek, &fault)) {
-		l->last.algs = peek.algs;
-		l->last.initiator_hidden = peek.initiator_hidden;
-		l->last.responder_hidden = peek.responder_hidden;
-		l->last.to_self = peek.to_self;
-	}
-	mcsec_im_free(im);
-}
-
-static int refuse(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
-{
-	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
-		struct refusal *r = &l->refusals[i];
-		if (!r->n || strcmp(r->method, rq->method) != 0)
-			continue;
-		struct sip_header warning[] = {{"Warning", r->warning}};
-		r->n--;
-		sip_reply(tx, r->status, NULL, &(struct sip_out){.n_headers = r->warning[0] != 0, .headers = warning});
-		return 1;
-	}
-	return 0;
-}
-
-/* The core lets nobody publish who is not registered; here both are one. */
-static void on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
-{
-	read_register(l, rq);
-	l->publishes++;
-	if (refuse(l, tx, rq))
-		return;
-	struct sip_header expires[] = {{"Expires", "3600"}, {"SIP-ETag", "e1"}};
-	sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = expires});
-}
-
-static void on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
-{
-	read_register(l, rq);
-	l->registers++;
-	if (refuse(l, tx, rq))
-		return;
-	struct registered *c = find_client(l, rq->to);
-	if (!c && l->n_clients < IDENTITIES)
-		c = &l->clients[l->n_clients++];
-	if (c && rq->n_contacts && rq->expires != 0) {
-		snprintf(c->impu, sizeof c->impu, "%s", rq->to);
-		snprintf(c->contact, sizeof c->contact, "%s", rq->contacts[0].uri);
-		sip_flow_unref(c->flow);
-		c->flow = sip_flow_of(tx);
-	}
-	struct sip_header expires[] = {{"Expires", "600"}};
-	sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 1, .headers = expires});
-}
-
-/* ---- server: a call between two clients ---------------------------------------------------------------------------
- */
-
-static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq);
-static const struct sip_dialog_events dialog_events = {.on_request = in_dialog};
-
-/* The forwarded INVITE's body: description, and who calls. */
-static size_t write_body(const char *sdp, size_t sdp_len, const char *calling, const char *called, uint8_t *out,
-			 size_t size)
-{
-	static struct mcptt_info info;
-	static uint8_t xml[4096];
-	memset(&info, 0, sizeof info);
-	snprintf(info.session_type, sizeof info.session_type, "private");
-	info.calling_user_id.form = info.called_party_id.form = MCPTT_PLAIN;
-	snprintf(info.calling_user_id.value, sizeof info.calling_user_id.value, "%s", calling);
-	snprintf(info.called_party_id.value, sizeof info.called_party_id.value, "%s", called);
-	struct writer x = wr_init(xml, sizeof xml), w = wr_init(out, size);
-	mcptt_info_write(&x, &info);
-	const struct body_out parts[] = {{TYPE_MCPTT_INFO, NULL, wr_result(&x), 0},
-					 {TYPE_SDP, NULL, {(const uint8_t *)sdp, sdp_len}, 0}};
-	multipart_write(&w, "b0undary", parts, 2);
-	return wr_len(&w);
-}
-
-static struct sip_request invite_to(const struct lab *l, const struct registered *c, const char *from,
-				    struct octets body)
-{
-	(void)l;
-	return (struct sip_request){.method = "INVITE",
-				    .uri = c->contact,
-				    .from = from,
-				    .to = c->impu,
-				    .flow = c->flow,
-				    .with = {.content_type = "multipart/mixed;boundary=b0undary", .body = body}};
-}
-
-static void on_forward_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
-{
-	struct lab *l = ctx;
-	static char text[TEXT];
-	(void)tx;
-	if (rs->status < 200 || !l->invite)
-		return;
-	struct sip_server_tx *invite = l->invite;
-	l->invite = NULL;
-	l->forwarded = NULL;
-	if (rs->status >= 300) {
-		const char *warning = sip_header_at(rs, "Warning", 0);
-		struct sip_header h[] = {{"Warning", warning}};
-		sip_reply(invite, rs->status, NULL, &(struct sip_out){.n_headers = warning != NULL, .headers = h});
-		sip_dialog_free(l->b);
-		l->b = NULL;
-		return;
-	}
-	size_t len = rs->body.len < TEXT ? rs->body.len : 0;
-	memcpy(text, rs->body.p, len);
-	if (l->hooks.answer)
-		l->hooks.answer(l->hooks.ctx, text, &len, TEXT);
-	l->a = sip_dialog_accept(invite, &dialog_events, l);
-	sip_reply(invite, 200, NULL, &(struct sip_out){.content_type = TYPE_SDP, .body = {(const uint8_t *)text, len}});
-}
-
-static void on_forward_cancel(void *ctx, struct sip_server_tx *tx)
-{
-	struct lab *l = ctx;
-	l->invite = NULL;
-	sip_cancel(l->forwarded);
-	sip_reply(tx, 487, NULL, NULL);
-}
-
-static void on_invite(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
-{
-	static struct multipart parts;
-	static struct resource_lists lists;
-	static uint8_t scratch[MULTIPART_MAX_BODY], body[TEXT];
-	static char text[TEXT];
-	if (multipart_read(rq->content_type, rq->body, scratch, sizeof scratch, &parts, NULL) ||
-	    !multipart_find(&parts, TYPE_RESOURCE_LIST, NULL) || !multipart_find(&parts, TYPE_SDP, NULL) ||
-	    resource_lists_read(multipart_find(&parts, TYPE_RESOURCE_LIST, NULL)->body, &lists, NULL) || lists.n != 1) {
-		sip_reply(tx, 400, NULL, NULL);
-		return;
-	}
-	struct registered *c = find_client(l, lists.uri[0]);
-	if (!c || l->invite) {
-		sip_reply(tx, c ? 486 : 404, NULL, NULL);
-		return;
-	}
-	struct octets sdp = multipart_find(&parts, TYPE_SDP, NULL)->body;
-	size_t len = sdp.len < TEXT ? sdp.len : 0;
-	memcpy(text, sdp.p, len);
-	if (l->hooks.offer)
-		l->hooks.offer(l->hooks.ctx, text, &len, TEXT);
-	size_t n = write_body(text, len, rq->from, c->impu, body, sizeof body);
-	struct sip_request out = invite_to(l, c, rq->from, (struct octets){body, n});
-	l->invite = tx;
-	sip_tx_on_cancel(tx, on_forward_cancel, l);
-	l->b = sip_dialog_invite(l->port, &out, on_forward_answer, &dialog_events, l, &l->forwarded);
-	if (!l->b) {
-		l->invite = NULL;
-		sip_reply(tx, 503, NULL, NULL);
-	}
-}
-
-struct ending {
-	struct lab *l;
-	struct sip_dialog *d;
-};
-
-static void on_bye_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
-{
-	struct ending *e = ctx;
-	(void)tx;
-	if (rs->status < 200)
-		return;
-	sip_dialog_free(e->d);
-	free(e);
-}
-
-static void send_bye(struct lab *l, struct sip_dialog **d)
-{
-	struct ending *e = malloc(sizeof *e);
-	*e = (struct ending){l, *d};
-	*d = NULL;
-	if (!e->d ||
-	    !sip_dialog_send(e->d, &(struct sip_request){.method = "BYE", .timeout_ms = 5000}, on_bye_answer, e)) {
-		sip_dialog_free(e->d);
-		free(e);
-	}
-}
-
-static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
-{
-	struct lab *l = ctx;
-	int bye = !strcmp(rq->method, "BYE"), from_a = l->a && !strcmp(rq->call_id, sip_dialog_call_id(l->a));
-	l->byes += bye;
-	sip_reply(tx, bye ? 200 : 405, NULL, NULL);
-	if (!bye)
-		return;
-	struct sip_dialog **same = from_a ? &l->a : &l->b, **other = from_a ? &l->b : &l->a;
-	if (l->own_dialog && !strcmp(rq->call_id, sip_dialog_call_id(l->own_dialog))) {
-		sip_dialog_free(l->own_dialog);
-		l->own_dialog = NULL;
-		return;
-	}
-	sip_dialog_free(*same);
-	*same = NULL;
-	if (*other)
-		send_bye(l, other);
-}
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct lab *l = ctx;
 	if (!strcmp(rq->method, "REGISTER"))
-		on_register(l, tx, rq);
+		lab_on_register(l, tx, rq);
 	else if (!strcmp(rq->method, "PUBLISH"))
-		on_publish(l, tx, rq);
+		lab_on_publish(l, tx, rq);
 	else if (!strcmp(rq->method, "INVITE") && !rq->to_tag) {
-		if (!refuse(l, tx, rq))
-			on_invite(l, tx, rq);
+		if (!lab_refused(l, tx, rq))
+			lab_on_invite(l, tx, rq);
 	} else
 		sip_reply(tx, 481, NULL, NULL);
 }
-
-/* ---- server: INVITEs of its own -----------------------------------------------------------------------------------
- */
-
-static void own_answer(struct lab *l, const struct sip_message *rs)
-{
-	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), 0};
-	if (rs->status < 300 || l->second)
-		send_bye(l, &l->own_dialog);
-	else {
-		sip_dialog_free(l->own_dialog);
-		l->own_dialog = NULL;
-	}
-	sem_post(&l->answered);
-}
-
-static void on_own_second(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
-{
-	(void)tx;
-	if (rs->status >= 200)
-		own_answer(ctx, rs);
-}
-
-static void on_own_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
-{
-	struct lab *l = ctx;
-	static uint8_t body[TEXT];
-	(void)tx;
-	if (rs->status < 200)
-		return;
-	if (rs->status >= 300 || !l->second) {
-		own_answer(l, rs);
-		return;
-	}
-	size_t n = write_body(l->second, strlen(l->second), l->calling, l->to, body, sizeof body);
-	struct sip_request again = {.method = "INVITE",
-				    .with = {.content_type = "multipart/mixed;boundary=b0undary", .body = {body, n}}};
-	if (!sip_dialog_send(l->own_dialog, &again, on_own_second, l))
-		own_answer(l, rs);
-}
-
-static void begin_own(void *arg)
-{
-	struct lab *l = arg;
-	static uint8_t body[TEXT];
-	struct registered *c = find_client(l, l->to);
-	size_t n = write_body(l->offer, strlen(l->offer), l->calling, l->to, body, sizeof body);
-	l->answer = (struct lab_answer){0};
-	if (c) {
-		struct sip_request rq = invite_to(l, c, l->calling, (struct octets){body, n});
-		l->own_dialog = sip_dialog_invite(l->port, &rq, on_own_answer, &dialog_events, l, NULL);
-	}
-	if (!c || !l->own_dialog)
-		sem_post(&l->answered);
-}
-
-struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *calling, const char *offer,
-				   const char *second)
-{
-	l->to = to;
-	l->calling = calling;
-	l->offer = offer;
-	l->second = second;
-	sip_loop_post(l->loop, begin_own, l);
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 20;
-	if (sem_timedwait(&l->answered, &until))
-		fail_msg("no answer to an INVITE");
-	return l->answer;
-}
-
-struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling, const char *offer)
-{
-	return lab_invite_twice(l, to, calling, offer, NULL);
-}
-
-/* ---- server: key downloads of its own ---------------------------------------------------------------------------- */
-
-static void on_message_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
-{
-	struct lab *l = ctx;
-	(void)tx;
-	if (rs->status < 200)
-		return;
-	const char *after = sip_header_at(rs, "Retry-After", 0);
-	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), after ? atoi(after) : 0};
-	sem_post(&l->answered);
-}
-
-static void make_message(struct lab *l, const char *to, struct lab_message *m)
-{
-	struct mcsec_alg_list algs = {.selected = m->suite, .suites = {m->suite}, .n = 1};
-	struct mcsec_im_make what = {.kind = m->kind,
-				     .key = m->key,
-				     .initiator = m->from ? m->from : LAB_PSI,
-				     .initiator_kms = LAB_KMS,
-				     .responder = m->to ? m->to : to,
-				     .responder_kms = LAB_KMS,
-				     .hide_initiator = m->hide,
-				     .hide_responder = m->hide,
-				     .to_self = m->to_self,
-				     .algs = m->suite ? &algs : NULL};
-	m->time = what.time = (uint64_t)(time(NULL) + m->ahead) + MCSEC_NTP_UNIX;
-	if (!m->again)
-		mcsec_rng_system.fill(NULL, m->key, sizeof m->key);
-	if (!m->k_id)
-		assert_int_equal(mcsec_kid_new(m->kind, &mcsec_rng_system, NULL, NULL, &m->k_id), MCSEC_OK);
-	what.k_id = m->k_id;
-	assert_int_equal(mcsec_im_make(&l->book, &what, &mcsec_rng_system, m->message, sizeof m->message, &m->len),
-			 MCSEC_OK);
-	if (m->flip)
-		m->message[m->flip > 0 ? (size_t)m->flip : m->len - (size_t)-m->flip] ^= 1;
-}
-
-static void begin_message(void *arg)
-{
-	struct lab *l = arg;
-	struct lab_message *m = l->outgoing;
-	struct registered *c = find_client(l, l->to);
-	const char *icsi = m->icsi ? m->icsi : "urn:urn-7:3gpp-service.ims.icsi.mcptt";
-	const struct sip_header h[] = {{"P-Asserted-Identity", m->asserted ? m->asserted : "<" LAB_PSI ">"},
-				       {"P-Asserted-Service", icsi}};
-	struct sip_request rq = {
-	    .method = "MESSAGE",
-	    .uri = c ? c->contact : NULL,
-	    .from = LAB_PSI,
-	    .to = l->to,
-	    .flow = c ? c->flow : NULL,
-	    .with = {
-		.n_headers = *icsi ? 2 : 1, .headers = h, .content_type = TYPE_MIKEY, .body = {m->message, m->len}}};
-	l->answer = (struct lab_answer){0};
-	if (!c || !sip_send(l->port, &rq, on_message_answer, l))
-		sem_post(&l->answered);
-}
-
-struct lab_answer lab_message(struct lab *l, const char *to, struct lab_message *m)
-{
-	struct timespec until;
-	if (!m->octets)
-		make_message(l, to, m);
-	l->to = to;
-	l->outgoing = m;
-	sip_loop_post(l->loop, begin_message, l);
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 30;
-	if (sem_timedwait(&l->answered, &until))
-		fail_msg("no answer to a MESSAGE");
-	return l->answer;
-}
-
-unsigned lab_registers(struct lab *l)
-{
-	return l->registers;
-}
-
-unsigned lab_publishes(struct lab *l)
-{
-	return l->publishes;
-}
-
-/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void *run(void *arg)
 {
@@ -753,29 +280,20 @@ void lab_set_hooks(struct lab *l, const struct lab_hooks *h)
 	l->hooks = h ? *h : (struct lab_hooks){0};
 }
 
-struct lab_register lab_last_register(struct lab *l)
+struct lab *lab;
+struct ue *lab_alice;
+
+int lab_set_up(void **state)
 {
-	return l->last;
+	(void)state;
+	lab = lab_new();
+	return 0;
 }
 
-void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning)
+int lab_tear_down(void **state)
 {
-	size_t i = 0;
-	while (l->refusals[i].method && strcmp(l->refusals[i].method, method) != 0)
-		i++;
-	struct refusal *r = &l->refusals[i];
-	snprintf(r->warning, sizeof r->warning, "%s", warning ? warning : "");
-	r->method = method;
-	r->status = status;
-	r->n = n;
-}
-
-void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)
-{
-	lab_refuse(l, "REGISTER", n, status, warning);
-}
-
-int lab_byes(struct lab *l)
-{
-	return l->byes;
+	(void)state;
+	ue_free(lab_alice);
+	lab_free(lab);
+	return 0;
 }

@@ -30,6 +30,11 @@ struct lab_hooks { /* called on the server's loop; texts are replaced in place, 
 /* The calling test fails if the lab cannot be made. */
 struct lab *lab_new(void);
 void lab_free(struct lab *l);
+/* A group of tests shares a lab; many of them one client in it, which each makes as it needs her. */
+extern struct lab *lab;
+extern struct ue *lab_alice;
+int lab_set_up(void **state);
+int lab_tear_down(void **state); /* the client too */
 void lab_set_hooks(struct lab *l, const struct lab_hooks *h);
 
 /* A client of this identity, signed in and provisioned; its folder stays in the lab until lab_free. */

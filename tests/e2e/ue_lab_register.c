@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ue_lab_register.c - see ue_lab.h: who comes and is let in, what was uploaded, and refusals to order. */
+#include "ue_lab_in.h"
+
+#include "mcx/doc/mcptt_info.h"
+#include "mcx/doc/multipart.h"
+
+struct registered *lab_find(struct lab *l, const char *impu)
+{
+	for (size_t i = 0; i < l->n_clients; i++)
+		if (!strcmp(l->clients[i].impu, impu))
+			return &l->clients[i];
+	return NULL;
+}
+
+static void copy_header(char *out, size_t size, const struct sip_message *rq, const char *name)
+{
+	const char *value = sip_header_at(rq, name, 0);
+	snprintf(out, size, "%s", value ? value : "");
+}
+
+static void read_register(struct lab *l, const struct sip_message *rq)
+{
+	static struct multipart parts;
+	static struct mcptt_info info;
+	static uint8_t scratch[MULTIPART_MAX_BODY];
+	const char *user = rq->from, *const us = LAB_PSI;
+	copy_header(l->last.event, sizeof l->last.event, rq, "Event");
+	copy_header(l->last.expires, sizeof l->last.expires, rq, "Expires");
+	copy_header(l->last.service, sizeof l->last.service, rq, "P-Preferred-Service");
+	copy_header(l->last.accept, sizeof l->last.accept, rq, "Accept-Contact");
+	l->last.uploads = rq->content_type != NULL;
+	if (!rq->content_type || multipart_read(rq->content_type, rq->body, scratch, sizeof scratch, &parts, NULL))
+		return;
+	const struct body_part *mikey = multipart_find(&parts, TYPE_MIKEY, NULL);
+	const struct body_part *xml = multipart_find(&parts, TYPE_MCPTT_INFO, NULL);
+	const struct body_part *settings = multipart_find(&parts, TYPE_POC_SETTINGS, NULL);
+	l->last.csk_opened = 0;
+	l->last.answer = POC_ANSWER_NONE;
+	if (settings)
+		(void)poc_settings_read(settings->body, &l->last.answer, NULL);
+	if (xml && !mcptt_info_read(xml->body, &info, NULL)) {
+		snprintf(l->last.token, sizeof l->last.token, "%.255s", info.access_token.value);
+		snprintf(l->last.client_id, sizeof l->last.client_id, "%.63s", info.client_id.value);
+	}
+	struct mcsec_im_expect expect = {.now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX,
+					 .tags = MCSEC_TAG_BIT(MCSEC_CSK),
+					 .initiators = &user,
+					 .n_initiators = 1,
+					 .selves = &us,
+					 .n_selves = 1};
+	struct mcsec_im *im = NULL;
+	struct mcsec_fault fault;
+	if (mikey && !mcsec_im_open(&l->book, &expect, mikey->body.p, mikey->body.len, &im, &fault)) {
+		l->last.csk_opened = 1;
+		l->last.csk_id = im->k_id;
+		l->last.time = im->time;
+	}
+	struct mcsec_im_peek peek;
+	if (mikey && !mcsec_im_peek(mikey->body.p, mikey->body.len, &peek, &fault)) {
+		l->last.algs = peek.algs;
+		l->last.initiator_hidden = peek.initiator_hidden;
+		l->last.responder_hidden = peek.responder_hidden;
+		l->last.to_self = peek.to_self;
+	}
+	mcsec_im_free(im);
+}
+
+int lab_refused(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
+		struct refusal *r = &l->refusals[i];
+		if (!r->n || strcmp(r->method, rq->method) != 0)
+			continue;
+		struct sip_header warning[] = {{"Warning", r->warning}};
+		r->n--;
+		sip_reply(tx, r->status, NULL, &(struct sip_out){.n_headers = r->warning[0] != 0, .headers = warning});
+		return 1;
+	}
+	return 0;
+}
+
+/* The core lets nobody publish who is not registered; here both are one. */
+void lab_on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	read_register(l, rq);
+	l->publishes++;
+	if (lab_refused(l, tx, rq))
+		return;
+	struct sip_header expires[] = {{"Expires", "3600"}, {"SIP-ETag", "e1"}};
+	sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 2, .headers = expires});
+}
+
+void lab_on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	read_register(l, rq);
+	l->registers++;
+	if (lab_refused(l, tx, rq))
+		return;
+	struct registered *c = lab_find(l, rq->to);
+	if (!c && l->n_clients < IDENTITIES)
+		c = &l->clients[l->n_clients++];
+	if (c && rq->n_contacts && rq->expires != 0) {
+		snprintf(c->impu, sizeof c->impu, "%s", rq->to);
+		snprintf(c->contact, sizeof c->contact, "%s", rq->contacts[0].uri);
+		sip_flow_unref(c->flow);
+		c->flow = sip_flow_of(tx);
+	}
+	struct sip_header expires[] = {{"Expires", "600"}};
+	sip_reply(tx, 200, NULL, &(struct sip_out){.n_headers = 1, .headers = expires});
+}
+
+struct lab_register lab_last_register(struct lab *l)
+{
+	return l->last;
+}
+
+void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning)
+{
+	size_t i = 0;
+	while (l->refusals[i].method && strcmp(l->refusals[i].method, method) != 0)
+		i++;
+	struct refusal *r = &l->refusals[i];
+	snprintf(r->warning, sizeof r->warning, "%s", warning ? warning : "");
+	r->method = method;
+	r->status = status;
+	r->n = n;
+}
+
+void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)
+{
+	lab_refuse(l, "REGISTER", n, status, warning);
+}
+
+unsigned lab_registers(struct lab *l)
+{
+	return l->registers;
+}
+
+unsigned lab_publishes(struct lab *l)
+{
+	return l->publishes;
+}
