@@ -41,7 +41,8 @@ EXCEPTION = re.compile(r'\b(NOLINT|NOLINTNEXTLINE|NOLINTBEGIN|NOLINTEND)\b(?:\((
 
 # Which programs run the code of which threads. The KMS's watch and its issuer's channels, the audit's keeper, the store,
 # the HTTP edge, the identity server's house keeping, the SIP loop and its workers, the relay, the engine and its media.
-QUICK_TSAN = ['audit', 'http', 'ibc_sakke', 'ibc_signers', 'media_session', 'relay', 'revocations', 'sip_port', 'store']
+QUICK_TSAN = ['audit', 'http', 'ibc_sakke', 'ibc_signers', 'media_session', 'relay', 'revocations', 'sip_dialog', 'sip_headers',
+              'sip_loop', 'sip_port', 'sip_tls', 'store']
 THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_points', 'base', 'bearer', 'config', 'daemon', 'http_hostile',
                          'ibc_eccsi', 'idms_abuse', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer', 'kms_watch', 'log', 'metrics',
                          'sip_gate', 'ue_store', 'server_binding', 'server_call_moments', 'server_private_call', 'server_register', 'server_xml', 'ue_call',

@@ -16,7 +16,7 @@
  * (TS 33.210 6.2).
  *
  * Every other caller gets what it asked for. A library that frees by itself (its upstream does now) would free twice:
- * sip_tls_free_wanted() looks at the version, and test_sip_port counts that nothing is left and nothing is freed twice.
+ * sip_tls_free_wanted() looks at the version, and test_sip_tls counts that nothing is left and nothing is freed twice.
  */
 #include <dlfcn.h>
 #include <string.h>
