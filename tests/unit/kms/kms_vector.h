@@ -61,6 +61,22 @@ static inline void kms_vector_close(struct kms_vector *v)
 	mcsec_secret_free(v->set.secret);
 }
 
+/* A test whose *state is the vector. */
+static inline int kms_vector_setup(void **state)
+{
+	struct kms_vector *v = calloc(1, sizeof *v);
+	kms_vector_open(v);
+	*state = v;
+	return 0;
+}
+
+static inline int kms_vector_teardown(void **state)
+{
+	kms_vector_close(*state);
+	free(*state);
+	return 0;
+}
+
 /* A vector file as text; freed by the caller. */
 static inline char *kms_vector_text(const char *name)
 {
