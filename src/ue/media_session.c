@@ -25,12 +25,9 @@
 enum {
 	TICK_MS = 20,
 	SAY_TAIL_MS = 200,
-	OLD_KEY_MS = 5000,
 	DRAIN_PACKETS = 64, /* taken in a row before the clock is looked at again */
 	PLAYOUT_DELAY_FRAMES = 3,
 	MAX_GAP_FRAMES = 500,
-	PRIVATE_STREAMS = 8,
-	ROC_TRIES = 4, /* media.md M-D16 */
 };
 
 struct media_session {
@@ -46,20 +43,17 @@ struct media_session {
 	struct codec_encoder *encoder;
 	struct codec_decoder *decoder;
 	struct playout *playout;
-	struct srtp_sender *sender, *next_sender;
-	struct srtp_receiver *receiver;
+	struct media_crypt *crypt;
 
-	pthread_mutex_t lock;       /* keys and stats */
-	struct media_keys *keys[2]; /* secret memory: current, and the one before or after it while both count */
-	int n_keys;
-	int64_t drop_old_at; /* 0: nothing to drop */
+	pthread_mutex_t lock; /* stats */
 	struct ue_media_stats stats;
 
 	pthread_t thread;
 	int running;
 	atomic_int stop, silenced, has_more;
 	int heard, told_said, told_silent, failed;
-	int64_t last_heard, said_all_at;
+	_Atomic int64_t own_alive;
+	int64_t said_all_at;
 };
 
 static int64_t now_ms(void)
@@ -94,6 +88,7 @@ struct media_session *media_new(const struct media_options *o, char *err, size_t
 	if (!m)
 		return NULL;
 	m->o = *o;
+	m->o.alive = o->alive ? o->alive : &m->own_alive;
 	pthread_mutex_init(&m->lock, NULL);
 	if (o->audio.record)
 		snprintf(m->record_path, sizeof m->record_path, "%s", o->audio.record);
@@ -121,11 +116,7 @@ void media_free(struct media_session *m)
 	codec_encoder_free(m->encoder);
 	codec_decoder_free(m->decoder);
 	playout_free(m->playout);
-	srtp_sender_free(m->sender);
-	srtp_sender_free(m->next_sender);
-	srtp_receiver_free(m->receiver);
-	mcsec_secret_free(m->keys[0]);
-	mcsec_secret_free(m->keys[1]);
+	media_crypt_free(m->crypt);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -136,47 +127,6 @@ uint16_t media_port(const struct media_session *m)
 }
 
 /* ---- hearing --------------------------------------------------------------------------------------------------- */
-
-/* The key layer of the receiver: called with the lock held. */
-static int find_key(void *ctx, const uint8_t *mki, struct srtp_master *out)
-{
-	struct media_session *m = ctx;
-	for (int i = 0; i < m->n_keys; i++) {
-		const struct media_keys *k = m->keys[i];
-		if (memcmp(mki, k->receive.mki, k->policy.mki_len) != 0)
-			continue;
-		*out = k->receive;
-		return 1;
-	}
-	return 0;
-}
-
-static void count_drop(struct media_session *m, enum srtp_verdict v, struct octets packet)
-{
-	struct ue_media_stats *s = &m->stats;
-	struct reader r = rd_init(packet);
-	rd_take(&r, 8);
-	int own = rd_u32(&r) == m->o.ssrc;
-	switch (v) {
-	case SRTP_UNKNOWN_MKI:
-		s->dropped_unknown_mki++;
-		break;
-	case SRTP_REPLAY:
-	case SRTP_OLD:
-		s->dropped_replay++;
-		break;
-	case SRTP_AUTH:
-		/* Both ends have the same MKI: what comes back to us carries our SSRC and fails under the peer's key.
-		 */
-		if (own)
-			s->dropped_reflected++;
-		else
-			s->dropped_auth++;
-		break;
-	default:
-		s->dropped_plain++;
-	}
-}
 
 static void write_sound(struct media_session *m, const int16_t *pcm, size_t n)
 {
@@ -209,36 +159,6 @@ static void play(struct media_session *m)
 	}
 }
 
-/* The first packet under the new key: from now on it is ours for sending too. */
-static void follow_rekey(struct media_session *m, const uint8_t *mki)
-{
-	if (!m->next_sender || memcmp(mki, m->keys[1]->receive.mki, m->keys[1]->policy.mki_len) != 0)
-		return;
-	struct media_keys *old = m->keys[0];
-	srtp_sender_free(m->sender);
-	m->sender = m->next_sender;
-	m->next_sender = NULL;
-	m->keys[0] = m->keys[1];
-	m->keys[1] = old;
-	m->drop_old_at = now_ms() + OLD_KEY_MS;
-}
-
-static enum srtp_verdict open_packet(struct media_session *m, struct octets wire, uint8_t *plain, size_t size,
-				     size_t *len)
-{
-	pthread_mutex_lock(&m->lock);
-	enum srtp_verdict v = rtp_unprotect(m->receiver, wire, plain, size, len);
-	if (v)
-		count_drop(m, v, wire);
-	else {
-		m->stats.received++;
-		if (m->n_keys == 2)
-			follow_rekey(m, wire.p + wire.len - m->keys[1]->policy.mki_len);
-	}
-	pthread_mutex_unlock(&m->lock);
-	return v;
-}
-
 static void open_recording(struct media_session *m)
 {
 	char err[512];
@@ -258,9 +178,9 @@ static void hear(struct media_session *m, struct octets wire)
 	struct rtp_packet p;
 	if (m->o.hooks.rtp)
 		m->o.hooks.rtp(m->o.hooks.ctx, 0, wire);
-	if (open_packet(m, wire, plain, sizeof plain, &len))
+	if (media_crypt_open(m->crypt, wire, plain, sizeof plain, &len, now_ms()))
 		return;
-	m->last_heard = now_ms();
+	atomic_store(m->o.alive, now_ms());
 	if (rtp_read((struct octets){plain, len}, &p) || p.payload_type != m->payload_type)
 		return;
 	if (!m->heard) {
@@ -289,10 +209,7 @@ static void send_frame(struct media_session *m, const int16_t *pcm)
 					   .timestamp = m->timestamp,
 					   .ssrc = m->o.ssrc,
 					   .payload = {frame, n}});
-	pthread_mutex_lock(&m->lock);
-	enum srtp_verdict v = n ? rtp_protect(m->sender, wr_result(&w), wire, sizeof wire, &len) : SRTP_FAILED;
-	m->stats.sent += v == SRTP_OK;
-	pthread_mutex_unlock(&m->lock);
+	enum srtp_verdict v = n ? media_crypt_protect(m->crypt, wr_result(&w), wire, sizeof wire, &len) : SRTP_FAILED;
 	m->seq++;
 	m->timestamp += CODEC_FRAME;
 	if (v == SRTP_OK && m->o.hooks.rtp)
@@ -328,33 +245,20 @@ static void say(struct media_session *m)
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
 
-static void drop_old_key(struct media_session *m, int64_t now)
-{
-	pthread_mutex_lock(&m->lock);
-	if (m->drop_old_at && now >= m->drop_old_at) {
-		srtp_receiver_drop(m->receiver, m->keys[1]->receive.mki);
-		mcsec_secret_free(m->keys[1]);
-		m->keys[1] = NULL;
-		m->n_keys = 1;
-		m->drop_old_at = 0;
-	}
-	pthread_mutex_unlock(&m->lock);
-}
-
 static void tick(struct media_session *m, int64_t now)
 {
 	say(m);
 	playout_tick(m->playout);
 	play(m);
-	drop_old_key(m, now);
+	media_crypt_tick(m->crypt, now);
 	if (m->said_all_at && !m->told_said && now >= m->said_all_at + SAY_TAIL_MS) {
 		m->told_said = 1;
 		tell(m, MEDIA_SAID_ALL, "everything was said");
 	}
 	if (m->said < m->wav.n &&
 	    !atomic_load(&m->silenced)) /* who speaks may meet a silent listener: one-way sound is a call */
-		m->last_heard = now;
-	if (!m->told_silent && now - m->last_heard >= (int64_t)m->o.silent_ms) {
+		atomic_store(m->o.alive, now);
+	if (!m->told_silent && now - atomic_load(m->o.alive) >= (int64_t)m->o.silent_ms) {
 		m->told_silent = 1;
 		tell(m, MEDIA_SILENT, "no media came for too long");
 	}
@@ -376,7 +280,7 @@ static void *run(void *arg)
 {
 	struct media_session *m = arg;
 	int64_t next = now_ms();
-	m->last_heard = next;
+	atomic_store(m->o.alive, next);
 	while (!atomic_load(&m->stop)) {
 		int64_t now = now_ms();
 		if (now >= next) {
@@ -392,33 +296,12 @@ static void *run(void *arg)
 	return NULL;
 }
 
-static struct srtp_sender *sender_of(const struct media_session *m, const struct media_keys *k)
-{
-	return srtp_sender_new(&k->policy, &k->send, m->o.ssrc, 0);
-}
-
-static struct media_keys *keep(const struct media_keys *k)
-{
-	struct media_keys *copy = mcsec_secret_alloc(sizeof *copy);
-	if (copy)
-		*copy = *k;
-	return copy;
-}
-
 int media_start(struct media_session *m, const struct media_keys *keys, const char *address, uint16_t port,
 		uint8_t payload_type, char *err, size_t err_size)
 {
 	m->payload_type = payload_type;
-	m->keys[0] = keep(keys);
-	m->n_keys = m->keys[0] != NULL;
-	m->sender = sender_of(m, keys);
-	m->receiver = srtp_receiver_new(&(struct srtp_receiver_options){.policy = keys->policy,
-									.find = find_key,
-									.ctx = m,
-									.max_streams = PRIVATE_STREAMS,
-									.either_layout = 1,
-									.roc_tries = ROC_TRIES});
-	if (!m->n_keys || !m->sender || !m->receiver || rtp_socket_connect(m->socket, address, port)) {
+	m->crypt = media_crypt_new(keys, m->o.ssrc);
+	if (!m->crypt || rtp_socket_connect(m->socket, address, port)) {
 		snprintf(err, err_size, "the media could not be started towards %s port %u", address, port);
 		return -1;
 	}
@@ -432,27 +315,7 @@ int media_start(struct media_session *m, const struct media_keys *keys, const ch
 
 int media_rekey(struct media_session *m, const struct media_keys *keys)
 {
-	struct media_keys *copy = keep(keys);
-	struct srtp_sender *sender = sender_of(m, keys);
-	pthread_mutex_lock(&m->lock);
-	int same_shape = m->keys[0] && !memcmp(&keys->policy, &m->keys[0]->policy, sizeof keys->policy);
-	int ok = copy && sender && same_shape;
-	if (ok) {
-		if (m->keys[1])
-			srtp_receiver_drop(m->receiver, m->keys[1]->receive.mki);
-		mcsec_secret_free(m->keys[1]);
-		srtp_sender_free(m->next_sender);
-		m->keys[1] = copy;
-		m->next_sender = sender;
-		m->n_keys = 2;
-		m->drop_old_at = 0;
-	}
-	pthread_mutex_unlock(&m->lock);
-	if (!ok) {
-		mcsec_secret_free(copy);
-		srtp_sender_free(sender);
-	}
-	return ok ? 0 : -1;
+	return m->crypt ? media_crypt_rekey(m->crypt, keys) : -1;
 }
 
 void media_allow(struct media_session *m, int may_speak)
@@ -487,6 +350,8 @@ void media_stats(struct media_session *m, struct ue_media_stats *out)
 	pthread_mutex_lock(&m->lock);
 	*out = m->stats;
 	pthread_mutex_unlock(&m->lock);
+	if (m->crypt)
+		media_crypt_count(m->crypt, out, &out->sent, &out->received);
 }
 
 enum ue_status ue_audio_reference(const char *wav_in, const char *wav_out, char *err, size_t err_size)

@@ -9,8 +9,7 @@
 #ifndef MCX_UE_MEDIA_SESSION_H
 #define MCX_UE_MEDIA_SESSION_H
 
-#include "mcx/media/srtp.h"
-#include "ue/ue.h"
+#include "ue/media_crypt.h"
 
 struct media_session;
 
@@ -21,6 +20,9 @@ struct media_options {
 	struct ue_audio_files audio;
 	uint32_t ssrc;
 	unsigned silent_ms; /* without a packet for so long: MEDIA_SILENT */
+	/* When something last came or was said, by the monotonic clock: of all streams of the call; NULL: of this one.
+	 */
+	_Atomic int64_t *alive;
 	void (*on_event)(void *ctx, enum media_event ev, const char *text);
 	void *ctx;
 	struct ue_hooks hooks;
@@ -31,12 +33,6 @@ struct media_session *media_new(const struct media_options *o, char *err, size_t
 /* Stops, closes files, wipes. */
 void media_free(struct media_session *m);
 uint16_t media_port(const struct media_session *m);
-
-/* Keys of both directions of one PCK: index 0 sent, 1 received. */
-struct media_keys {
-	struct srtp_policy policy;
-	struct srtp_master send, receive;
-};
 
 /* The call is up: peer's address and payload type of its description. 0, or -1 and a sentence. */
 int media_start(struct media_session *m, const struct media_keys *keys, const char *address, uint16_t port,

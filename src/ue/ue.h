@@ -166,6 +166,13 @@ struct ue_audio_files {
 	int repeat;         /* `send` is said again and again, without a pause, as long as the call stands */
 };
 
+struct ue_video_files {
+	const char *send;   /* H.264 to show, a byte stream of ITU-T H.264 annex B; NULL: show nothing */
+	const char *record; /* the same of what is seen; made at the first packet; NULL: only count */
+	unsigned fps;       /* pictures of `send` a second, at most 120; 0: 25 */
+	int repeat;         /* as in struct ue_audio_files */
+};
+
 struct ue_call {
 	const char *target;  /* MCPTT ID */
 	const char *kms_uri; /* KMS of the target; NULL: the home KMS */
@@ -199,6 +206,11 @@ struct ue_media_stats {
 	uint64_t dropped_plain;        /* not SRTP under our key: no MKI, or too short */
 	uint64_t dropped_unknown_mki, dropped_auth, dropped_replay, dropped_reflected;
 	uint64_t control_opened, control_dropped; /* control packets of the server; all others */
+	uint64_t video_sent, video_received;      /* packets of the video; dropped ones count above */
+	uint64_t pictures_sent, pictures_received;
+	uint64_t video_lost; /* packets that never came: gaps of the recording */
+	uint64_t
+	    video_broken; /* NAL units of which a part is missing, and payloads that are no H.264: never recorded */
 };
 void ue_media_stats(struct ue *u, struct ue_media_stats *out);
 

@@ -17,7 +17,7 @@
  * has no line, a line no name, or a demand no check. Names are group.what, lower case: im (V-IM), tok (V-TOK), bind
  * (V-BIND), xml (V-XML), alg (V-ALG), perm (V-PERM), size (V-SIZE), sa, sc, cc, kr (the rows of the machines), kms (the
  * KMS and its documents), krr (redirects), doc (certificates and key sets at a client),
- * floor (floor control and its protection).
+ * floor (floor control and its protection), h264 (video).
  */
 #ifndef SEC_BASE_CHECK_H
 #define SEC_BASE_CHECK_H
