@@ -189,9 +189,18 @@ static void forget_configs(void)
 
 /* ---- until the end ---- */
 
-enum { TRIM_EVERY_S = 10 };
+enum { TRIM_EVERY_S = 10, KEPT_AT_TOP = 256 * 1024 };
 
-/* What a flood made us take, the allocator keeps when it is over: the machine's other processes want it back. */
+/*
+ * What a flood made us take, the allocator keeps when it is over: the machine's other processes want it back. The trim
+ * does not reach the end of a thread's own heap, of which glibc keeps the more the more was asked for at once, unless
+ * it is told a bound.
+ */
+static void bound_memory(void)
+{
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_AT_TOP);
+}
+
 static void give_back_memory(void)
 {
 	static unsigned turn;
@@ -257,6 +266,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 	if (a.done)
 		return a.exit_code;
 	config_path = a.config;
+	bound_memory();
 	daemon_harden();
 	const char *level = getenv("MCX_LOG");
 	int chosen = level ? log_level_of(level) : -1;
