@@ -94,7 +94,7 @@ bench: with-tests
 soak: with-tests $(ASAN)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
 	@MCX_LONG=1 $(NICE) meson test -C $(ASAN) --no-rebuild -t 0 --print-errorlogs wire
-	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill floods failing
+	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill control_kill floods failing
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
 
 docs:
