@@ -9,6 +9,7 @@
 #include "net/worker.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,6 +49,7 @@ static void *thread_main(void *arg)
 		job.run(job.arg, state);
 		while (w->o.post(w->o.loop, job.done, job.arg) != 0)
 			usleep(1000);
+		sched_yield(); /* the loop before the next job, also where priorities would let us go on */
 	}
 	if (w->o.thread_end)
 		w->o.thread_end(state);

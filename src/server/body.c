@@ -111,7 +111,7 @@ void body_free(struct body *b)
 		b->more[i] = NULL;
 	}
 	if (b->arena)
-		mcsec_wipe(b->arena, XML_ARENA_MIN);
+		mcsec_wipe(b->arena, b->arena_used);
 	free(b->arena);
 	free(b->scratch);
 	free(b->parts);
@@ -141,7 +141,10 @@ enum body_verdict body_unprotect(struct body *b, const struct xml_policy *policy
 		return BODY_OPENED;
 	b->arena = malloc(XML_ARENA_MIN);
 	struct writer arena = wr_init(b->arena, b->arena ? XML_ARENA_MIN : 0);
-	if (xml_open(policy, keys, b->parts, opened, &arena) != MCSEC_OK) {
+	enum mcsec_err e = xml_open(policy, keys, b->parts, opened, &arena);
+	/* Half an opened document may stand behind what was kept, where one did not open. */
+	b->arena_used = !e && opened->verdict == XML_PASSED ? wr_len(&arena) : XML_ARENA_MIN;
+	if (e != MCSEC_OK) {
 		opened->why = "no memory";
 		return BODY_UNDECRYPTABLE;
 	}

@@ -27,6 +27,7 @@ struct body {
 	enum poc_answer answer;                /* of poc-settings, after body_unprotect */
 	struct multipart *parts;
 	uint8_t *scratch, *arena; /* decoded parts; opened documents */
+	size_t arena_used;        /* octets at its front that may hold something; nothing stands behind them */
 };
 
 /*

@@ -222,7 +222,7 @@ void call_erase(struct call *c, const char *reason)
 		return;
 	*cw = (struct call_work){.work = {c->s, run_end, done_end}, .row = c->row, .reason = reason};
 	/* The row stays when this fails: the next start ends the call once more and writes the record. */
-	if (server_submit(&cw->work) != 0)
+	if (server_change(&cw->work) != 0)
 		free(cw);
 }
 
@@ -260,7 +260,7 @@ static enum sc_event_kind store(struct call *c)
 	}
 	c->row.started = db_now();
 	*cw = (struct call_work){.work = {c->s, run_start, done_start}, .call = c, .row = c->row};
-	if (server_submit(&cw->work) != 0) {
+	if (server_change(&cw->work) != 0) {
 		free(cw);
 		return SC_EV_STORE_FAILED;
 	}

@@ -14,6 +14,7 @@
 #include "app/checkpoints.h"
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "server/commits.h"
 #include "server/control.h"
 #include "server/download.h"
 #include "server/uids.h"
@@ -245,7 +246,7 @@ static int begin(struct server *s)
 	s->invites = source_limit_new((unsigned)cfg->invites_per_user, 4 * (unsigned)cfg->invites_per_user);
 	if (!s->loop || !s->bindings || !s->uids || !s->refusals || !s->invites ||
 	    mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK || !(s->pool = work_pool_new(s)) ||
-	    !(s->relay = relay_new(&r))) {
+	    !(s->commits = commits_new(s, (size_t)cfg->queue)) || !(s->relay = relay_new(&r))) {
 		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
 			 cfg->address);
 		return -1;
@@ -259,6 +260,9 @@ static void end(struct server *s)
 {
 	sip_timer_stop(s->tick);
 	worker_pool_free(s->pool);
+	s->pool = NULL;
+	commits_free(s->commits);
+	s->commits = NULL;
 	if (s->loop)
 		sip_loop_step(s->loop, 1); /* results of the last jobs */
 	download_free_all(s);

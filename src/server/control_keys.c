@@ -106,7 +106,7 @@ static void want_indices(struct control_keys *k, uint32_t csk_id)
 		return;
 	*t = (struct taking){
 	    .work = {k->s, run_taking, done_taking}, .binding = k->binding, .csk_id = csk_id, .result = STORE_BROKEN};
-	k->asking = server_submit(&t->work) == 0;
+	k->asking = server_change(&t->work) == 0;
 	if (!k->asking)
 		free(t);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * download_job.c - what a key download has done by a worker: the key drawn or unsealed, its I_MESSAGE made and made
- * durable; the change when the client has taken it; the end of what it never took.
+ * download_job.c - what a key download has done off the loop: the key drawn or unsealed and its I_MESSAGE made, in the
+ * pool, then made durable; the change when the client has taken it; the end of what it never took.
  *
  * A job takes copies and finds its download again by binding, kind and run: one that ended meanwhile ignores it.
  */
@@ -97,24 +97,22 @@ static enum mcsec_err make_message(struct job *j, const uint8_t *key)
 	return mcsec_im_make(book, &what, &mcsec_rng_system, j->message, sizeof j->message, &j->len);
 }
 
-static void save(struct job *j, struct db *d)
+static void run_make(struct work *w, struct db *d)
 {
+	struct job *j = (struct job *)w;
 	uint8_t *key = mcsec_secret_alloc(MCSEC_KEY_LEN);
+	(void)d;
 	enum mcsec_err e = key ? MCSEC_OK : MCSEC_E_MEMORY;
-	j->result = DB_FAILED;
 	if (!e && !j->book)
 		e = MCSEC_E_NO_KEYS;
 	if (!e && take_key(j, key))
 		e = MCSEC_E_CRYPTO;
 	e = e ? e : make_message(j, key);
 	mcsec_secret_free(key);
-	if (e)
-		j->why = mcsec_err_name(e);
-	else
-		j->result = db_download_save(d, &j->row);
+	j->why = e ? mcsec_err_name(e) : NULL;
 }
 
-static void run_job(struct work *w, struct db *d)
+static void run_change(struct work *w, struct db *d)
 {
 	struct job *j = (struct job *)w;
 	j->result = DB_FAILED;
@@ -122,7 +120,7 @@ static void run_job(struct work *w, struct db *d)
 	if (!d)
 		return;
 	if (j->what == DOWNLOAD_SAVE)
-		save(j, d);
+		j->result = db_download_save(d, &j->row);
 	else if (j->what == DOWNLOAD_SETTLE)
 		j->result = db_download_settle(d, &j->row, &j->b);
 	else
@@ -181,12 +179,34 @@ static void done_job(struct work *w)
 	free(j);
 }
 
+static void done_make(struct work *w)
+{
+	struct job *j = (struct job *)w;
+	w->run = run_change;
+	w->done = done_job;
+	if (j->why || server_change(w) != 0) {
+		j->why = j->why ? j->why : "too many changes wait";
+		done_job(w);
+	}
+}
+
+static int begin(struct job *j)
+{
+	j->work.run = j->what == DOWNLOAD_SAVE ? run_make : run_change;
+	j->work.done = j->what == DOWNLOAD_SAVE ? done_make : done_job;
+	return j->what == DOWNLOAD_SAVE ? server_submit(&j->work) : server_change(&j->work);
+}
+
 void download_submit(struct download *d, enum download_job what, int draw)
 {
 	struct binding *b = download_binding(d);
 	struct job *j = b ? calloc(1, sizeof *j) : NULL;
 	if (j) {
-		*j = (struct job){.work = {d->s, run_job, done_job}, .what = what, .draw = draw, .run = d->run};
+		*j = (struct job){.work = {.s = d->s, .done = done_job},
+				  .what = what,
+				  .draw = draw,
+				  .run = d->run,
+				  .result = DB_FAILED};
 		d->row.follows = d->row.kind == KD_CSK ? b->row.csk_id : 0;
 		d->row.reason = d->machine.reason;
 		d->row.attempt = d->machine.attempt;
@@ -194,7 +214,7 @@ void download_submit(struct download *d, enum download_job what, int draw)
 		j->row = d->row;
 		j->book = server_keys_book(d->s->keys);
 		j->musik_expires = d->s->musik.expires;
-		if (server_submit(&j->work) == 0)
+		if (begin(j) == 0)
 			return;
 		server_book_release(j->book);
 		free(j);

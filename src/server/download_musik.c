@@ -87,7 +87,7 @@ void download_musik(struct server *s, struct musik_order *o)
 	j->m.made = db_now();
 	j->m.expires = j->m.made + s->cfg->musik_life_s;
 	db_copy(j->officer, sizeof j->officer, o->officer);
-	if (server_submit(&j->work) != 0) {
+	if (server_change(&j->work) != 0) {
 		free(j);
 		o->wrong = "the job queue is full";
 		return;

@@ -74,7 +74,7 @@ static void store_setting(struct server *s, struct sip_server_tx *tx, const stru
 		*p = (struct setting){.work = {s, run_setting, done_setting}, .tx = tx, .user = *u, .row = b->row};
 		db_copy(p->user.answer_mode, sizeof p->user.answer_mode,
 			answer == POC_ANSWER_AUTOMATIC ? "automatic" : "manual");
-		if (server_submit(&p->work) == 0)
+		if (server_change(&p->work) == 0)
 			return;
 	}
 	free(p);

@@ -107,7 +107,7 @@ static void start_store(struct attempt *a, enum sa_action what)
 		plan_change(a, what);
 	a->work.run = run_store;
 	a->work.done = done_store;
-	if (server_submit(&a->work) != 0)
+	if (server_change(&a->work) != 0)
 		attempt_step(a, &(struct sa_event){.kind = SA_EV_BUSY});
 }
 

@@ -67,7 +67,7 @@ void server_audit(struct server *s, char class_, const char *type, const char *s
 	db_copy(r->target, sizeof r->target, target);
 	db_copy(r->call_id, sizeof r->call_id, call_id);
 	db_copy(r->reason, sizeof r->reason, reason);
-	if (server_submit(&r->work) != 0)
+	if (server_change(&r->work) != 0)
 		done_refusal(&r->work);
 }
 
@@ -99,8 +99,8 @@ void record_tick(struct server *s)
 	struct work *w;
 	if (s->counts_out || !audit_refusals_due(s->refusals, steady_ms(), 0) || !(w = calloc(1, sizeof *w)))
 		return;
-	*w = (struct work){.s = s, .run = run_counts, .done = done_counts};
-	s->counts_out = server_submit(w) == 0;
+	*w = (struct work){.s = s, .run = run_counts, .done = done_counts, .once = 1};
+	s->counts_out = server_change(w) == 0;
 	if (!s->counts_out)
 		free(w);
 }

@@ -2,9 +2,9 @@
 /*
  * server.h - what the files of mcx-server share: the running server, work for the pool, and who handles what.
  *
- * Threads: the loop thread owns port, bindings, attempts and calls; pool threads own one database connection each and
- * see only the work they are given; the admin listener's threads ask the loop (server_on_loop) and write through their
- * own connection.
+ * Threads: the loop thread owns port, bindings, attempts and calls; pool threads see only the work they are given; one
+ * thread changes the database (commits.h); the admin listener's threads ask the loop (server_on_loop) and write through
+ * their own connection.
  */
 #ifndef MCX_SERVER_SERVER_H
 #define MCX_SERVER_SERVER_H
@@ -69,6 +69,7 @@ struct server {
 	struct sip_timer *tick;
 	struct relay *relay;
 	struct worker_pool *pool;
+	struct commits *commits;
 	struct pace pace; /* when who hears 503 comes again */
 	struct seal *seal;
 	struct jwks_cache *jwks;
@@ -96,19 +97,26 @@ struct server {
 	struct metric metrics[M_METRICS];
 };
 
-/* ---- work for the pool (work.c) ---- */
+/* ---- work off the loop (work.c) ---- */
 
+/* What costs processor time goes to the pool; what changes the database to its one thread (commits.h). */
 struct work {
 	struct server *s;
-	void (*run)(struct work *w, struct db *d); /* pool thread; d NULL: the database cannot be opened */
+	void (*run)(struct work *w, struct db *d); /* d NULL: in the pool, or the database cannot be opened now */
 	void (*done)(struct work *w);              /* loop thread */
-	int64_t busy_us;                           /* how long its jobs have kept a thread */
+	int once;          /* a change that must not run again where its commit failed: it is never with others */
+	int64_t busy_us;   /* how long it has kept a thread */
+	struct work *next; /* commits.c */
 };
 struct worker_pool *work_pool_new(struct server *s);
 /* A connection of one's own; NULL and a sentence. */
 struct db *work_db(const struct server *s, char *err, size_t err_size);
 /* 0, or -1: queue full. */
 int server_submit(struct work *w);
+int server_change(struct work *w);
+/* For commits.c: on its thread; on the loop, of a struct work. */
+void work_run(struct work *w, struct db *d);
+void work_done(void *work);
 /* fn(arg) on the loop, from another thread, waiting for it. */
 void server_on_loop(struct server *s, void (*fn)(void *arg), void *arg);
 struct server *server_start(const struct server_config *cfg, char *err, size_t err_size);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * work.c - work for the pool, whose threads have one connection to the database each; and what is answered when there
- * is too much of it.
- */
-#include "server/server.h"
+/* work.c - work off the loop: for the pool, for the database; and what is answered when there is too much of it. */
+#include "server/commits.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "app/log.h"
 #include "mcx/flow/warning.h"
 
 enum { RETRY_AFTER_S = 2 };
@@ -26,28 +22,6 @@ struct db *work_db(const struct server *s, char *err, size_t err_size)
 	return db_open(&o, err, err_size);
 }
 
-/* One connection a thread; opened again when the last attempt failed. */
-struct thread_db {
-	const struct server *s;
-	struct db *db;
-};
-
-static void *thread_begin(void *ctx)
-{
-	struct thread_db *t = calloc(1, sizeof *t);
-	if (t)
-		t->s = ctx;
-	return t;
-}
-
-static void thread_end(void *state)
-{
-	struct thread_db *t = state;
-	if (t)
-		db_close(t->db);
-	free(t);
-}
-
 static int64_t now_us(void)
 {
 	struct timespec t;
@@ -55,43 +29,49 @@ static int64_t now_us(void)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void run_work(void *arg, void *state)
+void work_run(struct work *w, struct db *d)
 {
-	struct work *w = arg;
-	struct thread_db *t = state;
-	char err[256];
-	if (t && !t->db && !(t->db = work_db(t->s, err, sizeof err)))
-		log_error("server.database", log_text("error", err));
 	int64_t begun = now_us();
-	w->run(w, t ? t->db : NULL);
+	w->run(w, d);
 	w->busy_us += now_us() - begun;
 }
 
-static void done_work(void *arg)
+void work_done(void *work)
 {
-	struct work *w = arg;
+	struct work *w = work;
 	w->done(w);
+}
+
+static void run_in_pool(void *arg, void *state)
+{
+	(void)state;
+	work_run(arg, NULL);
+}
+
+static int taken(struct server *s, int rc)
+{
+	if (rc != 0)
+		metric_add(&s->metrics[M_BUSY], 1);
+	return rc;
 }
 
 int server_submit(struct work *w)
 {
-	int rc = worker_submit(w->s->pool, &(struct worker_job){run_work, done_work, w});
-	if (rc != 0)
-		metric_add(&w->s->metrics[M_BUSY], 1);
-	return rc;
+	struct worker_job job = {run_in_pool, work_done, w};
+	return taken(w->s, w->s->pool ? worker_submit(w->s->pool, &job) : -1);
+}
+
+int server_change(struct work *w)
+{
+	return taken(w->s, w->s->commits ? commits_add(w->s->commits, w) : -1);
 }
 
 struct worker_pool *work_pool_new(struct server *s)
 {
 	const struct server_config *cfg = s->cfg;
 	pace_init(&s->pace, (unsigned)cfg->workers);
-	struct worker_options w = {.threads = (unsigned)cfg->workers,
-				   .max_queue = (size_t)cfg->queue,
-				   .post = post,
-				   .loop = s->loop,
-				   .thread_begin = thread_begin,
-				   .thread_end = thread_end,
-				   .ctx = s};
+	struct worker_options w = {
+	    .threads = (unsigned)cfg->workers, .max_queue = (size_t)cfg->queue, .post = post, .loop = s->loop};
 	return worker_pool_new(&w);
 }
 

@@ -37,6 +37,7 @@ struct store {
 	struct store_stmt *statements;
 	struct store_stmt no_memory; /* what store_sql gives out when there is none */
 	int open;                    /* what happens from here on the observer hears of */
+	int group, inside;           /* between group_begin and group_commit; between begin and its end there */
 	char error[256];
 };
 
@@ -334,13 +335,35 @@ enum store_err store_run(struct store *s, const char *sql)
 	return failed(s, sqlite3_exec(s->db, sql, NULL, NULL, NULL));
 }
 
+/* After a full disk or an I/O error SQLite itself has rolled all of it back. */
+static int group_is_lost(const struct store *s)
+{
+	return s->group && sqlite3_get_autocommit(s->db);
+}
+
+static enum store_err step_alone(struct store *s, const char *sql)
+{
+	return group_is_lost(s) ? STORE_FULL : store_step(store_sql(s, sql));
+}
+
 enum store_err store_begin(struct store *s)
 {
-	return store_run(s, "BEGIN IMMEDIATE");
+	if (!s->group)
+		return store_run(s, "BEGIN IMMEDIATE");
+	enum store_err e = step_alone(s, "SAVEPOINT one");
+	s->inside = e == STORE_OK;
+	return e;
 }
 
 enum store_err store_commit(struct store *s)
 {
+	if (s->group) {
+		enum store_err kept = step_alone(s, "RELEASE one");
+		if (kept)
+			store_rollback(s);
+		s->inside = 0;
+		return kept;
+	}
 	enum store_err e = store_run(s, "COMMIT");
 	if (e)
 		store_rollback(s);
@@ -354,12 +377,27 @@ void store_rollback(struct store *s)
 	for (struct store_stmt *st = s->statements; st; st = st->next)
 		sqlite3_reset(st->stmt);
 	if (store_in_transaction(s))
-		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+		sqlite3_exec(s->db, s->group ? "ROLLBACK TO one; RELEASE one" : "ROLLBACK", NULL, NULL, NULL);
+	s->inside = 0;
 }
 
 int store_in_transaction(const struct store *s)
 {
-	return !sqlite3_get_autocommit(s->db);
+	return !sqlite3_get_autocommit(s->db) && (!s->group || s->inside);
+}
+
+enum store_err store_group_begin(struct store *s)
+{
+	enum store_err e = store_begin(s);
+	s->group = e == STORE_OK;
+	return e;
+}
+
+enum store_err store_group_commit(struct store *s)
+{
+	int lost = group_is_lost(s);
+	s->group = s->inside = 0;
+	return lost ? STORE_FULL : store_commit(s);
 }
 
 int64_t store_changes(const struct store *s)

@@ -54,6 +54,12 @@ enum store_err store_begin(struct store *s);
 enum store_err store_commit(struct store *s);
 void store_rollback(struct store *s);
 int store_in_transaction(const struct store *s);
+/*
+ * Transactions of several callers under one commit. Between the two, begin opens a savepoint, which commit keeps and
+ * rollback undoes; durable is all of it when group_commit returns STORE_OK, and none of it when it does not.
+ */
+enum store_err store_group_begin(struct store *s);
+enum store_err store_group_commit(struct store *s);
 
 /*
  * Prepared once per SQL text and kept by the store; reset and unbound when given out. Never NULL: a statement that

@@ -153,6 +153,111 @@ static void a_full_database_is_503_and_service_returns_by_itself(void **state)
 	forget_all();
 }
 
+/* A change of this test's: the settings of a user. */
+struct change {
+	struct work work;
+	char user[64];
+	int spoils;     /* when it first runs, all that is not durable is lost */
+	int fails;      /* it undoes what it did */
+	int runs, told; /* told: 1 and, if the row was there for everybody, 2 */
+	enum store_err result;
+};
+
+static void change_run(struct work *w, struct db *d)
+{
+	struct change *c = (struct change *)w;
+	struct db_user u = {.private_call = 1};
+	db_copy(u.mcptt_id, sizeof u.mcptt_id, c->user);
+	c->result = d ? STORE_OK : STORE_BUSY;
+	if (d && c->spoils && c->runs == 0)
+		(void)store_run(d->store, "ROLLBACK");
+	if (d && c->fails && (c->result = store_begin(d->store)) == STORE_OK) {
+		(void)store_run(d->store, "DELETE FROM users");
+		store_rollback(d->store);
+		c->result = STORE_BROKEN;
+	} else if (d) {
+		c->result = db_put_user(d, &u, "CN=test");
+	}
+	c->runs++;
+}
+
+static void change_done(struct work *w)
+{
+	struct change *c = (struct change *)w;
+	char sql[160];
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM users WHERE mcptt_id='%s'", c->user);
+	c->told = 1 + (int)rows_in_db(sql);
+}
+
+/* All of them wait while the database is locked, and are then made at once. */
+static void changes_at_once(struct change *c, size_t n)
+{
+	sqlite3 *db;
+	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(c[i].user, sizeof c[i].user, "sip:user-%zu@mcptt." ZONE, i);
+		c[i].work = (struct work){.s = bed.server, .run = change_run, .done = change_done};
+		assert_int_equal(server_change(&c[i].work), 0);
+	}
+	usleep(100000); /* the first is taken alone, or all together: the test holds for both */
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_close(db);
+	for (size_t i = 0; i < n; i++)
+		for (int t = 0; t < 3000 && !*(volatile int *)&c[i].told; t++)
+			pump(10);
+}
+
+static void record_is_whole(void)
+{
+	struct audit_finding f;
+	bed_stop();
+	assert_int_equal(audit_verify(bed.cfg.database, NULL, &f), 0);
+	bed_start();
+}
+
+static void changes_made_together_are_told_when_all_are_durable_and_one_that_fails_fails_alone(void **state)
+{
+	(void)state;
+	enum { ALL = 7 };
+	struct change c[ALL] = {[3] = {.fails = 1}};
+	bed_stop();
+	int64_t busy_ms = bed.cfg.busy_ms;
+	bed.cfg.busy_ms = 60000;
+	bed_fresh();
+	bed_start();
+	changes_at_once(c, ALL);
+	for (int i = 0; i < ALL; i++) {
+		assert_int_equal(c[i].result, i == 3 ? STORE_BROKEN : STORE_OK);
+		assert_int_equal(c[i].told, i == 3 ? 1 : 2);
+		assert_int_equal(c[i].runs, 1);
+	}
+	record_is_whole();
+	bed.cfg.busy_ms = busy_ms;
+	forget_all();
+}
+
+static void where_the_common_commit_fails_each_change_is_made_alone_and_none_is_lost(void **state)
+{
+	(void)state;
+	enum { ALL = 7 };
+	struct change c[ALL] = {[4] = {.spoils = 1}};
+	bed_stop();
+	int64_t busy_ms = bed.cfg.busy_ms;
+	bed.cfg.busy_ms = 60000;
+	bed_fresh();
+	bed_start();
+	changes_at_once(c, ALL);
+	for (int i = 0; i < ALL; i++) {
+		assert_int_equal(c[i].result, STORE_OK);
+		assert_int_equal(c[i].told, 2);
+	}
+	assert_int_equal(c[4].runs, 2);
+	record_is_whole();
+	bed.cfg.busy_ms = busy_ms;
+	forget_all();
+}
+
 static void gate_run(struct work *w, struct db *d)
 {
 	(void)w, (void)d;
@@ -210,6 +315,8 @@ int main(void)
 	    cmocka_unit_test(a_locked_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_database_is_503_and_service_returns_by_itself),
 	    cmocka_unit_test(a_full_job_queue_is_503_with_retry_after),
+	    cmocka_unit_test(changes_made_together_are_told_when_all_are_durable_and_one_that_fails_fails_alone),
+	    cmocka_unit_test(where_the_common_commit_fails_each_change_is_made_alone_and_none_is_lost),
 	};
 	return cmocka_run_group_tests_name("server_busy", tests, set_up, tear_down);
 }

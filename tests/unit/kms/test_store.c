@@ -266,6 +266,63 @@ static void a_lock_of_another_connection_is_busy_and_passes(void **state)
 	store_close(b);
 }
 
+static void a_group_is_there_for_others_with_its_commit_and_not_before(void **state)
+{
+	struct fixture *f = *state;
+	struct store *s = open_two(f), *other = open_two(f);
+	assert_int_equal(store_group_begin(s), STORE_OK);
+	assert_false(store_in_transaction(s)); /* of no caller yet */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(store_begin(s), STORE_OK);
+		assert_true(store_in_transaction(s));
+		assert_int_equal(insert(s, i ? "b" : "a", 1), STORE_OK);
+		assert_int_equal(store_commit(s), STORE_OK);
+	}
+	assert_int_equal(count(other), 0);
+	assert_int_equal(store_group_commit(s), STORE_OK);
+	assert_int_equal(count(other), 2);
+	assert_int_equal(insert(s, "c", 1), STORE_OK); /* on its own again */
+	assert_int_equal(count(other), 3);
+	store_close(s);
+	store_close(other);
+}
+
+static void one_of_a_group_that_is_undone_takes_nothing_of_the_others_with_it(void **state)
+{
+	struct store *s = open_two(*state);
+	assert_int_equal(store_group_begin(s), STORE_OK);
+	assert_int_equal(store_begin(s), STORE_OK);
+	assert_int_equal(insert(s, "a", 1), STORE_OK);
+	assert_int_equal(store_commit(s), STORE_OK);
+	assert_int_equal(store_begin(s), STORE_OK);
+	assert_int_equal(insert(s, "b", 1), STORE_OK);
+	assert_int_equal(insert(s, "a", 1), STORE_CONFLICT);
+	store_rollback(s);
+	store_rollback(s); /* without a transaction of its own it undoes nothing */
+	assert_int_equal(store_begin(s), STORE_OK);
+	assert_int_equal(insert(s, "c", 1), STORE_OK);
+	assert_int_equal(store_commit(s), STORE_OK);
+	assert_int_equal(store_group_commit(s), STORE_OK);
+	assert_int_equal(count(s), 2);
+	store_close(s);
+}
+
+static void a_group_that_is_lost_says_so_at_its_commit_and_leaves_nothing(void **state)
+{
+	struct store *s = open_two(*state);
+	assert_int_equal(store_group_begin(s), STORE_OK);
+	assert_int_equal(store_begin(s), STORE_OK);
+	assert_int_equal(insert(s, "a", 1), STORE_OK);
+	assert_int_equal(store_commit(s), STORE_OK);
+	assert_int_equal(store_run(s, "ROLLBACK"), STORE_OK); /* as SQLite does by itself when a disk is full */
+	assert_int_equal(store_begin(s), STORE_FULL);
+	store_rollback(s);
+	assert_int_equal(store_group_commit(s), STORE_FULL);
+	assert_int_equal(count(s), 0);
+	assert_int_equal(insert(s, "a", 1), STORE_OK);
+	store_close(s);
+}
+
 static void a_full_database_says_full_loses_nothing_and_recovers(void **state)
 {
 	struct store *s = open_two(*state);
@@ -383,6 +440,9 @@ int main(void)
 	    T(a_file_that_is_no_database_is_refused_and_left_alone),
 	    T(read_only_sees_the_rows_and_refuses_to_write),
 	    T(a_lock_of_another_connection_is_busy_and_passes),
+	    T(a_group_is_there_for_others_with_its_commit_and_not_before),
+	    T(one_of_a_group_that_is_undone_takes_nothing_of_the_others_with_it),
+	    T(a_group_that_is_lost_says_so_at_its_commit_and_leaves_nothing),
 	    T(a_full_database_says_full_loses_nothing_and_recovers),
 	    T(many_threads_may_open_a_fresh_file_at_once),
 	    T(every_acknowledged_commit_survives_kill_9),
