@@ -176,22 +176,61 @@ static int load(struct idms *s, struct signing *g, char *err, size_t err_size)
 	return rc;
 }
 
-/* Put what rows and files say now in use; database lock held. */
+/* What rows and files say now, as it would be published; database lock held, inside a transaction or not. */
+static int read_anew(struct idms *s, struct signing *fresh, char *err, size_t err_size)
+{
+	if (!load(s, fresh, err, err_size) && (!fresh->n || !publish(fresh)))
+		return 0;
+	free_keys(fresh);
+	return -1;
+}
+
+static void put_in_use(struct signing *g, const struct signing *fresh)
+{
+	pthread_rwlock_wrlock(&g->lock);
+	free_keys(g);
+	g->n = fresh->n;
+	memcpy(g->key, fresh->key, sizeof g->key);
+	g->public_ = fresh->public_;
+	g->jwks = fresh->jwks;
+	pthread_rwlock_unlock(&g->lock);
+}
+
 static int reload(struct idms *s, struct signing *g, char *err, size_t err_size)
 {
 	struct signing fresh = {0};
-	if (load(s, &fresh, err, err_size) || (fresh.n && publish(&fresh))) {
-		free_keys(&fresh);
+	if (read_anew(s, &fresh, err, err_size))
+		return -1;
+	put_in_use(g, &fresh);
+	return 0;
+}
+
+/*
+ * Ends a transaction that changed rows (e: how that went) and locked the database: what the rows say is in use when
+ * they are committed, or neither is. A set that could only be read afterwards might be one that nobody uses: the old
+ * keys would go on signing.
+ */
+static int commit_in_use(struct idms *s, struct signing *g, enum store_err e, char *err, size_t err_size)
+{
+	struct signing fresh = {0};
+	if (e) {
+		snprintf(err, err_size, "signing keys: database %s", store_err_name(e));
+		idms_rollback(s);
 		return -1;
 	}
-	pthread_rwlock_wrlock(&g->lock);
-	free_keys(g);
-	g->n = fresh.n;
-	memcpy(g->key, fresh.key, sizeof g->key);
-	g->public_ = fresh.public_;
-	g->jwks = fresh.jwks;
-	pthread_rwlock_unlock(&g->lock);
-	return 0;
+	if (read_anew(s, &fresh, err, err_size)) {
+		idms_rollback(s);
+		return -1;
+	}
+	e = store_commit(s->store);
+	if (e) {
+		snprintf(err, err_size, "signing keys: database %s", store_err_name(e));
+		free_keys(&fresh);
+	} else {
+		put_in_use(g, &fresh);
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	return e ? -1 : 0;
 }
 
 /* ---- rows; inside a transaction ---- */
@@ -377,29 +416,44 @@ static enum store_err rotate_rows(struct idms *s, struct token_signer *const mad
 						      .reason = emergency ? "emergency" : "scheduled"});
 }
 
-/* Retired keys whose time is over, with their files. Database lock held. */
+static void remove_file(const struct idms *s, const char *kid)
+{
+	char path[1200];
+	if (!key_path(s, kid, ".pem", path, sizeof path))
+		unlink(path);
+}
+
+/* Retired keys whose time is over, with their files. */
 static void remove_expired(struct idms *s, struct signing *g)
 {
+	char err[256] = "", kids[SIGNING_MAX][TOKEN_KID];
+	size_t n = 0;
+	enum store_err e = idms_begin(s);
+	if (e) {
+		log_warn("idms.keys-not-removed", log_text("database", store_err_name(e)));
+		return;
+	}
 	struct store_stmt *st = store_sql(s->store, "DELETE FROM signing_key WHERE state = 'retired' AND until < ?"
 						    " RETURNING kid");
-	char path[1200], err[256], kids[SIGNING_MAX][TOKEN_KID];
-	size_t n = 0;
 	store_bind_int(st, 1, idms_now(s));
-	while (n < SIGNING_MAX && store_step(st) == STORE_ROW)
+	while ((e = store_step(st)) == STORE_ROW && n < SIGNING_MAX)
 		snprintf(kids[n++], sizeof kids[0], "%s", store_text(st, 0));
 	store_reset(st);
-	if (n == 0 || reload(s, g, err, sizeof err))
-		return;
-	for (size_t i = 0; i < n; i++)
-		if (!key_path(s, kids[i], ".pem", path, sizeof path))
-			unlink(path);
+	if (!e && n == 0) {
+		idms_rollback(s);
+	} else if (commit_in_use(s, g, e, err, sizeof err)) {
+		log_warn("idms.keys-not-removed", log_text("error", err));
+	} else {
+		for (size_t i = 0; i < n; i++)
+			remove_file(s, kids[i]);
+	}
 }
 
 enum signing_rotation signing_rotate(struct idms *s, int emergency, const char *actor, const char *source)
 {
 	struct signing *g = s->signing;
 	struct token_signer *made[2] = {0};
-	char err[256] = "";
+	char err[256] = "the new keys cannot be made";
 	enum signing_rotation rc = ROTATION_FAILED;
 	pthread_mutex_lock(&g->rotating);
 	if (!emergency && !warmed_up(g, idms_now(s))) {
@@ -411,20 +465,20 @@ enum signing_rotation signing_rotate(struct idms *s, int emergency, const char *
 		made[alg] = token_signer_generate((enum token_alg)alg);
 		ready = made[alg] && save_key(s, made[alg]) == 0;
 	}
-	if (ready && idms_begin(s) == STORE_OK) {
-		if (rotate_rows(s, made, emergency, actor, source)) {
-			idms_rollback(s);
-		} else if (store_commit(s->store) == STORE_OK) {
-			rc = reload(s, g, err, sizeof err) ? ROTATION_FAILED : ROTATED;
-			if (emergency)
-				remove_expired(s, g);
-			pthread_mutex_unlock(&s->db_lock);
-		} else {
-			pthread_mutex_unlock(&s->db_lock);
-		}
+	if (ready) {
+		enum store_err e = idms_begin(s);
+		if (e)
+			snprintf(err, sizeof err, "signing keys: database %s", store_err_name(e));
+		else if (!commit_in_use(s, g, rotate_rows(s, made, emergency, actor, source), err, sizeof err))
+			rc = ROTATED;
 	}
-	for (int alg = 0; alg < 2; alg++)
+	if (rc == ROTATED)
+		remove_expired(s, g);
+	for (int alg = 0; alg < 2; alg++) {
+		if (rc != ROTATED && made[alg])
+			remove_file(s, token_signer_kid(made[alg]));
 		token_signer_free(made[alg]);
+	}
 	pthread_mutex_unlock(&g->rotating);
 	if (rc == ROTATION_FAILED)
 		log_error("idms.key-rotation-failed", log_text("error", err));
@@ -443,7 +497,5 @@ void signing_keep(struct idms *s)
 	pthread_rwlock_unlock(&s->signing->lock);
 	if (due)
 		signing_rotate(s, 0, "schedule", NULL);
-	pthread_mutex_lock(&s->db_lock);
 	remove_expired(s, s->signing);
-	pthread_mutex_unlock(&s->db_lock);
 }

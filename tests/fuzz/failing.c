@@ -80,6 +80,14 @@ unsigned failing_count(void)
 	return n_seen;
 }
 
+void failing_forget(void)
+{
+	pthread_mutex_lock(&lock);
+	memset(seen, 0, sizeof seen);
+	n_seen = 0;
+	pthread_mutex_unlock(&lock);
+}
+
 /* ---- the calls ---- */
 
 #define WRAP(type, name, parameters, arguments, kind, failed)                                                          \

@@ -18,7 +18,9 @@ void failing_begin(void);
 enum failing failing_end(void);
 /* What has failed so far, while armed. */
 enum failing failing_now(void);
-/* How many different calls failed since the start. */
+/* How many different calls failed since the start, or since they were forgotten. */
 unsigned failing_count(void);
+/* Every call is new again: for other work that makes the same calls. */
+void failing_forget(void);
 
 #endif
