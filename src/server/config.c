@@ -32,7 +32,9 @@ const struct config_option server_options[] = {
     {"seal_key", CONFIG_PATH, F(seal_key), "seal.key", 0, 0},
     {"passphrase", CONFIG_PATH, F(passphrase), "", 0, 0},
     {"kms", CONFIG_TEXT, F(kms), NULL, 0, 0},
-    {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0}, /* "": the host name in `kms` */
+    {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0},               /* "": the host name in `kms` */
+    {"initiator_kms", CONFIG_LIST, F(initiator_kms), NULL, 0, 0}, /* empty: all we hold a certificate of */
+    {"krr_key", CONFIG_PATH, F(krr_key), "", 0, 0},               /* "": tls */
     {"issuer", CONFIG_TEXT, F(issuer), NULL, 0, 0},
     {"audience", CONFIG_TEXT, F(audience), NULL, 0, 0},
     {"jwks", CONFIG_TEXT, F(jwks), "", 0, 0}, /* "": ISSUER/jwks */
@@ -59,6 +61,8 @@ const struct config_option server_options[] = {
     {"max_private_calls", CONFIG_INT, F(max_private_calls), "10", 1, 1000},
     {"workers", CONFIG_INT, F(workers), "2", 1, 64},
     {"queue", CONFIG_INT, F(queue), "256", 1, 100000},
+    {"waiting", CONFIG_INT, F(waiting), "256", 0, 100000},
+    {"waiting_s", CONFIG_INT, F(waiting_s), "30", 1, 32}, /* t_fin: its sender has given up */
     {"busy_ms", CONFIG_INT, F(busy_ms), "2000", 0, 60000},
     {"connect_ms", CONFIG_INT, F(connect_ms), "8000", 100, 32000},
     {"max_connections", CONFIG_INT, F(max_connections), "4096", 16, 65536},

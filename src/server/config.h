@@ -25,6 +25,9 @@ struct server_config {
 	char core_route[256];    /* where requests to those users go, a SIP URI; needed with `core` */
 	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];
 	char database[256], seal_key[256], passphrase[256];
+	struct config_list
+	    initiator_kms; /* KMSs whose users' uploads are taken; empty: of which we hold a certificate */
+	char krr_key[256]; /* certificate and key that sign redirects to another KMS; "": `tls` */
 	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
 	char revocations[512], revocations_cert[256]; /* the identity server's list of tokens taken back; "": none */
 	int64_t revocations_every;
@@ -32,6 +35,7 @@ struct server_config {
 	char protection[16];                         /* end-to-end media: required, allowed, forbidden */
 	int64_t expires_min, expires_max, ring_s, silent_s, max_private_calls;
 	int64_t workers, queue, busy_ms, connect_ms;
+	int64_t waiting, waiting_s; /* requests behind others of their clients (server/waiting.h); how long */
 	int64_t max_connections, max_per_source, new_per_source, first_request_s, idle_s; /* SIP, net/sip_port.h */
 	int64_t invites_per_user;                                                         /* a second */
 	int xml_confidentiality, xml_integrity; /* XML towards clients: on unless switched off by name */

@@ -17,7 +17,9 @@
 #include "server/commits.h"
 #include "server/control.h"
 #include "server/download.h"
+#include "server/redirect.h"
 #include "server/uids.h"
+#include "server/waiting.h"
 
 enum { TICK_MS = 1000, REPLAY_CAPACITY = 200000 };
 
@@ -42,6 +44,8 @@ static const struct metric metric_names[M_METRICS] = {
 		      "kind=\"mikey\"", METRIC_COUNTER, 0},
     [M_READ_XML] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
 		    "kind=\"xml\"", METRIC_COUNTER, 0},
+    [M_WAITING] = {"mcx_server_waiting_requests", "REGISTER and PUBLISH requests that wait for one before them", NULL,
+		   METRIC_GAUGE, 0},
     [M_READ_SDP] = {"mcx_server_read_total", "Requests whose documents of this kind were read, good or bad",
 		    "kind=\"sdp\"", METRIC_COUNTER, 0},
 };
@@ -91,7 +95,9 @@ static int past_the_core(struct server *s, struct sip_server_tx *tx, const struc
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	struct server *s = ctx;
-	if (strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0) {
+	if (s->ending) {
+		server_refuse(s, tx, 503, WARN_NONE, NULL); /* nobody is left to work on it */
+	} else if (strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0) {
 		(void)sip_reply(tx, 416, NULL, NULL);
 	} else if (past_the_core(s, tx, rq) || requires_something(rq, tx)) {
 		return;
@@ -116,6 +122,7 @@ static void tick(void *arg)
 	struct server *s = arg;
 	struct relay_stats st;
 	register_tick(s);
+	waiting_tick(s);
 	call_tick(s);
 	control_tick(s);
 	download_tick(s);
@@ -259,6 +266,7 @@ static int begin(struct server *s)
 static void end(struct server *s)
 {
 	sip_timer_stop(s->tick);
+	waiting_end(s);
 	worker_pool_free(s->pool);
 	s->pool = NULL;
 	commits_free(s->commits);
@@ -298,6 +306,7 @@ static void release(struct server *s)
 	record_end(s);
 	audit_keeper_stop(s->checkpoints); /* the last one covers the last record */
 	jwks_cache_free(s->jwks);
+	redirect_stop(s);
 	db_close(s->admin_db);
 	seal_close(s->seal);
 	pthread_mutex_destroy(&s->admin_lock);
@@ -351,6 +360,8 @@ static int open_stores(struct server *s, char *err, size_t err_size)
 						.timeout_ms = 5000,
 						.resolve = *cfg->resolve ? cfg->resolve : NULL}};
 	s->jwks = jwks_cache_new(&j);
+	if (redirect_start(s, err, err_size) != 0)
+		return -1;
 	s->keys = server_keys_start(cfg);
 	if (!s->jwks || !s->keys) {
 		snprintf(err, err_size, "no memory");

@@ -101,6 +101,7 @@ static void send_message(struct download *d)
 	char asserted[DB_URI + 2], accept[200], route[300];
 	snprintf(asserted, sizeof asserted, "<%s>", psi);
 	snprintf(accept, sizeof accept, "*;%s;require;explicit", service->icsi_tag);
+	snprintf(route, sizeof route, "<%s>", s->cfg->core_route);
 	const struct sip_header h[] = {{"P-Asserted-Identity", asserted},
 				       {"P-Asserted-Service", service->icsi},
 				       {"Accept-Contact", accept},

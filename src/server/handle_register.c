@@ -19,6 +19,8 @@
 #include "mcsec/secret.h"
 #include "mcx/flow/warning.h"
 #include "server/download.h"
+#include "server/redirect.h"
+#include "server/waiting.h"
 
 static struct attempt *attempt_new(struct server *s, struct sip_server_tx *tx)
 {
@@ -36,8 +38,11 @@ static struct attempt *attempt_new(struct server *s, struct sip_server_tx *tx)
 	return a;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): what waited begins, but no more of it than once at a time */
 static void attempt_free(struct attempt *a)
 {
+	struct server *s = a->work.s;
+	struct db_binding who = a->row;
 	*a->back = a->next;
 	if (a->next)
 		a->next->back = a->back;
@@ -49,6 +54,7 @@ static void attempt_free(struct attempt *a)
 	third_party_free(&a->third);
 	mcsec_wipe(a->claims, sizeof a->claims);
 	free(a);
+	waiting_next(s, &who);
 }
 
 struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who)
@@ -181,8 +187,15 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 		log_warn("sip.refuse", log_text("method", a->publish ? "PUBLISH" : "REGISTER"),
 			 log_int("status", acts->status), log_int("warning", acts->warning),
 			 log_text("impu", a->row.impu), log_text("detail", a->detail));
+		int redirect = acts->status == 488 && a->im_err == MCSEC_E_KMS_REFUSED;
 		if (a->by_core && !a->publish && acts->status < 500) {
 			(void)sip_reply(tx, 200, NULL, NULL);
+			if (redirect)
+				redirect_message(a);
+			return;
+		}
+		if (redirect) {
+			redirect_answer(a, tx);
 			return;
 		}
 		if (acts->status != 423) {
@@ -226,7 +239,9 @@ static void force_suite(struct attempt *a)
 
 static void record_refusal(struct attempt *a, const char *type)
 {
-	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "xml.", 4) == 0 ? 'X' : 'B';
+	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "krr.", 4) == 0 || strncmp(type, "xml.", 4) == 0
+			  ? 'X'
+			  : 'B';
 	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
 	server_audit(a->work.s, class_, type, *a->row.impu ? a->row.impu : a->row.peer, user, a->work.s->cfg->psi, NULL,
 		     a->detail);
@@ -287,7 +302,7 @@ void attempt_step(struct attempt *a, const struct sa_event *ev)
 	attempt_free(a);
 }
 
-/* Facts are gathered: the machine takes over. One REGISTER a client at a time. */
+/* Facts are gathered: the machine takes over. One REGISTER a client at a time; the next ones wait (flows 0.2). */
 static void begin(struct attempt *a, struct sa_event *ev)
 {
 	struct server *s = a->work.s;
@@ -299,12 +314,24 @@ static void begin(struct attempt *a, struct sa_event *ev)
 			db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
 		a->machine.state = SA_BOUND;
 	}
-	const struct attempt *other = attempt_at_work(s, a, &a->row);
-	if (other && *a->row.impu)
-		a->machine.state = other->machine.state;
-	attempt_step(a, ev);
-	if (other && *a->row.impu)
+	const struct attempt *other = *a->row.impu ? attempt_at_work(s, a, &a->row) : NULL;
+	if (other && waiting_put(s, a->tx, &a->row)) {
 		attempt_free(a);
+		return;
+	}
+	if (other)
+		a->machine.state = other->machine.state; /* as many wait as may: it is told to come later */
+	attempt_step(a, ev);
+	if (other)
+		attempt_free(a);
+}
+
+void attempt_wait(struct attempt *a)
+{
+	struct sip_server_tx *tx = a->tx;
+	a->tx = NULL;
+	waiting_put_back(a->work.s, tx, &a->row);
+	attempt_free(a);
 }
 
 static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)

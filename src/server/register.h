@@ -51,6 +51,8 @@ struct attempt {
 /* ---- handle_register.c ---- */
 /* Moves the machine on, and does what it says. */
 void attempt_step(struct attempt *a, const struct sa_event *ev);
+/* Its client is one that another attempt is about: it waits for that one, and is read anew then. */
+void attempt_wait(struct attempt *a);
 /* Another one of the same client; NULL: none. */
 struct attempt *attempt_at_work(const struct server *s, const struct attempt *but, const struct db_binding *who);
 

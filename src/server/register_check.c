@@ -12,6 +12,7 @@
 #include "mcsec/secret.h"
 #include "sec/base/check.h"
 #include "server/download.h"
+#include "server/redirect.h"
 #include "server/uids.h"
 #include "server/xml.h"
 
@@ -37,6 +38,8 @@ static void run_check(struct work *w, struct db *d)
 	mcsec_im_work(a->job);
 	a->im_err = mcsec_im_finish(a->job, NULL, (uint64_t)db_now() + MCSEC_NTP_UNIX, &a->im, &a->fault);
 	a->job = NULL;
+	if (a->im_err == MCSEC_OK && !redirect_takes(cfg, a->im->initiator_kms))
+		a->im_err = MCSEC_E_KMS_REFUSED; /* by whom we know now */
 	if (a->im_err != MCSEC_OK)
 		return;
 	open_documents(a);
@@ -141,7 +144,7 @@ static void done_check(struct work *w)
 		return;
 	}
 	if (attempt_at_work(s, a, &a->row)) { /* only now is it known which client this is */
-		attempt_step(a, &(struct sa_event){.kind = SA_EV_BUSY});
+		attempt_wait(a);
 		return;
 	}
 	ev.suite_ok = facts_suite(a, a->im, &a->force);
@@ -201,6 +204,7 @@ void attempt_check(struct attempt *a)
 					       a->body.mikey.len, &fault);
 	}
 	if (ev.im != MCSEC_OK) {
+		a->im_err = ev.im;
 		a->detail = fault.detail ? fault.detail : mcsec_err_name(ev.im);
 		attempt_step(a, &ev);
 		return;

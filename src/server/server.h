@@ -48,6 +48,7 @@ enum server_metric {
 	M_READ_MIKEY, /* requests whose document of this kind its parser was given, good or bad */
 	M_READ_XML,
 	M_READ_SDP,
+	M_WAITING,
 	M_METRICS
 };
 
@@ -55,6 +56,9 @@ struct attempt;
 struct call;
 struct download;
 struct uids;
+struct waiting;
+struct redirect_told;
+struct krr_signer;
 
 struct server {
 	const struct server_config *cfg;
@@ -80,6 +84,10 @@ struct server {
 	struct bindings *bindings;
 	struct uids *uids;
 	struct attempt *attempts;
+	struct waiting *waiting;        /* for an attempt to end, in the order they came */
+	int waiting_turn, ending;       /* waiting_next() runs; the server stops */
+	struct krr_signer *krr_signer;  /* NULL: redirects are not signed */
+	struct redirect_told *krr_told;
 	struct call *calls;
 	struct control_keys *control_keys;
 	struct source_limit *invites; /* by who sends them */

@@ -215,6 +215,8 @@ void bed_begin(void)
 	c->max_private_calls = 10;
 	c->workers = 2;
 	c->queue = 64;
+	c->waiting = 256;
+	c->waiting_s = 30;
 	c->busy_ms = 200;
 	c->connect_ms = 1000;
 }

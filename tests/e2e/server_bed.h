@@ -140,6 +140,8 @@ struct reg {
 	uint16_t suite;   /* what the list of algorithms in the I_MESSAGE selects; 0: no list */
 	int hide_initiator, hide_responder, to_self; /* in the I_MESSAGE */
 	uint16_t second_suite;                       /* stands behind it in the list; 0: none */
+	const char *initiator_kms, *responder_kms;   /* as the I_MESSAGE names them; NULL: ours */
+	const char *call_id;                         /* NULL: a fresh one */
 };
 extern uint8_t last_mikey[MCSEC_IM_MAX];
 extern size_t last_mikey_len;
@@ -159,6 +161,8 @@ void ua_send_register(struct ua *u, const struct reg *r);
 /* Sends it, waits; returns the status. */
 int ua_register(struct ua *u, const struct reg *r);
 int ua_options(struct ua *u);
+/* Sees each final answer that ua_response gets; NULL: nobody does. */
+extern void (*bed_on_answer)(struct ua *u, const struct sip_message *rs);
 void ua_response(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs);
 char *make_token(const struct token_signer *s, const char *mcptt_id, const char *audience, const char *scope,
 		 int64_t exp);

@@ -15,16 +15,19 @@ static uint8_t last_rand[16];
 
 static void make_message(const struct ua *u, const struct reg *r)
 {
-	struct mcsec_im_kms k = bed_kms();
+	/* Our KMS under the names that the message is to give it. */
+	struct mcsec_im_kms k[2] = {bed_kms(), bed_kms()};
 	const char *initiator = r->initiator ? r->initiator : u->mcptt_id;
-	struct mcsec_im_own own = {initiator, KMS_URI, bed_period_now(), r->keys ? r->keys : u->keys};
-	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
+	k[0].uri = r->initiator_kms ? r->initiator_kms : KMS_URI;
+	k[1].uri = r->responder_kms ? r->responder_kms : KMS_URI;
+	struct mcsec_im_own own = {initiator, k[0].uri, bed_period_now(), r->keys ? r->keys : u->keys};
+	struct mcsec_im_book book = {.kms = k, .n_kms = 2, .own = &own, .n_own = 1};
 	struct mcsec_im_make what = {.kind = r->kind ? r->kind : MCSEC_CSK,
 				     .time = bed_now_ntp() - (uint64_t)r->age,
 				     .initiator = initiator,
-				     .initiator_kms = KMS_URI,
+				     .initiator_kms = k[0].uri,
 				     .responder = r->responder ? r->responder : PSI,
-				     .responder_kms = KMS_URI,
+				     .responder_kms = k[1].uri,
 				     .key = last_csk,
 				     .rand = last_rand};
 	struct mcsec_alg_list algs = {.selected = r->suite, .suites = {r->suite, r->second_suite}, .n = 1};
@@ -109,6 +112,7 @@ void ua_send_register(struct ua *u, const struct reg *r)
 					 : r->impu ? r->impu
 						   : u->impu,
 				 .to = r->impu ? r->impu : u->impu,
+				 .call_id = r->call_id,
 				 .with = {.n_headers = 1,
 					  .headers = &h,
 					  .contact = contact,

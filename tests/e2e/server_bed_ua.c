@@ -32,6 +32,8 @@ static void keep_body(struct ua *u, const struct sip_message *m)
 	}
 }
 
+void (*bed_on_answer)(struct ua *u, const struct sip_message *rs);
+
 void ua_response(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
 {
 	struct ua *u = ctx;
@@ -48,6 +50,8 @@ void ua_response(void *ctx, struct sip_client_tx *tx, const struct sip_message *
 	bed_text(u->contact, sizeof u->contact, "%s", rs->n_contacts ? rs->contacts[0].uri : "");
 	keep_body(u, rs);
 	u->tx = NULL;
+	if (bed_on_answer)
+		bed_on_answer(u, rs);
 	u->status = rs->status;
 }
 

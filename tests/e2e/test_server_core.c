@@ -4,111 +4,9 @@
  * only the core may say, and each way in which a client's message inside the core's is not believed. The core here is
  * the test itself, with the core's certificate; Kamailio in its place is test_core_job.py.
  */
-#include "e2e/server_bed.h"
-
-static struct ua alice, tablet, bob, stranger;
-static struct ua core, far; /* two faces of one core: what it sends us, what it is sent */
+#include "server_core_lab.h"
 
 static char both_services[1000]; /* claims */
-
-enum { IMMENSE = 70000 };
-
-#define CORE_HOST "core." ZONE
-
-/* What the core says, and what the client is said to have written; each test spoils one thing. */
-struct third {
-	struct reg reg;                                    /* body and contact of the client's REGISTER */
-	const char *to, *client_to, *method, *expires_out; /* NULL: as it should be; expires_out: "600" */
-	int bare, no_tags, no_instance, alone, twice, nested, cut, with_answer;
-	const char *contact; /* of the client */
-	size_t padding;      /* octets more in the client's message */
-};
-
-static uint8_t inner[160000], outer[200000];
-
-static struct octets client_message(struct ua *u, const struct third *t)
-{
-	static uint8_t body[32768], packed[40000];
-	char contact[300], padding[IMMENSE + 1] = "";
-	size_t len = t->bare ? 0 : ua_register_body(u, &t->reg, body, sizeof body);
-	const char *type = BED_REGISTER_TYPE;
-	if (t->nested) {
-		const struct body_out part = {"message/sip", NULL, {body, len}, 0};
-		struct writer p = wr_init(packed, sizeof packed);
-		assert_int_equal(multipart_write(&p, "outside", &part, 1), MCSEC_OK);
-		len = wr_len(&p);
-		memcpy(body, packed, len);
-		type = "multipart/mixed;boundary=\"outside\"";
-	}
-	memset(padding, 'x', t->padding);
-	snprintf(contact, sizeof contact, "<sip:%s@192.0.2.7:5060;transport=tls>%s%s%s%s", u->name,
-		 t->no_tags ? "" : ";+g.3gpp.mcptt", t->no_instance ? "" : ";+sip.instance=\"<",
-		 t->no_instance ? "" : u->client_id, t->no_instance ? "" : ">\"");
-	int n = snprintf((char *)inner, sizeof inner,
-			 "%s sip:" ZONE " SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.7:5060;branch=z9hG4bKc%d\r\n"
-			 "Max-Forwards: 69\r\nFrom: <%s>;tag=c1\r\nTo: <%s>\r\nCall-ID: c-%s@192.0.2.7\r\n"
-			 "CSeq: 7 %s\r\nContact: %s\r\nExpires: %lld\r\n%s%s%s%s%s%sContent-Length: %zu\r\n\r\n",
-			 t->method ? t->method : "REGISTER", (int)t->reg.age, u->impu,
-			 t->client_to ? t->client_to : u->impu, u->name, t->method ? t->method : "REGISTER",
-			 t->contact ? t->contact : contact, (long long)(t->reg.expires ? 600 : 0),
-			 t->padding ? "X-Padding: " : "", padding, t->padding ? "\r\n" : "",
-			 len ? "Content-Type: " : "", len ? type : "", len ? "\r\n" : "", len);
-	memcpy(inner + n, body, len);
-	return (struct octets){inner, (size_t)n + len - (t->cut ? 20 : 0)};
-}
-
-/* Sends it as `from` and returns the answer's status. */
-static int third_party(struct ua *from, struct ua *u, const struct third *t)
-{
-	static const char answer[] = "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS 192.0.2.7\r\nFrom: <sip:a@" ZONE ">;tag=1\r\n"
-				     "To: <sip:a@" ZONE ">;tag=2\r\nCall-ID: c\r\nCSeq: 7 REGISTER\r\n"
-				     "Content-Length: 0\r\n\r\n";
-	char uri[128], scscf[128];
-	snprintf(uri, sizeof uri, "sip:sip." ZONE ":%u;transport=tls", bed.server->sips_number);
-	snprintf(scscf, sizeof scscf, "<sip:" CORE_HOST ":%u;transport=tls>", sip_port_number(core.port, 0));
-	struct octets message = client_message(u, t);
-	const struct body_out parts[] = {{"message/sip", NULL, message, 0},
-					 {"message/sip", NULL, t->twice ? message : octets_of(answer), 0}};
-	struct writer w = wr_init(outer, sizeof outer);
-	assert_int_equal(multipart_write(&w, "third-party", parts, 2), MCSEC_OK);
-	int several = t->twice || t->with_answer;
-	struct sip_header h = {"Expires", t->expires_out ? t->expires_out : "600"};
-	struct sip_request rq = {.method = "REGISTER",
-				 .uri = uri,
-				 .from = "sip:" CORE_HOST,
-				 .to = t->to ? t->to : u->impu,
-				 .with = {.n_headers = 1,
-					  .headers = &h,
-					  .contact = scscf,
-					  .content_type = t->alone  ? NULL
-							  : several ? "multipart/mixed;boundary=\"third-party\""
-								    : "message/sip",
-					  .body = t->alone  ? (struct octets){0}
-						  : several ? wr_result(&w)
-							    : message}};
-	from->status = from->warning = 0;
-	assert_non_null(sip_send(from->port, &rq, ua_response, from));
-	wait_until(&from->status, 1);
-	return from->status;
-}
-
-static const struct third good = {.reg = {.expires = -1}};
-
-static void name_route(void)
-{
-	snprintf(bed.cfg.core_route, sizeof bed.cfg.core_route, "sip:" CORE_HOST ":%u;transport=tls;lr",
-		 sip_port_number(far.port, 0));
-}
-
-static void begin(void)
-{
-	bed_stop();
-	bed_fresh();
-	name_route();
-	bed_start();
-	bed_user(alice.mcptt_id, "automatic", 1, 1);
-	bed_user(bob.mcptt_id, "automatic", 1, 1);
-}
 
 static size_t records(void)
 {
@@ -131,7 +29,7 @@ static void not_believed(const struct third *t)
 static void a_third_party_register_binds_the_impu_of_its_to_with_the_csk_of_the_message_inside(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE impu='sip:alice@" ZONE
 				    "' AND mcptt_id='sip:alice@mcptt." ZONE "' AND csk IS NOT NULL"),
@@ -163,7 +61,7 @@ static void a_third_party_register_authorises_several_services(void **state)
 	(void)state;
 	int64_t now = (int64_t)time(NULL);
 	bed.cfg.services = (struct config_list){.n = 2, .item = {"mcptt", "mcvideo"}};
-	begin();
+	begin_core();
 	snprintf(both_services, sizeof both_services,
 		 "{\"iss\":\"%s\",\"sub\":\"u-1\",\"aud\":\"%s\",\"client_id\":\"mcx-ue\",\"iat\":%lld,\"exp\":%lld,"
 		 "\"jti\":\"t-v\",\"scope\":\"" SCOPE_VIDEO_SERVICE "\",\"mcvideo_id\":\"%s\",\"sid\":\"s-1\"}",
@@ -186,7 +84,7 @@ static void a_third_party_register_authorises_several_services(void **state)
 static void the_200_to_the_client_may_stand_beside_its_register(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.with_answer = 1;
 	assert_int_equal(third_party(&core, &alice, &t), 200);
@@ -196,7 +94,7 @@ static void the_200_to_the_client_may_stand_beside_its_register(void **state)
 static void a_renewal_replaces_the_csk_and_one_without_bodies_moves_the_expiry_alone(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.reg.age = 20;
 	t.expires_out = "100";
@@ -217,7 +115,7 @@ static void a_renewal_replaces_the_csk_and_one_without_bodies_moves_the_expiry_a
 static void several_contacts_of_a_user_are_bindings_of_their_own_and_leave_one_by_one(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = {.bare = 1, .reg = {.expires = 0}};
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	assert_int_equal(third_party(&core, &tablet, &good), 200);
@@ -237,7 +135,7 @@ static void several_contacts_of_a_user_are_bindings_of_their_own_and_leave_one_b
 static void a_contact_without_instance_is_a_binding_too(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.no_instance = 1;
 	assert_int_equal(third_party(&core, &alice, &t), 200);
@@ -251,7 +149,7 @@ static void a_contact_without_instance_is_a_binding_too(void **state)
 static void deregistration_by_the_core_alone_ends_every_binding_of_the_user(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	assert_int_equal(third_party(&core, &tablet, &good), 200);
 	assert_int_equal(third_party(&core, &bob, &good), 200);
@@ -264,7 +162,7 @@ static void deregistration_by_the_core_alone_ends_every_binding_of_the_user(void
 static void a_contact_that_offers_the_service_no_more_leaves(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	struct third t = {.bare = 1, .no_tags = 1, .reg = {.expires = -1}};
 	assert_int_equal(third_party(&core, &alice, &t), 200);
@@ -274,7 +172,7 @@ static void a_contact_that_offers_the_service_no_more_leaves(void **state)
 static void a_binding_ends_when_the_cores_expiry_is_over(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.expires_out = "1";
 	assert_int_equal(third_party(&core, &alice, &t), 200);
@@ -286,7 +184,7 @@ static void a_binding_ends_when_the_cores_expiry_is_over(void **state)
 static void the_core_alone_or_a_message_without_bodies_authorises_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = {.alone = 1};
 	assert_int_equal(third_party(&core, &alice, &t), 200);
 	t = (struct third){.bare = 1, .reg = {.expires = -1}};
@@ -299,7 +197,7 @@ static void the_core_alone_or_a_message_without_bodies_authorises_nobody(void **
 static void a_third_party_register_from_somebody_else_is_403(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&stranger, &alice, &good), 403);
 	assert_int_equal(third_party(&alice, &alice, &good), 403);
 	assert_int_equal(bindings_in_db(), 0);
@@ -311,7 +209,7 @@ static void a_third_party_register_from_somebody_else_is_403(void **state)
 static void a_client_that_registers_past_the_core_is_403(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 403);
 	assert_int_equal(bindings_in_db(), 0);
 }
@@ -319,7 +217,7 @@ static void a_client_that_registers_past_the_core_is_403(void **state)
 static void a_message_inside_that_disagrees_with_the_outer_request_binds_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.client_to = bob.impu;
 	not_believed(&t);
@@ -331,7 +229,7 @@ static void a_message_inside_that_disagrees_with_the_outer_request_binds_nobody(
 static void a_message_inside_that_is_no_register_binds_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.method = "PUBLISH";
 	not_believed(&t);
@@ -340,7 +238,7 @@ static void a_message_inside_that_is_no_register_binds_nobody(void **state)
 static void two_requests_inside_bind_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.twice = 1;
 	not_believed(&t);
@@ -349,7 +247,7 @@ static void two_requests_inside_bind_nobody(void **state)
 static void a_message_nested_in_the_message_binds_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.nested = 1;
 	not_believed(&t);
@@ -358,7 +256,7 @@ static void a_message_nested_in_the_message_binds_nobody(void **state)
 static void a_message_inside_that_is_cut_short_binds_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.cut = 1;
 	not_believed(&t);
@@ -367,7 +265,7 @@ static void a_message_inside_that_is_cut_short_binds_nobody(void **state)
 static void an_oversized_third_party_register_is_refused_and_binds_nobody(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third t = good;
 	t.padding = IMMENSE;
 	assert_int_not_equal(third_party(&core, &alice, &t), 200);
@@ -380,7 +278,7 @@ static void an_oversized_third_party_register_is_refused_and_binds_nobody(void *
 static void what_a_client_does_wrong_is_200_to_the_core_and_leaves_a_binding_as_it_is(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	struct third bad = good;
 	bad.reg.flip = 200;
 	not_believed(&bad);
@@ -409,7 +307,7 @@ static void what_a_client_does_wrong_is_200_to_the_core_and_leaves_a_binding_as_
 static void a_call_goes_by_the_core_to_the_device_that_registered(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	assert_int_equal(third_party(&core, &bob, &good), 200);
 	memcpy(core.client_id, alice.client_id, sizeof core.client_id);
@@ -435,7 +333,7 @@ static void a_call_goes_by_the_core_to_the_device_that_registered(void **state)
 static void an_asserted_identity_past_the_core_is_403(void **state)
 {
 	(void)state;
-	begin();
+	begin_core();
 	assert_int_equal(third_party(&core, &alice, &good), 200);
 	assert_int_equal(third_party(&core, &bob, &good), 200);
 	far.invites = 0;
@@ -453,38 +351,6 @@ static void a_core_without_a_route_is_refused_at_the_start(void **state)
 	c.core_route[0] = 0;
 	assert_null(server_start(&c, err, sizeof err));
 	assert_non_null(strstr(err, "core_route"));
-}
-
-static int open_agents(void **state)
-{
-	(void)state;
-	bed_begin();
-	ua_open(&alice, "alice", "alice", "alice");
-	ua_open(&tablet, "tablet", "alice", "alice");
-	ua_open(&bob, "bob", "bob", "bob");
-	ua_open(&stranger, "stranger", "mallory", "mallory");
-	ua_make(&core, "core", "core", "core");
-	ua_make(&far, "far", "far", "far");
-	pki_agent(&bed.ca, &bed.ca, "the-core", "DNS:" CORE_HOST, core.tls, sizeof core.tls);
-	strcpy(far.tls, core.tls);
-	ua_reconnect(&core);
-	ua_reconnect(&far);
-	bed.cfg.core.n = 1;
-	strcpy(bed.cfg.core.item[0], CORE_HOST);
-	name_route();
-	bed_start();
-	return 0;
-}
-
-static int close_agents(void **state)
-{
-	(void)state;
-	bed_stop();
-	struct ua *all[] = {&alice, &tablet, &bob, &stranger, &core, &far};
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-		ua_close(all[i]);
-	bed_end();
-	return 0;
 }
 
 int main(void)

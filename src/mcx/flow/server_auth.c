@@ -26,7 +26,7 @@ struct sa_im_answer sa_im_answer(enum mcsec_err e)
 	case MCSEC_E_NO_KEYS: /* our own trouble: the client did nothing wrong */
 		return (struct sa_im_answer){503, WARN_NONE, "svc.refuse"};
 	case MCSEC_E_KMS_REFUSED:
-		return (struct sa_im_answer){488, WARN_NONE, "mikey.unknown-kms"};
+		return (struct sa_im_answer){488, WARN_NONE, "krr.sent"};
 	case MCSEC_E_BAD_TIME:
 		return (struct sa_im_answer){488, WARN_MIKEY, "mikey.bad-time"};
 	case MCSEC_E_REPLAY:
