@@ -7,26 +7,22 @@
 
 #include <argon2.h>
 #include <gnutls/gnutls.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mcsec/rng.h"
 #include "mcsec/secret.h"
+#include "net/crew.h"
 
 enum { SALT = 16, HASH = 32 };
 
 struct password_pool {
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	struct crew crew;
 	struct password_job *first, **last;
 	unsigned waiting, queue;
-	int stopping;
 	struct password_cost cost;
 	char dummy[PASSWORD_PHC];
-	unsigned n_threads;
-	pthread_t threads[];
 };
 
 static size_t code_points(const char *s)
@@ -101,10 +97,10 @@ static void work_on(struct password_pool *p, struct password_job *j)
 static void *work(void *arg)
 {
 	struct password_pool *p = arg;
-	pthread_mutex_lock(&p->lock);
+	pthread_mutex_lock(&p->crew.lock);
 	for (;;) {
-		while (!p->first && !p->stopping)
-			pthread_cond_wait(&p->more, &p->lock);
+		while (!p->first && !p->crew.stopping)
+			pthread_cond_wait(&p->crew.more, &p->crew.lock);
 		struct password_job *j = p->first;
 		if (!j)
 			break;
@@ -112,32 +108,28 @@ static void *work(void *arg)
 		if (!p->first)
 			p->last = &p->first;
 		p->waiting--;
-		pthread_mutex_unlock(&p->lock);
+		pthread_mutex_unlock(&p->crew.lock);
 		work_on(p, j);
 		j->done(j);
-		pthread_mutex_lock(&p->lock);
+		pthread_mutex_lock(&p->crew.lock);
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->crew.lock);
 	return NULL;
 }
 
 struct password_pool *password_pool_start(unsigned threads, unsigned queue, const struct password_cost *cost)
 {
-	struct password_pool *p = calloc(1, sizeof *p + threads * sizeof p->threads[0]);
+	struct password_pool *p = calloc(1, sizeof *p);
 	if (!p)
 		return NULL;
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->more, NULL);
 	p->last = &p->first;
 	p->queue = queue;
 	p->cost = *cost;
-	int bad = make_hash(cost, "nobody has this password", p->dummy);
-	for (; !bad && p->n_threads < threads; p->n_threads++)
-		if (pthread_create(&p->threads[p->n_threads], NULL, work, p)) {
-			bad = 1;
-			break;
-		}
-	if (bad) {
+	if (make_hash(cost, "nobody has this password", p->dummy)) {
+		free(p);
+		return NULL;
+	}
+	if (crew_start(&p->crew, threads, work, p)) {
 		password_pool_stop(p);
 		return NULL;
 	}
@@ -148,28 +140,21 @@ void password_pool_stop(struct password_pool *p)
 {
 	if (!p)
 		return;
-	pthread_mutex_lock(&p->lock);
-	p->stopping = 1;
-	pthread_cond_broadcast(&p->more);
-	pthread_mutex_unlock(&p->lock);
-	for (unsigned i = 0; i < p->n_threads; i++)
-		pthread_join(p->threads[i], NULL);
-	pthread_cond_destroy(&p->more);
-	pthread_mutex_destroy(&p->lock);
+	crew_stop(&p->crew);
 	free(p);
 }
 
 int password_pool_put(struct password_pool *p, struct password_job *job)
 {
 	job->next = NULL;
-	pthread_mutex_lock(&p->lock);
-	int full = p->waiting >= p->queue || p->stopping;
+	pthread_mutex_lock(&p->crew.lock);
+	int full = p->waiting >= p->queue || p->crew.stopping;
 	if (!full) {
 		*p->last = job;
 		p->last = &job->next;
 		p->waiting++;
-		pthread_cond_signal(&p->more);
+		pthread_cond_signal(&p->crew.more);
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&p->crew.lock);
 	return full ? -1 : 0;
 }

@@ -8,35 +8,32 @@
  */
 #include "net/worker.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "net/crew.h"
+
 struct worker_pool {
 	struct worker_options o;
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	struct crew crew;
 	struct worker_job *ring;
 	size_t first, n;
-	int stopping;
-	unsigned started;
-	pthread_t threads[];
 };
 
 static int take(struct worker_pool *w, struct worker_job *job)
 {
-	pthread_mutex_lock(&w->lock);
-	while (w->n == 0 && !w->stopping)
-		pthread_cond_wait(&w->more, &w->lock);
+	pthread_mutex_lock(&w->crew.lock);
+	while (w->n == 0 && !w->crew.stopping)
+		pthread_cond_wait(&w->crew.more, &w->crew.lock);
 	int got = w->n > 0;
 	if (got) {
 		*job = w->ring[w->first];
 		w->first = (w->first + 1) % w->o.max_queue;
 		w->n--;
 	}
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->crew.lock);
 	return got;
 }
 
@@ -60,21 +57,22 @@ struct worker_pool *worker_pool_new(const struct worker_options *o)
 {
 	if (o->threads == 0 || o->max_queue == 0 || !o->post)
 		return NULL;
-	struct worker_pool *w = calloc(1, sizeof *w + o->threads * sizeof(pthread_t));
+	struct worker_pool *w = calloc(1, sizeof *w);
 	if (!w)
 		return NULL;
 	w->o = *o;
 	w->ring = calloc(o->max_queue, sizeof *w->ring);
-	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->more, NULL);
+	if (!w->ring) {
+		free(w);
+		return NULL;
+	}
 	/* Signals are for the main thread. */
 	sigset_t all, before;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (w->ring && w->started < o->threads && pthread_create(&w->threads[w->started], NULL, thread_main, w) == 0)
-		w->started++;
+	int rc = crew_start(&w->crew, o->threads, thread_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (w->started < o->threads) {
+	if (rc) {
 		worker_pool_free(w);
 		return NULL;
 	}
@@ -83,22 +81,22 @@ struct worker_pool *worker_pool_new(const struct worker_options *o)
 
 int worker_submit(struct worker_pool *w, const struct worker_job *job)
 {
-	pthread_mutex_lock(&w->lock);
-	int ok = !w->stopping && w->n < w->o.max_queue;
+	pthread_mutex_lock(&w->crew.lock);
+	int ok = !w->crew.stopping && w->n < w->o.max_queue;
 	if (ok) {
 		w->ring[(w->first + w->n) % w->o.max_queue] = *job;
 		w->n++;
-		pthread_cond_signal(&w->more);
+		pthread_cond_signal(&w->crew.more);
 	}
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->crew.lock);
 	return ok ? 0 : -1;
 }
 
 size_t worker_queued(struct worker_pool *w)
 {
-	pthread_mutex_lock(&w->lock);
+	pthread_mutex_lock(&w->crew.lock);
 	size_t n = w->n;
-	pthread_mutex_unlock(&w->lock);
+	pthread_mutex_unlock(&w->crew.lock);
 	return n;
 }
 
@@ -106,14 +104,7 @@ void worker_pool_free(struct worker_pool *w)
 {
 	if (!w)
 		return;
-	pthread_mutex_lock(&w->lock);
-	w->stopping = 1;
-	pthread_cond_broadcast(&w->more);
-	pthread_mutex_unlock(&w->lock);
-	for (unsigned i = 0; i < w->started; i++)
-		pthread_join(w->threads[i], NULL);
-	pthread_cond_destroy(&w->more);
-	pthread_mutex_destroy(&w->lock);
+	crew_stop(&w->crew);
 	free(w->ring);
 	free(w);
 }
