@@ -47,5 +47,7 @@ int daemon_reload(char *err, size_t err_size);
 void daemon_harden(void);
 /* Of that, what a command may do too: no core, no tracing by the environment. Before the first thread. */
 void harden_memory(void);
+/* For a child's exec: NAME=value of each of these that is set, then NULL; env has n + 1 places. malloc'ed texts. */
+void harden_environment(const char *const *kept, size_t n, char **env);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "app/daemon.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -29,6 +30,18 @@ void harden_memory(void)
 		unsetenv(tracing[i]);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+}
+
+void harden_environment(const char *const *kept, size_t n, char **env)
+{
+	size_t used = 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *v = getenv(kept[i]);
+		char *pair = NULL;
+		if (v && asprintf(&pair, "%s=%s", kept[i], v) > 0)
+			env[used++] = pair;
+	}
+	env[used] = NULL;
 }
 
 void daemon_harden(void)

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "app/log.h"
+#include "app/daemon.h"
 
 enum { CONTROL = 3, FIRST_CHANNEL = 3, END_WAIT_MS = 3000 };
 
@@ -38,14 +38,7 @@ static char **small_environment(void)
 	static const char *const kept[] = {"CREDENTIALS_DIRECTORY", "SOFTHSM2_CONF", "TZ",          "LANG",
 					   "ASAN_OPTIONS",          "UBSAN_OPTIONS", "LSAN_OPTIONS"};
 	static char *env[sizeof kept / sizeof *kept + 1];
-	size_t n = 0;
-	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-		const char *v = getenv(kept[i]);
-		char *pair = NULL;
-		if (v && asprintf(&pair, "%s=%s", kept[i], v) > 0)
-			env[n++] = pair;
-	}
-	env[n] = NULL;
+	harden_environment(kept, sizeof kept / sizeof *kept, env);
 	return env;
 }
 

@@ -9,14 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <openssl/evp.h>
 
-#include "mcsec/rng.h"
-#include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/domain/domain.h"
+
+enum { KMS_PASSPHRASE = 24 }; /* random octets: it unseals the KMS (kms.md 15A 8a) */
 
 static const char first_line[] = "# written by mcx up, follows the domain until edited; ";
 
@@ -55,24 +54,6 @@ static int write_sealed(const char *path, const char *body, char *err, size_t er
 	}
 	int rc = domain_write_file(path, text, err, err_size);
 	free(text);
-	return rc;
-}
-
-/* A random passphrase that unseals the KMS (kms.md 15A 8a); made once. */
-static int make_passphrase(const char *path, char *err, size_t err_size)
-{
-	uint8_t raw[24];
-	char text[BASE64_SIZE(sizeof raw)];
-	if (access(path, F_OK) == 0)
-		return 0;
-	if (mcsec_rng_system.fill(mcsec_rng_system.ctx, raw, sizeof raw)) {
-		snprintf(err, err_size, "the random source failed");
-		return -1;
-	}
-	base64url_encode(OCTETS(raw), text);
-	int rc = domain_write_file(path, text, err, err_size);
-	mcsec_wipe(raw, sizeof raw);
-	mcsec_wipe(text, sizeof text);
 	return rc;
 }
 
@@ -138,7 +119,7 @@ int domain_write_configurations(const struct domain *d, char *err, size_t err_si
 		void (*write)(FILE *f, const struct domain *d);
 	} files[] = {{"idms/conf", write_idms}, {"kms/conf", write_kms}, {"server/conf", write_server}};
 	char path[PATH_MAX];
-	if (make_passphrase(domain_path(d, path, "kms/passphrase"), err, err_size))
+	if (domain_make_secret(domain_path(d, path, "kms/passphrase"), KMS_PASSPHRASE, err, err_size))
 		return -1;
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
 		char *body = NULL;

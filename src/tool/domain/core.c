@@ -14,7 +14,6 @@
 
 #include <openssl/evp.h>
 
-#include "mcsec/rng.h"
 #include "mcsec/secret.h"
 #include "sec/base/text.h"
 #include "tool/domain/ca.h"
@@ -152,22 +151,11 @@ char *core_password(const struct domain *d, const char *name)
 	return domain_read_file(domain_path(d, path, "ue/%s/sip-password", name));
 }
 
-/* 128 random bits; made once. */
+/* 128 random bits. */
 static int make_password(const struct domain *d, const char *name, char *err, size_t err_size)
 {
-	char path[PATH_MAX], text[BASE64_SIZE(16)];
-	uint8_t raw[16];
-	if (access(domain_path(d, path, "ue/%s/sip-password", name), F_OK) == 0)
-		return 0;
-	if (mcsec_rng_system.fill(mcsec_rng_system.ctx, raw, sizeof raw)) {
-		snprintf(err, err_size, "the random source failed");
-		return -1;
-	}
-	base64url_encode(OCTETS(raw), text);
-	int rc = domain_write_file(path, text, err, err_size);
-	mcsec_wipe(raw, sizeof raw);
-	mcsec_wipe(text, sizeof text);
-	return rc;
+	char path[PATH_MAX];
+	return domain_make_secret(domain_path(d, path, "ue/%s/sip-password", name), 16, err, err_size);
 }
 
 /* One line of the table, for an active user whose identity is of this domain. */

@@ -16,6 +16,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mcsec/rng.h"
+#include "mcsec/secret.h"
+#include "sec/base/text.h"
 #include "tool/domain/ca.h"
 #include "tool/domain/core.h"
 #include "tool/domain/privacy.h"
@@ -68,6 +71,23 @@ int domain_write_file(const char *path, const char *text, char *err, size_t err_
 	if (good && rename(beside, path) == 0)
 		return 0;
 	return refuse(err, err_size, path, strerror(good ? errno : why));
+}
+
+int domain_make_secret(const char *path, size_t octets, char *err, size_t err_size)
+{
+	uint8_t raw[DOMAIN_SECRET_MAX];
+	char text[BASE64_SIZE(sizeof raw)];
+	if (access(path, F_OK) == 0)
+		return 0;
+	if (octets > sizeof raw || mcsec_rng_system.fill(mcsec_rng_system.ctx, raw, octets)) {
+		snprintf(err, err_size, "the random source failed");
+		return -1;
+	}
+	base64url_encode((struct octets){raw, octets}, text);
+	int rc = domain_write_file(path, text, err, err_size);
+	mcsec_wipe(raw, sizeof raw);
+	mcsec_wipe(text, sizeof text);
+	return rc;
 }
 
 char *domain_read_file(const char *path)

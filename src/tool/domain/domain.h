@@ -49,6 +49,9 @@ int domain_device(struct domain *d, const char *name, const char *impu, char *er
 int domain_folder(const char *path, char *err, size_t err_size);
 /* Whole or not at all, durable. */
 int domain_write_file(const char *path, const char *text, char *err, size_t err_size);
+/* A file of so many random octets in base64url, DOMAIN_SECRET_MAX at most; one that is there stays. */
+enum { DOMAIN_SECRET_MAX = 32 };
+int domain_make_secret(const char *path, size_t octets, char *err, size_t err_size);
 /* malloc'ed, NUL-terminated; NULL if unreadable or larger than 1 MiB. */
 char *domain_read_file(const char *path);
 

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "app/daemon.h"
+
 enum { FIRST_BACKOFF_MS = 100, MAX_BACKOFF_MS = 5000, STEADY_MS = 10000 };
 
 int64_t process_now_ms(void)
@@ -66,14 +68,7 @@ static char **small_environment(void)
 	static const char *const kept[] = {"PATH",         "LANG",          "TZ",          "MCX_LOG",
 					   "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
 	static char *env[sizeof kept / sizeof *kept + 1];
-	size_t n = 0;
-	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
-		const char *v = getenv(kept[i]);
-		char *pair = NULL;
-		if (v && asprintf(&pair, "%s=%s", kept[i], v) > 0)
-			env[n++] = pair;
-	}
-	env[n] = NULL;
+	harden_environment(kept, sizeof kept / sizeof *kept, env);
 	return env;
 }
 
