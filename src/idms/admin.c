@@ -52,8 +52,8 @@ static int read_path(const char *path, struct path *p)
 {
 	char a[16], v[16], more[8];
 	*p = (struct path){0};
-	if (http_path_segment(path, 0, a, sizeof a) || http_path_segment(path, 1, v, sizeof v) || strcmp(a, "admin") != 0 ||
-	    strcmp(v, "v1") != 0 || http_path_segment(path, 2, p->what, sizeof p->what))
+	if (http_path_segment(path, 0, a, sizeof a) || http_path_segment(path, 1, v, sizeof v) ||
+	    strcmp(a, "admin") != 0 || strcmp(v, "v1") != 0 || http_path_segment(path, 2, p->what, sizeof p->what))
 		return -1;
 	int name = http_path_segment(path, 3, p->name, sizeof p->name);
 	int verb = http_path_segment(path, 4, p->verb, sizeof p->verb);
@@ -71,6 +71,56 @@ static int row_fits(size_t i, const struct path *p)
 		return !p->has_name;
 	return p->has_name && p->name[0] && (verb[0] ? p->has_verb && strcmp(verb, p->verb) == 0 : !p->has_verb);
 }
+
+/* ---- what the calls share ---- */
+
+void admin_store_error(struct idms *s, enum store_err e, struct http_response *rs)
+{
+	if (e == STORE_CONFLICT) {
+		admin_error(rs, 409, "conflict", "an MC service ID of this account belongs to another one");
+		return;
+	}
+	idms_count(s, M_DB_UNAVAILABLE);
+	admin_error(rs, 503, "database", store_err_name(e));
+	http_response_header(rs, "Retry-After", "2");
+}
+
+enum store_err admin_audit(struct idms *s, const struct http_request *rq, const char *type, const char *target,
+			   const char *reason)
+{
+	return idms_audit(s, &(struct idms_event){'M', type, AUDIT_OK, .actor = rq->cert->subject, .target = target,
+						  .reason = reason, .source = rq->peer});
+}
+
+int admin_found(struct idms *s, enum store_err e, const char *what, struct http_response *rs)
+{
+	if (e == STORE_ROW)
+		return 0;
+	if (e == STORE_OK)
+		admin_error(rs, 404, "not-found", what);
+	else
+		admin_store_error(s, e, rs);
+	return -1;
+}
+
+void admin_list(struct idms *s, const char *sql, json_t *(*line)(struct store_stmt *st), struct http_response *rs)
+{
+	json_t *list = json_array();
+	pthread_mutex_lock(&s->db_lock);
+	struct store_stmt *st = store_sql(s->store, sql);
+	enum store_err e;
+	while ((e = store_step(st)) == STORE_ROW)
+		json_array_append_new(list, line(st));
+	store_reset(st);
+	pthread_mutex_unlock(&s->db_lock);
+	if (e)
+		admin_store_error(s, e, rs);
+	else
+		answer_json(rs, 200, json_dumps(list, JSON_COMPACT));
+	json_decref(list);
+}
+
+/* ---- the way in ---- */
 
 void admin_route(void *ctx, const struct http_request *rq, struct http_response *rs)
 {

@@ -225,17 +225,6 @@ int client_parse(struct client *c, const char *id, struct octets text, char *why
 	return rc;
 }
 
-static json_t *words(const char *text)
-{
-	json_t *list = json_array();
-	while (*text) {
-		size_t n = strcspn(text, " ");
-		json_array_append_new(list, json_stringn(text, n));
-		text += n + strspn(text + n, " ");
-	}
-	return list;
-}
-
 char *client_json(const struct client *c)
 {
 	json_t *j = json_object(), *uris = json_array(), *grants = json_array();
@@ -251,7 +240,7 @@ char *client_json(const struct client *c)
 	if (c->refresh_grant)
 		json_array_append_new(grants, json_string("refresh_token"));
 	json_object_set_new(j, "grant_types", grants);
-	json_object_set_new(j, "scopes_allowed", words(c->scopes));
+	json_object_set_new(j, "scopes_allowed", scope_words(c->scopes));
 	json_object_set_new(j, "id_token_alg", json_string(alg_names[c->id_token_alg]));
 	for (size_t i = 0; i < COUNT(flags); i++)
 		json_object_set_new(j, flags[i].name, json_boolean(*(const int *)(const void *)(base + flags[i].at)));

@@ -21,6 +21,20 @@ static enum store_err finish(struct store_stmt *st)
 	return e;
 }
 
+/* What a code and a refresh token both have; a row begins with it. */
+#define GRANT_COLUMNS "family, client_id, sub, sid, scope, auth_time, acr"
+
+static void grant_read(struct grant *g, struct store_stmt *st)
+{
+	copy(g->family, sizeof g->family, store_text(st, 0));
+	copy(g->client_id, sizeof g->client_id, store_text(st, 1));
+	copy(g->sub, sizeof g->sub, store_text(st, 2));
+	copy(g->sid, sizeof g->sid, store_text(st, 3));
+	copy(g->scope, sizeof g->scope, store_text(st, 4));
+	g->auth_time = store_int(st, 5);
+	copy(g->acr, sizeof g->acr, store_text(st, 6));
+}
+
 /* ---- codes ---- */
 
 enum store_err code_store(struct idms *s, const char *code, const struct grant *g)
@@ -54,22 +68,16 @@ enum store_err code_take(struct idms *s, const char *code, enum take *how, struc
 	*how = TAKE_UNKNOWN;
 	*g = (struct grant){0};
 	idms_hash(code, hash);
-	struct store_stmt *st = store_sql(
-	    s->store, "SELECT family, client_id, redirect_uri, challenge, scope, nonce, sub, sid, auth_time, acr,"
-		      " expires, taken FROM code WHERE hash = ?");
+	struct store_stmt *st =
+	    store_sql(s->store, "SELECT " GRANT_COLUMNS
+				", redirect_uri, challenge, nonce, expires, taken FROM code WHERE hash = ?");
 	store_bind_blob(st, 1, OCTETS(hash));
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
-		copy(g->family, sizeof g->family, store_text(st, 0));
-		copy(g->client_id, sizeof g->client_id, store_text(st, 1));
-		copy(g->redirect_uri, sizeof g->redirect_uri, store_text(st, 2));
-		copy(g->challenge, sizeof g->challenge, store_text(st, 3));
-		copy(g->scope, sizeof g->scope, store_text(st, 4));
-		copy(g->nonce, sizeof g->nonce, store_text(st, 5));
-		copy(g->sub, sizeof g->sub, store_text(st, 6));
-		copy(g->sid, sizeof g->sid, store_text(st, 7));
-		g->auth_time = store_int(st, 8);
-		copy(g->acr, sizeof g->acr, store_text(st, 9));
+		grant_read(g, st);
+		copy(g->redirect_uri, sizeof g->redirect_uri, store_text(st, 7));
+		copy(g->challenge, sizeof g->challenge, store_text(st, 8));
+		copy(g->nonce, sizeof g->nonce, store_text(st, 9));
 		*how = !store_is_null(st, 11) ? TAKE_AGAIN : now >= store_int(st, 10) ? TAKE_EXPIRED : TAKE_OK;
 	}
 	store_reset(st);
@@ -122,19 +130,12 @@ enum store_err refresh_look(struct idms *s, const char *token, enum refresh_stat
 	*g = (struct grant){0};
 	*state = REFRESH_UNKNOWN;
 	idms_hash(token, hash);
-	struct store_stmt *st =
-	    store_sql(s->store, "SELECT family, client_id, sub, sid, scope, auth_time, acr, idle_exp,"
-				" abs_exp, state, rotated FROM refresh WHERE hash = ?");
+	struct store_stmt *st = store_sql(s->store, "SELECT " GRANT_COLUMNS
+						    ", idle_exp, abs_exp, state, rotated FROM refresh WHERE hash = ?");
 	store_bind_blob(st, 1, OCTETS(hash));
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
-		copy(g->family, sizeof g->family, store_text(st, 0));
-		copy(g->client_id, sizeof g->client_id, store_text(st, 1));
-		copy(g->sub, sizeof g->sub, store_text(st, 2));
-		copy(g->sid, sizeof g->sid, store_text(st, 3));
-		copy(g->scope, sizeof g->scope, store_text(st, 4));
-		g->auth_time = store_int(st, 5);
-		copy(g->acr, sizeof g->acr, store_text(st, 6));
+		grant_read(g, st);
 		g->abs_exp = store_int(st, 8);
 		*state = state_of(store_text(st, 9), store_int(st, 7), idms_now(s));
 		*rotated_ms = store_int(st, 10);

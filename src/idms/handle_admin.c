@@ -36,22 +36,15 @@ void admin_client_get(struct idms *s, const struct http_request *rq, const char 
 		answer_json(rs, 200, client_json(&c));
 }
 
+static json_t *client_line(struct store_stmt *st)
+{
+	return json_string(store_text(st, 0));
+}
+
 void admin_clients_list(struct idms *s, const struct http_request *rq, const char *name, struct http_response *rs)
 {
-	json_t *list = json_array();
 	(void)rq, (void)name;
-	pthread_mutex_lock(&s->db_lock);
-	struct store_stmt *st = store_sql(s->store, "SELECT client_id FROM client ORDER BY client_id");
-	enum store_err e;
-	while ((e = store_step(st)) == STORE_ROW)
-		json_array_append_new(list, json_string(store_text(st, 0)));
-	store_reset(st);
-	pthread_mutex_unlock(&s->db_lock);
-	if (e)
-		admin_store_error(s, e, rs);
-	else
-		answer_json(rs, 200, json_dumps(list, JSON_COMPACT));
-	json_decref(list);
+	admin_list(s, "SELECT client_id FROM client ORDER BY client_id", client_line, rs);
 }
 
 static enum store_err put_client(struct idms *s, const struct http_request *rq, struct client *c, int *created)

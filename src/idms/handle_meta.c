@@ -43,17 +43,6 @@ static const struct {
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
-static json_t *words(const char *text)
-{
-	json_t *list = json_array();
-	while (*text) {
-		size_t n = strcspn(text, " ");
-		json_array_append_new(list, json_stringn(text, n));
-		text += n + strspn(text + n, " ");
-	}
-	return list;
-}
-
 void handle_discovery(struct idms *s, const struct http_request *rq, struct http_response *rs)
 {
 	json_t *j = json_object(), *scopes = json_array();
@@ -66,7 +55,7 @@ void handle_discovery(struct idms *s, const struct http_request *rq, struct http
 		json_array_append_new(scopes, json_string(s->scopes.entry[i].name));
 	json_object_set_new(j, "scopes_supported", scopes);
 	for (size_t i = 0; i < COUNT(lists); i++)
-		json_object_set_new(j, lists[i].name, words(lists[i].values));
+		json_object_set_new(j, lists[i].name, scope_words(lists[i].values));
 	for (size_t i = 0; i < COUNT(switches); i++)
 		json_object_set_new(j, switches[i].name, json_boolean(switches[i].value));
 	char *text = json_dumps(j, JSON_COMPACT);

@@ -102,6 +102,43 @@ void handle_userinfo(struct idms *s, const struct http_request *rq, struct http_
 	}
 }
 
+/* ---- questions of clients about a token ---- */
+
+/* Who asks. */
+struct asked {
+	struct client client;
+	enum client_verdict verdict;
+	int used_basic;
+};
+
+/* 0 for who may ask; else -1 with the answer filled in. */
+typedef int asked_refused(struct idms *s, const struct http_request *rq, const struct asked *a,
+			  struct http_response *rs);
+typedef void token_work(struct idms *s, const struct http_request *rq, const struct client *c, const char *token,
+			struct http_response *rs);
+
+static void about_token(struct idms *s, const struct http_request *rq, asked_refused *refused, token_work *work,
+			struct http_response *rs)
+{
+	struct form f;
+	struct asked *a = calloc(1, sizeof *a);
+	if (!a) {
+		answer_unavailable(s, rs);
+		return;
+	}
+	if (!take_form(rq, &f, rs)) {
+		a->verdict = client_authenticate(s, rq, &f, &a->client, &a->used_basic);
+		if (!refused(s, rq, a, rs)) {
+			if (form_get(&f, "token"))
+				work(s, rq, &a->client, form_get(&f, "token"), rs);
+			else
+				answer_oauth_error(rs, 400, "invalid_request", "token required");
+		}
+		form_free(&f);
+	}
+	free(a);
+}
+
 /* ---- introspection ---- */
 
 static json_t *active(const struct token_claims *c, const char *audience)
@@ -124,8 +161,10 @@ static json_t *active(const struct token_claims *c, const char *audience)
 	return j;
 }
 
-static void introspect(struct idms *s, const struct client *rs_client, const char *token, struct http_response *rs)
+static void introspect(struct idms *s, const struct http_request *rq, const struct client *rs_client, const char *token,
+		       struct http_response *rs)
 {
+	(void)rq;
 	const char *audience = rs_client->audience[0] ? rs_client->audience : s->cfg.audience;
 	struct token_claims c;
 	struct user u;
@@ -139,37 +178,24 @@ static void introspect(struct idms *s, const struct client *rs_client, const cha
 		answer_object(rs, active(&c, audience));
 }
 
-static void refuse_introspection(struct idms *s, const struct http_request *rq, struct http_response *rs)
+static int introspection_refused(struct idms *s, const struct http_request *rq, const struct asked *a,
+				 struct http_response *rs)
 {
 	char source[64];
+	if (a->verdict == CLIENT_UNAVAILABLE || a->verdict == CLIENT_SEVERAL_METHODS)
+		return refuse_client(s, a->verdict, a->used_basic, rs);
+	if (a->verdict == CLIENT_OK && a->client.type == CLIENT_RESOURCE_SERVER)
+		return 0;
 	idms_source(rq, source);
 	idms_audit_alone(s, &(struct idms_event){'X', "introspect.denied", AUDIT_REFUSED, .source = source});
 	http_response_header(rs, "WWW-Authenticate", "Basic realm=\"idms\"");
 	answer_oauth_error(rs, 401, "invalid_client", NULL);
+	return -1;
 }
 
 void handle_introspect(struct idms *s, const struct http_request *rq, struct http_response *rs)
 {
-	struct form f;
-	struct client *c = calloc(1, sizeof *c);
-	int used_basic = 0;
-	if (!c) {
-		answer_unavailable(s, rs);
-		return;
-	}
-	if (!take_form(rq, &f, rs)) {
-		enum client_verdict v = client_authenticate(s, rq, &f, c, &used_basic);
-		if (v == CLIENT_UNAVAILABLE || v == CLIENT_SEVERAL_METHODS)
-			refuse_client(s, v, used_basic, rs);
-		else if (v != CLIENT_OK || c->type != CLIENT_RESOURCE_SERVER)
-			refuse_introspection(s, rq, rs);
-		else if (!form_get(&f, "token"))
-			answer_oauth_error(rs, 400, "invalid_request", "token required");
-		else
-			introspect(s, c, form_get(&f, "token"), rs);
-		form_free(&f);
-	}
-	free(c);
+	about_token(s, rq, introspection_refused, introspect, rs);
 }
 
 /* ---- revocation ---- */
@@ -230,24 +256,14 @@ static void revoke(struct idms *s, const struct http_request *rq, const struct c
 	}
 }
 
+static int revocation_refused(struct idms *s, const struct http_request *rq, const struct asked *a,
+			      struct http_response *rs)
+{
+	(void)rq;
+	return refuse_client(s, a->verdict, a->used_basic, rs);
+}
+
 void handle_revoke(struct idms *s, const struct http_request *rq, struct http_response *rs)
 {
-	struct form f;
-	struct client *c = calloc(1, sizeof *c);
-	int used_basic = 0;
-	if (!c) {
-		answer_unavailable(s, rs);
-		return;
-	}
-	if (!take_form(rq, &f, rs)) {
-		enum client_verdict v = client_authenticate(s, rq, &f, c, &used_basic);
-		if (refuse_client(s, v, used_basic, rs))
-			;
-		else if (!form_get(&f, "token"))
-			answer_oauth_error(rs, 400, "invalid_request", "token required");
-		else
-			revoke(s, rq, c, form_get(&f, "token"), rs);
-		form_free(&f);
-	}
-	free(c);
+	about_token(s, rq, revocation_refused, revoke, rs);
 }

@@ -15,24 +15,6 @@
 #include "idms/admin_calls.h"
 #include "mcsec/secret.h"
 
-void admin_store_error(struct idms *s, enum store_err e, struct http_response *rs)
-{
-	if (e == STORE_CONFLICT) {
-		admin_error(rs, 409, "conflict", "an MC service ID of this account belongs to another one");
-		return;
-	}
-	idms_count(s, M_DB_UNAVAILABLE);
-	admin_error(rs, 503, "database", store_err_name(e));
-	http_response_header(rs, "Retry-After", "2");
-}
-
-enum store_err admin_audit(struct idms *s, const struct http_request *rq, const char *type, const char *target,
-			   const char *reason)
-{
-	return idms_audit(s, &(struct idms_event){'M', type, AUDIT_OK, .actor = rq->cert->subject, .target = target,
-						  .reason = reason, .source = rq->peer});
-}
-
 /* ---- reading ---- */
 
 static const char *read_services(struct user *u, json_t *services)
@@ -104,29 +86,13 @@ static const char *read_user(struct user *u, json_t *j)
 
 static json_t *user_json(const struct user *u)
 {
-	json_t *services = json_object(), *scopes = json_array();
+	json_t *services = json_object();
 	for (int i = 0; i < SERVICES; i++)
 		if (u->service_id[i][0])
 			json_object_set_new(services, service_name((enum service)i), json_string(u->service_id[i]));
-	for (const char *at = u->scopes; *at;) {
-		size_t n = strcspn(at, " ");
-		json_array_append_new(scopes, json_stringn(at, n));
-		at += n + strspn(at + n, " ");
-	}
 	return json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o, s:I}", "mc_id", u->mc_id, "sub", u->sub, "display",
 			 u->display, "enabled", u->enabled, "has_password", u->password[0] != 0, "services", services,
-			 "scopes", scopes, "failed_logins", (json_int_t)u->fail_count);
-}
-
-int admin_found(struct idms *s, enum store_err e, const char *what, struct http_response *rs)
-{
-	if (e == STORE_ROW)
-		return 0;
-	if (e == STORE_OK)
-		admin_error(rs, 404, "not-found", what);
-	else
-		admin_store_error(s, e, rs);
-	return -1;
+			 "scopes", scope_words(u->scopes), "failed_logins", (json_int_t)u->fail_count);
 }
 
 static void answer_object(struct http_response *rs, int status, json_t *j)
@@ -152,23 +118,16 @@ void admin_user_get(struct idms *s, const struct http_request *rq, const char *n
 		answer_object(rs, 200, user_json(&u));
 }
 
+static json_t *user_line(struct store_stmt *st)
+{
+	return json_pack("{s:s, s:s, s:b}", "mc_id", store_text(st, 0), "display", store_text(st, 1), "enabled",
+			 store_int(st, 2) != 0);
+}
+
 void admin_users_list(struct idms *s, const struct http_request *rq, const char *name, struct http_response *rs)
 {
-	json_t *list = json_array();
 	(void)rq, (void)name;
-	pthread_mutex_lock(&s->db_lock);
-	struct store_stmt *st = store_sql(s->store, "SELECT mc_id, display, enabled FROM user ORDER BY folded");
-	enum store_err e;
-	while ((e = store_step(st)) == STORE_ROW)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "mc_id", store_text(st, 0), "display",
-						      store_text(st, 1), "enabled", store_int(st, 2) != 0));
-	store_reset(st);
-	pthread_mutex_unlock(&s->db_lock);
-	if (e)
-		admin_store_error(s, e, rs);
-	else
-		answer_json(rs, 200, json_dumps(list, JSON_COMPACT));
-	json_decref(list);
+	admin_list(s, "SELECT mc_id, display, enabled FROM user ORDER BY folded", user_line, rs);
 }
 
 /* ---- changing ---- */

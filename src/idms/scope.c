@@ -96,6 +96,15 @@ static const char *next_token(const char **at, size_t *len)
 	return *len ? start : NULL;
 }
 
+json_t *scope_words(const char *text)
+{
+	json_t *list = json_array();
+	size_t len;
+	for (const char *t; (t = next_token(&text, &len));)
+		json_array_append_new(list, json_stringn(t, len));
+	return list;
+}
+
 static int holds(const char *scope, const char *name, size_t name_len)
 {
 	size_t len;

@@ -8,6 +8,7 @@
 #ifndef MCX_IDMS_SCOPE_H
 #define MCX_IDMS_SCOPE_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 enum service { SERVICE_PTT, SERVICE_VIDEO, SERVICE_DATA, SERVICES, SERVICE_ANY = SERVICES };
@@ -48,6 +49,8 @@ size_t scope_grant(const struct scope_catalogue *c, const char *requested, const
 int scope_of_service(const struct scope_catalogue *c, const char *granted, enum service s);
 /* 1 if every token of `narrow` stands in `wide`. */
 int scope_within(const char *narrow, const char *wide);
+/* Text separated by blanks as a JSON list. */
+json_t *scope_words(const char *text);
 /* "ptt", "video", "data" */
 const char *service_name(enum service s);
 /* "mcptt_id", ... */
