@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "net/http_exchange.h"
+#include "net/http_file.h"
 #include "net/spare.h"
 
 enum { CONN_MEMORY = 128 * 1024, STOP_PATIENCE_S = 10 };
@@ -205,25 +206,6 @@ static struct MHD_Daemon *start_mhd(struct http_server *s, const struct http_ser
 	    MHD_OPTION_NOTIFY_COMPLETED, http_completed, s, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
-/* Whole file as text, NULL if it cannot be read or is larger than any list of CAs should be. */
-static char *read_text(const char *file)
-{
-	FILE *f = fopen(file, "re");
-	size_t size = 1 << 20, n = 0;
-	char *text = f ? malloc(size) : NULL;
-	if (text)
-		n = fread(text, 1, size - 1, f);
-	int bad = !text || ferror(f) || !feof(f);
-	if (f)
-		fclose(f);
-	if (bad) {
-		free(text);
-		return NULL;
-	}
-	text[n] = 0;
-	return text;
-}
-
 static void server_free(struct http_server *s)
 {
 	http_work_stop(s->work);
@@ -244,10 +226,9 @@ static int server_open(struct http_server *s, const struct http_server_options *
 	}
 	if (!(s->tls = http_tls_new(o, err, err_size)))
 		return -1;
-	if (o->client_ca_file && !(s->client_ca = read_text(o->client_ca_file))) {
-		snprintf(err, err_size, "%s: cannot be read", o->client_ca_file);
+	size_t ca_len;
+	if (o->client_ca_file && !(s->client_ca = http_file_read(o->client_ca_file, &ca_len, err, err_size)))
 		return -1;
-	}
 	s->newcomers = source_limit_new(o->new_per_peer ? o->new_per_peer : 100, 0);
 	if (!s->newcomers || !(s->work = http_work_start(o->threads))) {
 		snprintf(err, err_size, "no memory or no threads");

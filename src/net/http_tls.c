@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "net/http_file.h"
+
 enum { MAX_CHAIN = 8 };
 
 const char http_tls_priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:"
@@ -61,35 +63,50 @@ static int64_t end_of(gnutls_pcert_st *cert)
 	return ends == (time_t)-1 ? 0 : (int64_t)ends;
 }
 
+/* 0, or -1 and a sentence. To be given to http_file_free. */
+static int load(const char *file, gnutls_datum_t *out, char *err, size_t err_size)
+{
+	size_t len = 0;
+	out->data = (unsigned char *)http_file_read(file, &len, err, err_size);
+	out->size = (unsigned)len;
+	return out->data ? 0 : -1;
+}
+
+static void unload(gnutls_datum_t *d)
+{
+	http_file_free((char *)d->data, d->size);
+}
+
+static int import_pair(struct generation *g, const gnutls_datum_t *cert, const gnutls_datum_t *key)
+{
+	unsigned n = MAX_CHAIN;
+	int rc = gnutls_pcert_list_import_x509_raw(g->chain, &n, cert, GNUTLS_X509_FMT_PEM, 0);
+	if (rc)
+		return rc;
+	g->n_chain = n;
+	g->ends = end_of(&g->chain[0]);
+	rc = gnutls_privkey_init(&g->key);
+	return rc ? rc : gnutls_privkey_import_x509_raw(g->key, key, GNUTLS_X509_FMT_PEM, NULL, 0);
+}
+
 static struct generation *generation_load(const char *cert_file, const char *key_file, char *err, size_t err_size)
 {
 	struct generation *g = calloc(1, sizeof *g);
 	gnutls_datum_t cert = {0}, key = {0};
-	unsigned n = MAX_CHAIN;
-	const char *what = cert_file;
-	int rc = g ? gnutls_load_file(cert_file, &cert) : GNUTLS_E_MEMORY_ERROR;
-	if (!rc)
-		rc = gnutls_pcert_list_import_x509_raw(g->chain, &n, &cert, GNUTLS_X509_FMT_PEM, 0);
-	if (!rc) {
-		g->n_chain = n;
-		what = key_file;
-		rc = gnutls_load_file(key_file, &key);
+	if (!g || load(cert_file, &cert, err, err_size) || load(key_file, &key, err, err_size)) {
+		if (!g)
+			snprintf(err, err_size, "no memory");
+		unload(&cert);
+		free(g);
+		return NULL;
 	}
+	int rc = import_pair(g, &cert, &key);
+	unload(&cert);
+	unload(&key);
 	if (!rc)
-		rc = gnutls_privkey_init(&g->key);
-	if (!rc)
-		rc = gnutls_privkey_import_x509_raw(g->key, &key, GNUTLS_X509_FMT_PEM, NULL, 0);
-	gnutls_free(cert.data);
-	if (key.data)
-		gnutls_memset(key.data, 0, key.size);
-	gnutls_free(key.data);
-	if (!rc) {
-		g->ends = end_of(&g->chain[0]);
 		return g;
-	}
-	snprintf(err, err_size, "%s: %s", what, gnutls_strerror(rc));
-	if (g)
-		generation_free(g);
+	snprintf(err, err_size, "%s: %s", g->n_chain ? key_file : cert_file, gnutls_strerror(rc));
+	generation_free(g);
 	return NULL;
 }
 
@@ -107,16 +124,24 @@ static int generation_fits(const struct generation *g)
 
 static gnutls_x509_trust_list_t trust_load(const char *ca_file, const char *crl_file, char *err, size_t err_size)
 {
-	gnutls_x509_trust_list_t list;
-	if (gnutls_x509_trust_list_init(&list, 0)) {
-		snprintf(err, err_size, "no memory");
-		return NULL;
+	gnutls_x509_trust_list_t list = NULL;
+	gnutls_datum_t ca = {0}, crl = {0};
+	if (load(ca_file, &ca, err, err_size) == 0 && (!crl_file || load(crl_file, &crl, err, err_size) == 0)) {
+		if (gnutls_x509_trust_list_init(&list, 0))
+			list = NULL;
+		int n = list ? gnutls_x509_trust_list_add_trust_mem(list, &ca, crl_file ? &crl : NULL,
+								    GNUTLS_X509_FMT_PEM, 0, 0)
+			     : 0;
+		if (n < 1)
+			snprintf(err, err_size, "%s: no certificate that can be trusted", ca_file);
+		if (list && n < 1) {
+			gnutls_x509_trust_list_deinit(list, 1);
+			list = NULL;
+		}
 	}
-	if (gnutls_x509_trust_list_add_trust_file(list, ca_file, crl_file, GNUTLS_X509_FMT_PEM, 0, 0) >= 1)
-		return list;
-	snprintf(err, err_size, "%s: no certificate that can be trusted", ca_file);
-	gnutls_x509_trust_list_deinit(list, 1);
-	return NULL;
+	unload(&ca);
+	unload(&crl);
+	return list;
 }
 
 /* Read every file anew and put the result in use. 0, or -1 with nothing changed. */

@@ -2,7 +2,9 @@
 /*
  * TLS of the HTTPS server and client: versions, suites, names, client certificates, renewal without a restart.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "http_bed.h"
@@ -175,6 +177,31 @@ static void tls_08_a_renewed_certificate_is_taken_up_without_a_restart(void **st
 	http_server_stop(s);
 }
 
+/* A pipe nobody writes to, a device, a file of 1 MiB and one octet: for the certificate, the key, the authorities and
+ * the revocation list. */
+static void a_file_that_never_ends_is_refused_with_the_reason(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *says;
+	} cases[] = {{"pipe", "not a regular file"}, {"zero", "not a regular file"}, {"large", "larger than 1 MiB"}};
+	assert_int_equal(mkfifo(lab_path(&lab, "pipe"), 0600), 0);
+	assert_int_equal(symlink("/dev/zero", lab_path(&lab, "zero")), 0);
+	int fd = open(lab_path(&lab, "large"), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, (1 << 20) + 1), 0);
+	close(fd);
+	for (size_t i = 0; i < 4 * sizeof cases / sizeof *cases; i++) {
+		char err[256] = "", want[256];
+		const char *file = lab_path(&lab, cases[i / 4].name);
+		struct http_server_options o = options();
+		const char **const place[] = {&o.cert_file, &o.key_file, &o.client_ca_file, &o.client_crl_file};
+		*place[i % 4] = file;
+		snprintf(want, sizeof want, "%s: %s", file, cases[i / 4].says);
+		assert_null(http_server_start(&o, err, sizeof err));
+		assert_string_equal(err, want);
+	}
+}
+
 static int status_at(const struct http_server *s, const char *host, char *said, size_t size)
 {
 	char url[80];
@@ -237,6 +264,7 @@ int main(void)
 	    cmocka_unit_test(tls_05_no_renegotiation_no_ticket_no_compression),
 	    cmocka_unit_test(tls_08_a_renewed_certificate_is_taken_up_without_a_restart),
 	    cmocka_unit_test(tls_04_an_ipv6_address_is_served_and_its_name_demanded),
+	    cmocka_unit_test(a_file_that_never_ends_is_refused_with_the_reason),
 	    cmocka_unit_test(tls_09_a_server_without_certificate_or_with_a_strange_key_does_not_start),
 	};
 	return cmocka_run_group_tests(tests, bed_set_up, bed_tear_down);
