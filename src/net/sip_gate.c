@@ -20,7 +20,7 @@
 #include "net/spare.h"
 #include "sec/base/check.h"
 
-enum { MAX_PORTS = 8, BUCKETS = 1024, IDLE_MS = 5000 };
+enum { MAX_PORTS = 8, BUCKETS = 1024, IDLE_MS = 5000, LINGER_MS = 1000 };
 
 struct address {
 	uint8_t host[16]; /* IPv4 as ::ffff:a.b.c.d */
@@ -33,6 +33,7 @@ struct guest {
 	int fd;
 	uint64_t cookie;
 	int64_t since_ms, last_ms; /* came; last whole request, 0: none yet */
+	int64_t ended_ms;          /* its reading ended; 0: it did not */
 	int held, needed, cut;     /* told since the last sweep; at the last sweep; on its way out */
 };
 
@@ -191,7 +192,7 @@ static void cut(struct sip_gate *g, struct guest *c)
 	if (c->cut || !is_there(c))
 		return;
 	c->cut = 1;
-	g->counts.cut++;
+	g->counts.cut += !c->ended_ms;
 	shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -324,13 +325,27 @@ void sip_gate_cut(struct sip_gate *g, const struct sockaddr *peer)
 		cut(g, c);
 }
 
+/* With octets of the peer unread, closing at once could take back the answer it has not read yet. */
+void sip_gate_end(const struct sockaddr *peer)
+{
+	for (struct sip_gate *g = gates; g; g = g->next) {
+		struct guest *c = guest_of(g, peer);
+		if (!c || c->ended_ms || !is_there(c))
+			continue;
+		c->ended_ms = now();
+		g->counts.cut++;
+		shutdown(c->fd, SHUT_WR);
+	}
+}
+
 void sip_gate_sweep(struct sip_gate *g, int64_t now_ms)
 {
 	forget_closed(g);
 	for (struct guest *c = g->guests; c; c = c->next) {
 		int silent = !c->last_ms && now_ms - c->since_ms > g->o.first_request_ms;
 		int idle = c->last_ms && !c->held && now_ms - c->last_ms > g->o.idle_ms;
-		if (silent || idle)
+		int ended = c->ended_ms && now_ms - c->ended_ms > LINGER_MS;
+		if (silent || idle || ended)
 			cut(g, c);
 		c->needed = c->held;
 		c->held = 0;

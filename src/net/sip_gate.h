@@ -39,6 +39,11 @@ void sip_gate_active(struct sip_gate *g, const struct sockaddr *peer, int64_t no
 void sip_gate_hold(struct sip_gate *g, const struct sockaddr *peer);
 /* Ends the connection of this peer. */
 void sip_gate_cut(struct sip_gate *g, const struct sockaddr *peer);
+/*
+ * Nothing more will be read from this peer, of whichever gate of this thread: it reads the end of the stream behind
+ * what was said to it, and is cut a second later should it not go by itself.
+ */
+void sip_gate_end(const struct sockaddr *peer);
 /* Cuts what has to be cut; what the library closed meanwhile is forgotten. */
 void sip_gate_sweep(struct sip_gate *g, int64_t now_ms);
 

@@ -15,6 +15,7 @@
 #include <sys/random.h>
 
 #include "net/sip_tls_free.h"
+#include "net/sip_unread.h"
 #include "sec/base/check.h"
 
 enum { SWEEP_MS = 1000 };
@@ -29,7 +30,8 @@ static void prepare_library(void)
 	su_log_redirect(NULL, silent, NULL);
 	/* Without this, P-Asserted-Identity and its kin are unknown headers. Before the first agent. */
 	sip_update_default_mclass(sip_extend_mclass(NULL));
-	(void)sip_tls_free_wanted(); /* links the remedy in */
+	(void)sip_tls_free_wanted(); /* links the remedies in */
+	sip_unread_wanted();
 }
 
 void sip_library_prepare(void)
