@@ -243,6 +243,15 @@ static inline struct http_answer kl_send(struct kms_lab *k, struct http_client *
 	return a;
 }
 
+/* A user's request for keys, with a token of theirs. */
+static inline struct http_answer kl_keyprov(struct kms_lab *k, const char *user)
+{
+	char *token = kl_token(k, (struct kl_claims){.mcptt = user});
+	struct http_answer a = kl_send(k, k->plain, (struct kl_post){.path = "keyprov", .token = token});
+	free(token);
+	return a;
+}
+
 /* The KmsError code of an answer, 0 without a document or an error in it. */
 static inline int64_t kl_error_code(const struct http_answer *a)
 {

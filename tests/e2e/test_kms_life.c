@@ -32,17 +32,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct http_answer keyprov(const char *user)
-{
-	char *token = kl_token(&k, (struct kl_claims){.mcptt = user});
-	struct http_answer a = kl_send(&k, k.plain, (struct kl_post){.path = "keyprov", .token = token});
-	free(token);
-	return a;
-}
-
 static void expect_keyprov(const char *user, int status, int64_t code)
 {
-	struct http_answer a = keyprov(user);
+	struct http_answer a = kl_keyprov(&k, user);
 	assert_int_equal(a.status, status);
 	assert_int_equal(kl_error_code(&a), code);
 	if (status == 503 || status == 429)
@@ -159,7 +151,7 @@ static void ask_until_killed(int round, int fd)
 	for (int i = 0;; i++) {
 		char user[64];
 		snprintf(user, sizeof user, "sip:user%d.%d@example.org", round, i);
-		struct http_answer a = keyprov(user);
+		struct http_answer a = kl_keyprov(&k, user);
 		if (a.status != 200)
 			_exit(0);
 		http_answer_free(&a);
@@ -405,7 +397,7 @@ static void mcx_sec_114_without_its_passphrase_file_it_is_sealed_until_unsealed(
 	kl_stop(&k, SIGTERM);
 	assert_int_equal(unlink(kl_path(&k, "passphrase")), 0);
 	kl_start(&k);
-	struct http_answer a = keyprov(ALICE);
+	struct http_answer a = kl_keyprov(&k, ALICE);
 	assert_int_equal(a.status, 503);
 	assert_int_equal(a.retry_after_s, 30);
 	assert_int_equal(a.body_len, 0);
@@ -462,7 +454,7 @@ static void an_unknown_configuration_key_ends_the_start_with_its_line(void **sta
 /* One set of this period that says Revoked and holds no key. */
 static void expect_revoked(const char *user)
 {
-	struct http_answer a = keyprov(user);
+	struct http_answer a = kl_keyprov(&k, user);
 	struct kms_response r;
 	struct kms_fault f;
 	uint8_t zero[MCSEC_RSK_LEN] = {0};

@@ -27,17 +27,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static struct http_answer keyprov(const char *user)
-{
-	char *token = kl_token(&k, (struct kl_claims){.mcptt = user});
-	struct http_answer a = kl_send(&k, k.plain, (struct kl_post){.path = "keyprov", .token = token});
-	free(token);
-	return a;
-}
-
 static int keyprov_status(const char *user)
 {
-	struct http_answer a = keyprov(user);
+	struct http_answer a = kl_keyprov(&k, user);
 	int status = a.status;
 	if (status == 503)
 		assert_true(a.retry_after_s > 0);

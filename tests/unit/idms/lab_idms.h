@@ -119,6 +119,32 @@ static inline struct reply admin(const char *method, const char *target, const c
 		      target);
 }
 
+/* For threads: a form, and its POST by a client of its own. The status is what the thread returns. */
+struct lone_form {
+	const char *target;
+	char text[700];
+};
+
+static inline void *post_alone(void *arg)
+{
+	const struct lone_form *f = arg;
+	char url[100];
+	struct http_answer a;
+	struct http_client *c =
+	    http_client_new(&(struct http_client_options){.ca_file = config.admin_ca, .timeout_ms = 20000});
+	snprintf(url, sizeof url, "%s%s", issuer, f->target);
+	http_client_do(c,
+		       &(struct http_call){.method = "POST",
+					   .url = url,
+					   .body = octets_of(f->text),
+					   .content_type = "application/x-www-form-urlencoded"},
+		       &a);
+	intptr_t status = a.status;
+	http_answer_free(&a);
+	http_client_free(c);
+	return (void *)status;
+}
+
 /* ---- what answers hold ---- */
 
 static inline json_t *json_of(const struct reply *r)

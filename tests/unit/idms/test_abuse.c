@@ -351,31 +351,9 @@ static void a_strict_lockout_can_be_set(void **state)
 	idms->cfg.lockout_failures = 0;
 }
 
-static char queue_tx[12][60];
-
-static void *queue_login(void *arg)
-{
-	char form[200], url[100];
-	struct http_answer a;
-	size_t i = (size_t)(uintptr_t)arg;
-	struct http_client *c =
-	    http_client_new(&(struct http_client_options){.ca_file = config.admin_ca, .timeout_ms = 20000});
-	snprintf(form, sizeof form, "tx=%s&username=alice%%40a.example&password=correct+horse+battery", queue_tx[i]);
-	snprintf(url, sizeof url, "%s/login", issuer);
-	http_client_do(c,
-		       &(struct http_call){.method = "POST",
-					   .url = url,
-					   .body = octets_of(form),
-					   .content_type = "application/x-www-form-urlencoded"},
-		       &a);
-	intptr_t status = a.status;
-	http_answer_free(&a);
-	http_client_free(c);
-	return (void *)status;
-}
-
 static void k4_a_full_queue_of_hashes_is_503_and_the_server_lives(void **state)
 {
+	static struct lone_form forms[12];
 	pthread_t t[12];
 	int answered = 0, busy = 0;
 	(void)state;
@@ -384,10 +362,12 @@ static void k4_a_full_queue_of_hashes_is_503_and_the_server_lives(void **state)
 	restart_idms();
 	for (int i = 0; i < 12; i++) {
 		struct reply page = get(AUTHORIZE);
-		strcpy(queue_tx[i], tx_of(&page));
+		forms[i].target = "/login";
+		snprintf(forms[i].text, sizeof forms[i].text,
+			 "tx=%s&username=alice%%40a.example&password=correct+horse+battery", tx_of(&page));
 	}
-	for (uintptr_t i = 0; i < 12; i++)
-		pthread_create(&t[i], NULL, queue_login, (void *)i);
+	for (int i = 0; i < 12; i++)
+		pthread_create(&t[i], NULL, post_alone, &forms[i]);
 	for (int i = 0; i < 12; i++) {
 		void *status;
 		pthread_join(t[i], &status);

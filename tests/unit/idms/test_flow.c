@@ -314,42 +314,20 @@ static void b13_no_token_answer_may_be_kept(void **state)
 	http_response_clear(&rs);
 }
 
-static char raced_code[50];
-
-static void *race(void *arg)
-{
-	char form[600], url[100];
-	struct http_answer a;
-	struct http_client *c = http_client_new(&(struct http_client_options){.ca_file = arg, .timeout_ms = 20000});
-	snprintf(form, sizeof form,
-		 "grant_type=authorization_code&code=%s&redirect_uri=com.example.mcx%%3A%%2Fcb&client_id=mcx-ue"
-		 "&code_verifier=" VERIFIER,
-		 raced_code);
-	snprintf(url, sizeof url, "%s/token", issuer);
-	http_client_do(c,
-		       &(struct http_call){.method = "POST",
-					   .url = url,
-					   .body = octets_of(form),
-					   .content_type = "application/x-www-form-urlencoded"},
-		       &a);
-	intptr_t status = a.status;
-	http_answer_free(&a);
-	http_client_free(c);
-	return (void *)status;
-}
-
 static void b14_of_a_hundred_parallel_redemptions_exactly_one_succeeds(void **state)
 {
 	enum { N = 50, ROUNDS = 2 };
 	pthread_t threads[N];
+	struct lone_form form = {.target = "/token"};
 	int successes = 0;
-	char ca[100];
 	(void)state;
-	snprintf(ca, sizeof ca, "%s", lab_path(&lab, "ca.pem"));
-	strcpy(raced_code, new_code());
+	snprintf(form.text, sizeof form.text,
+		 "grant_type=authorization_code&code=%s&redirect_uri=com.example.mcx%%3A%%2Fcb&client_id=mcx-ue"
+		 "&code_verifier=" VERIFIER,
+		 new_code());
 	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < N; i++)
-			assert_int_equal(pthread_create(&threads[i], NULL, race, ca), 0);
+			assert_int_equal(pthread_create(&threads[i], NULL, post_alone, &form), 0);
 		for (int i = 0; i < N; i++) {
 			void *status;
 			pthread_join(threads[i], &status);
@@ -594,36 +572,17 @@ static void c7_a_refresh_token_ends_when_idle_and_at_its_absolute_end(void **sta
 	expect_refusal(&r, 400, "invalid_grant");
 }
 
-static void *race_refresh(void *arg)
-{
-	char form[300], url[100];
-	struct http_answer a;
-	struct http_client *c = http_client_new(&(struct http_client_options){.ca_file = arg, .timeout_ms = 20000});
-	snprintf(form, sizeof form, "grant_type=refresh_token&client_id=mcx-ue&refresh_token=%s", raced_code);
-	snprintf(url, sizeof url, "%s/token", issuer);
-	http_client_do(c,
-		       &(struct http_call){.method = "POST",
-					   .url = url,
-					   .body = octets_of(form),
-					   .content_type = "application/x-www-form-urlencoded"},
-		       &a);
-	intptr_t status = a.status;
-	http_answer_free(&a);
-	http_client_free(c);
-	return (void *)status;
-}
-
 static void c8_two_refreshes_at_once_get_one_successor(void **state)
 {
 	pthread_t t[2];
 	void *status[2];
-	char ca[100];
+	struct lone_form form = {.target = "/token"};
 	(void)state;
 	struct reply r = redeem(new_code());
-	strcpy(raced_code, member(&r, "refresh_token"));
-	snprintf(ca, sizeof ca, "%s", lab_path(&lab, "ca.pem"));
+	snprintf(form.text, sizeof form.text, "grant_type=refresh_token&client_id=mcx-ue&refresh_token=%s",
+		 member(&r, "refresh_token"));
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, race_refresh, ca), 0);
+		assert_int_equal(pthread_create(&t[i], NULL, post_alone, &form), 0);
 	for (int i = 0; i < 2; i++) {
 		pthread_join(t[i], &status[i]);
 		assert_int_equal((intptr_t)status[i], 200);

@@ -1,34 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Service authorisation at the client (flows 1.1), row by row: every row of the table is taken by some test here. */
-#include "unit/test.h"
+#include "rows.h"
 
 #include "mcx/flow/client_auth.h"
 
-static unsigned char taken[128];
 static struct ca_actions acts;
 
 static int step(struct ca *m, struct ca_event ev)
 {
-	int row = ca_step(m, &ev, &acts);
-	if (row >= 0)
-		taken[row] = 1;
-	return row;
+	return took(ca_step(m, &ev, &acts));
 }
 
 static int on(struct ca *m, enum ca_event_kind kind)
 {
 	return step(m, (struct ca_event){.kind = kind, .now_ms = 1000, .expires_s = 3600, .token_s = 900});
-}
-
-static void expect(const struct ca *m, enum ca_state state, size_t n, ...)
-{
-	va_list list;
-	va_start(list, n);
-	assert_int_equal(m->state, state);
-	assert_int_equal(acts.n, n);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(acts.do_[i], va_arg(list, int));
-	va_end(list);
 }
 
 /* A machine that is in this state, having gone there by events. */
@@ -314,9 +299,7 @@ static void what_is_not_in_the_table_changes_nothing(void **state)
 static void every_row_of_the_authorisation_table_was_taken(void **state)
 {
 	(void)state;
-	for (int i = 0; i < ca_rows; i++)
-		if (!taken[i])
-			fail_msg("row %d of client_auth.c was never taken", i);
+	every_row_was_taken("client_auth.c", ca_rows);
 }
 
 int main(void)

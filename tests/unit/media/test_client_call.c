@@ -1,32 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The private call at the client (flows 3.1, 3.3), row by row: every row of the table is taken by some test here. */
-#include "unit/test.h"
+#include "rows.h"
 
 #include "mcx/flow/client_call.h"
 
-static unsigned char taken[128];
 static struct cc_actions acts;
 
 static int step(struct cc *m, struct cc_event ev)
 {
-	int row = cc_step(m, &ev, &acts);
-	if (row >= 0)
-		taken[row] = 1;
-	return row;
+	return took(cc_step(m, &ev, &acts));
 }
 
 #define ON(m, ...) step(m, (struct cc_event){.kind = __VA_ARGS__})
-
-static void expect(const struct cc *m, enum cc_state state, size_t n, ...)
-{
-	va_list list;
-	va_start(list, n);
-	assert_int_equal(m->state, state);
-	assert_int_equal(acts.n, n);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(acts.do_[i], va_arg(list, int));
-	va_end(list);
-}
 
 static int did(enum cc_action a)
 {
@@ -347,9 +332,7 @@ static void no_event_starts_media_before_the_key_is_sure(void **state)
 static void every_row_of_the_call_table_was_taken(void **state)
 {
 	(void)state;
-	for (int i = 0; i < cc_rows; i++)
-		if (!taken[i])
-			fail_msg("row %d of client_call.c was never taken", i);
+	every_row_was_taken("client_call.c", cc_rows);
 }
 
 int main(void)

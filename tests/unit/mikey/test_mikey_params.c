@@ -166,6 +166,12 @@ static void an_empty_group_list_is_0001_00_and_other_kinds_have_none(void **stat
 			 MCSEC_E_ARGUMENT);
 }
 
+/* A plaintext begins with key type, status, activation and expiry. */
+#define PLAIN(type, rest)                                                                                              \
+	type "00000001"                                                                                                \
+	     "0000000000"                                                                                              \
+	     "0000000000" rest
+
 /* A message whose key parameters have this plaintext. */
 static struct message with_plain(void **state, enum mcsec_key_kind kind, const char *hex)
 {
@@ -237,14 +243,8 @@ static void plaintexts_out_of_shape_are_refused_where_they_break(void **state)
 		const char *hex;
 		size_t offset;
 	} bad[] = {
-	    {MCSEC_PCK, "", 0}, /* nothing */
-	    {MCSEC_PCK,
-	     "02"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000",
-	     0}, /* key type of a CSK */
+	    {MCSEC_PCK, "", 0},                  /* nothing */
+	    {MCSEC_PCK, PLAIN("02", "0000"), 0}, /* key type of a CSK */
 	    {MCSEC_PCK,
 	     "01"
 	     "000000",
@@ -254,87 +254,16 @@ static void plaintexts_out_of_shape_are_refused_where_they_break(void **state)
 	     "00000001"
 	     "0000000000"
 	     "00000000",
-	     10}, /* cut off */
-	    {MCSEC_PCK,
-	     "01"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "00",
-	     15}, /* cut off */
-	    {MCSEC_PCK,
-	     "01"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0002"
-	     "61",
-	     17}, /* text runs past the end */
-	    {MCSEC_PCK,
-	     "01"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0001"
-	     "ff",
-	     17}, /* not UTF-8 */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000",
-	     17}, /* no group list */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000"
-	     "0000",
-	     19}, /* no count */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000"
-	     "0009"
-	     "00",
-	     19}, /* list past the end */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000"
-	     "0005"
-	     "02"
-	     "7b0001"
-	     "67",
-	     24}, /* count 2 */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000"
-	     "0006"
-	     "01"
-	     "7b0001"
-	     "67"
-	     "00",
-	     24}, /* left */
-	    {MCSEC_GMK,
-	     "00"
-	     "00000001"
-	     "0000000000"
-	     "0000000000"
-	     "0000"
-	     "0004"
-	     "01"
-	     "7b0000",
-	     23}, /* empty URI */
+	     10},                                                 /* cut off */
+	    {MCSEC_PCK, PLAIN("01", "00"), 15},                   /* cut off */
+	    {MCSEC_PCK, PLAIN("01", "000261"), 17},               /* text runs past the end */
+	    {MCSEC_PCK, PLAIN("01", "0001ff"), 17},               /* not UTF-8 */
+	    {MCSEC_GMK, PLAIN("00", "0000"), 17},                 /* no group list */
+	    {MCSEC_GMK, PLAIN("00", "00000000"), 19},             /* no count */
+	    {MCSEC_GMK, PLAIN("00", "0000000900"), 19},           /* list past the end */
+	    {MCSEC_GMK, PLAIN("00", "00000005027b000167"), 24},   /* count 2 */
+	    {MCSEC_GMK, PLAIN("00", "00000006017b00016700"), 24}, /* left */
+	    {MCSEC_GMK, PLAIN("00", "00000004017b0000"), 23},     /* empty URI */
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct message m = with_plain(state, bad[i].kind, bad[i].hex);
@@ -350,13 +279,7 @@ static void mcx_sec_137_a_key_type_that_is_not_the_tag_is_refused(void **state)
 		char hex[64];
 		if (type == MCSEC_PCK)
 			continue;
-		snprintf(hex, sizeof hex,
-			 "%02x"
-			 "00000001"
-			 "0000000000"
-			 "0000000000"
-			 "0000",
-			 type);
+		snprintf(hex, sizeof hex, PLAIN("%02x", "0000"), type);
 		struct message m = with_plain(state, MCSEC_PCK, hex);
 		refused(&lab->bob, &expect, &m, MCSEC_E_BAD_PARAMS, SEALED);
 	}
