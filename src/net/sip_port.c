@@ -77,9 +77,9 @@ static int ack_or_cancel(struct sip_server_tx *tx, nta_incoming_t *irq, const si
 	return 0;
 }
 
-static struct sip_flow *flow_of_delivery(struct sip_port *p, msg_t *msg)
+/* tp NULL is allowed. */
+static struct sip_flow *flow_new(struct sip_port *p, tport_t *tp)
 {
-	tport_t *tp = tport_delivered_by(nta_agent_tports(p->agent), msg);
 	if (!tp || !tport_is_secondary(tp) || !tport_is_reliable(tp))
 		return NULL;
 	struct sip_flow *f = malloc(sizeof *f);
@@ -156,7 +156,7 @@ void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_
 	}
 	note_activity(p, msg);
 	tx->dialog = d;
-	tx->flow = flow_of_delivery(p, msg);
+	tx->flow = flow_new(p, tport_delivered_by(nta_agent_tports(p->agent), msg));
 	nta_incoming_bind(irq, ack_or_cancel, tx);
 	enum mcsec_err e = sip_parse(p, msg, sip, &tx->rq);
 	if (e || !complete(sip)) {
@@ -274,6 +274,15 @@ enum mcsec_err sip_reply(struct sip_server_tx *tx, int status, const char *phras
 struct sip_flow *sip_flow_of(const struct sip_server_tx *tx)
 {
 	return sip_flow_ref(tx->flow);
+}
+
+struct sip_flow *sip_flow_used(const struct sip_client_tx *tx)
+{
+	tport_t *tp = nta_outgoing_transport(tx->orq);
+	struct sip_flow *f = flow_new(tx->port, tp);
+	if (tp)
+		tport_unref(tp);
+	return f;
 }
 
 struct sip_flow *sip_flow_ref(struct sip_flow *f)

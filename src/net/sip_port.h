@@ -158,6 +158,8 @@ struct sip_dialog *sip_dialog_restore(struct sip_port *p, const char *saved, con
 
 /* A reference to the connection the request came in on; NULL over UDP. */
 struct sip_flow *sip_flow_of(const struct sip_server_tx *tx);
+/* The same of a request of ours: the connection it left by. NULL over UDP, and while there is none. */
+struct sip_flow *sip_flow_used(const struct sip_client_tx *tx);
 struct sip_flow *sip_flow_ref(struct sip_flow *f);
 void sip_flow_unref(struct sip_flow *f); /* NULL is allowed; also after its port is gone */
 int sip_flow_alive(const struct sip_flow *f);

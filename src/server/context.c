@@ -18,6 +18,7 @@
 #include "server/control.h"
 #include "server/download.h"
 #include "server/redirect.h"
+#include "server/register.h"
 #include "server/uids.h"
 #include "server/waiting.h"
 
@@ -52,15 +53,18 @@ static const struct metric metric_names[M_METRICS] = {
 
 /* ---- requests ---- */
 
+/* After a lost connection this shows us the new one: of the client whose Contact it names, else of the latest. */
 static void handle_options(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	int same;
 	struct binding *who[CLIENTS_MAX];
+	const char *contact = rq->n_contacts == 1 ? rq->contacts[0].uri : NULL;
 	for (int i = 0; i < MCX_SERVICES; i++) {
 		size_t n = identity_bindings_of(s, rq, (enum mcx_service)i, who, CLIENTS_MAX);
-		struct binding *b = identity_binding(who, n, "", &same);
-		if (b)
-			identity_seen(b, tx); /* after a lost connection this shows us the new one */
+		const struct binding *latest = identity_binding(who, n, "", &same);
+		for (size_t k = 0; k < n; k++)
+			if (contact ? same_contact(who[k]->row.contact, contact) : who[k] == latest)
+				identity_seen(who[k], tx);
 	}
 	struct sip_header h[] = {{"Allow", "REGISTER, INVITE, ACK, CANCEL, BYE, MESSAGE, PUBLISH, OPTIONS"},
 				 {"Accept", "multipart/mixed, application/sdp"}};

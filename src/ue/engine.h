@@ -144,6 +144,15 @@ struct ue_core {
 	char route[UE_TEXT]; /* Service-Route, "" none */
 };
 
+/* The connection to the server (ue_way.c). */
+struct ue_way {
+	struct sip_flow *flow; /* NULL: none was there yet */
+	struct sip_timer *timer;
+	int64_t due_ms; /* when a new one is tried, 0: not lost */
+	unsigned tries; /* since it was lost */
+	int asking;     /* a request is out for it */
+};
+
 struct ue {
 	struct ue_config c; /* points into `text` */
 	char *text;
@@ -188,6 +197,7 @@ struct ue {
 	struct mcsec_signers *signers; /* NULL: no memory for it; all else goes on */
 	struct ca auth;
 	struct ue_core core;
+	struct ue_way way;
 	struct sip_timer *auth_timer;
 	struct ue_csk *csk, *csk_new; /* csk: of MCPTT, whose calls it protects */
 	struct ue_csk
@@ -258,6 +268,8 @@ void ue_register_send(struct ue *u, uint32_t expires);
 /* The upload of u->csk_new, the way that is right now. */
 void ue_upload_send(struct ue *u);
 enum ue_upload_way { UE_BY_REGISTER, UE_BY_PUBLISH, UE_BY_PUBLISH_ALONE /* without a REGISTER before it */ };
+/* Seconds of a Retry-After, 0 without one. */
+uint32_t ue_retry_after(const struct sip_message *rs);
 /* The final answer to it. */
 void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_way way);
 
@@ -277,6 +289,11 @@ enum mcsec_err ue_upload_body(struct ue *u, const struct ue_csk *csk, int settin
 			      size_t type_size);
 /* PUBLISH with u->csk_new; 0, or -1: it could not be made. */
 int ue_publish_send(struct ue *u, enum ue_upload_way way);
+
+/* ---- ue_way.c, on the loop ---- */
+/* The server answered this request of ours: its connection is the way, from here on watched. */
+void ue_way_used(struct ue *u, const struct sip_client_tx *tx);
+void ue_way_close(struct ue *u);
 
 /* ---- ue_core.c, on the loop ---- */
 int ue_core_is(const struct ue *u); /* 1: a SIP core is our registrar */

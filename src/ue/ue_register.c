@@ -48,9 +48,9 @@ static uint32_t seconds_left(struct ue *u)
 	return left > 0 ? (uint32_t)(left < INT32_MAX ? left : INT32_MAX) : 0;
 }
 
-static uint32_t header_number(const struct sip_message *rs, const char *name)
+uint32_t ue_retry_after(const struct sip_message *rs)
 {
-	const char *v = sip_header_at(rs, name, 0);
+	const char *v = sip_header_at(rs, "Retry-After", 0);
 	unsigned long n = v ? strtoul(v, NULL, 10) : 0;
 	return n < INT32_MAX ? (uint32_t)n : INT32_MAX;
 }
@@ -103,7 +103,7 @@ void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_w
 	struct ca_event ev = {.kind = verdict(rs->status, warning),
 			      .expires_s = life(u, rs, way),
 			      .token_s = seconds_left(u),
-			      .retry_after_s = header_number(rs, "Retry-After"),
+			      .retry_after_s = ue_retry_after(rs),
 			      .jitter = jitter,
 			      .alone = way == UE_BY_PUBLISH_ALONE};
 	if (ev.kind == CA_EV_ACCEPTED && ue_core_is(u) && way == UE_BY_REGISTER)
@@ -115,7 +115,6 @@ void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_w
 static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
 {
 	struct ue *u = ctx;
-	(void)tx;
 	if (rs->status < 200)
 		return;
 	if (ue_core_challenge(u, rs) && u->csk_new) {
@@ -123,6 +122,7 @@ static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct
 		return;
 	}
 	if (rs->status / 100 == 2) {
+		ue_way_used(u, tx);
 		u->registered_until_ms = ue_clock_ms() + (int64_t)granted(u, rs) * 1000;
 		if (ue_core_is(u))
 			ue_core_registered(u, rs);
@@ -367,6 +367,7 @@ void ue_auth_event(struct ue *u, const struct ca_event *ev)
 
 void ue_auth_close(struct ue *u)
 {
+	ue_way_close(u);
 	sip_timer_stop(u->auth_timer);
 	u->auth_timer = NULL;
 	u->auth = (struct ca){0};

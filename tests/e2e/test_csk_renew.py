@@ -15,6 +15,7 @@ import time
 import tap
 from town import Town
 
+DAVE = 'sip:dave@town.mcx.test'
 town = Town(sys.argv[1], 'renew')
 mcx, folder = town.mcx, town.folder
 
@@ -139,6 +140,24 @@ def a_renewal_begun_before_the_server_is_killed_goes_on_after_it():
     call('dave')
 
 
+def a_client_that_only_listens_is_reached_again_after_the_server_was_killed():
+    """Its registration lasts an hour and it has nothing to say: it has to see by itself that its connection is gone."""
+    before = client_of('dave')
+    pids = {p['name']: p['pid'] for p in json.loads(mcx('up', folder, '--json').stdout)['processes']}
+    os.kill(pids['mcx-server'], signal.SIGKILL)
+    mcx('up', folder)
+    end = time.monotonic() + 90
+    while True:
+        calls = dave.count('call-up')
+        done = subprocess.run([town.tool, 'call', 'carol', '--to', DAVE, '--seconds', '1', '--dir', folder],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=town.env, check=False)
+        if done.returncode == 0:
+            break
+        assert time.monotonic() < end, done.stdout
+    assert dave.count('call-up') == calls + 1
+    assert client_of('dave')['csk_id'] == before['csk_id']  # without a new REGISTER
+
+
 def mcx_sec_201_a_musik_reaches_the_client():
     assert json.loads(server('musik-renew').stdout)['clients'] >= 1
     dave.wait('musik')
@@ -217,6 +236,7 @@ try:
                       a_suite_that_the_client_has_not_listed_cannot_be_forced,
                       a_client_killed_and_back_holds_the_csk_that_the_server_holds,
                       a_renewal_begun_before_the_server_is_killed_goes_on_after_it,
+                      a_client_that_only_listens_is_reached_again_after_the_server_was_killed,
                       mcx_sec_201_a_musik_reaches_the_client,
                       a_client_that_authorises_by_publish_has_a_csk_that_can_be_renewed,
                       one_registration_for_three_services_is_renewed_for_each_and_ends_as_one,

@@ -208,6 +208,8 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 		lab_on_register(l, tx, rq);
 	else if (!strcmp(rq->method, "PUBLISH"))
 		lab_on_publish(l, tx, rq);
+	else if (!strcmp(rq->method, "OPTIONS"))
+		lab_on_options(l, tx, rq);
 	else if (!strcmp(rq->method, "INVITE") && !rq->to_tag) {
 		if (!lab_refused(l, tx, rq))
 			lab_on_invite(l, tx, rq);
@@ -215,15 +217,22 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 		sip_reply(tx, 481, NULL, NULL);
 }
 
+/* At the number it had before, if it had one. */
+static void open_port(struct lab *l)
+{
+	char err[256];
+	struct sip_port_options o = {
+	    .n_listen = 1, .listen = {{SIP_TCP, "127.0.0.1", l->number}}, .on_request = on_request, .ctx = l};
+	l->port = sip_port_new(l->loop, &o, err, sizeof err);
+	l->number = l->port ? sip_port_number(l->port, 0) : 0;
+}
+
 static void *run(void *arg)
 {
 	struct lab *l = arg;
-	char err[256];
 	l->loop = sip_loop_new();
-	struct sip_port_options o = {
-	    .n_listen = 1, .listen = {{SIP_TCP, "127.0.0.1", 0}}, .on_request = on_request, .ctx = l};
-	l->port = l->loop ? sip_port_new(l->loop, &o, err, sizeof err) : NULL;
-	l->number = l->port ? sip_port_number(l->port, 0) : 0;
+	if (l->loop)
+		open_port(l);
 	sem_post(&l->ready);
 	if (l->port)
 		sip_loop_run(l->loop);
@@ -273,6 +282,38 @@ void lab_free(struct lab *l)
 	if (system(command))
 		print_message("%s stays\n", l->dir);
 	free(l);
+}
+
+static void go(void *arg)
+{
+	struct lab *l = arg;
+	for (size_t i = 0; i < l->n_clients; i++) {
+		sip_flow_unref(l->clients[i].flow);
+		l->clients[i].flow = NULL;
+	}
+	sip_port_free(l->port);
+	l->port = NULL;
+	sem_post(&l->ready);
+}
+
+void lab_go(struct lab *l)
+{
+	sip_loop_post(l->loop, go, l);
+	sem_wait(&l->ready);
+}
+
+static void come_back(void *arg)
+{
+	struct lab *l = arg;
+	open_port(l);
+	sem_post(&l->ready);
+}
+
+void lab_come_back(struct lab *l)
+{
+	sip_loop_post(l->loop, come_back, l);
+	sem_wait(&l->ready);
+	assert_true(l->number);
 }
 
 void lab_set_hooks(struct lab *l, const struct lab_hooks *h)

@@ -99,6 +99,10 @@ void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)
 /* How many of them came in. */
 unsigned lab_registers(struct lab *l);
 unsigned lab_publishes(struct lab *l);
+unsigned lab_options(struct lab *l);
+/* The server dies with all its connections; it is back at the same address, knowing who is registered but no way. */
+void lab_go(struct lab *l);
+void lab_come_back(struct lab *l);
 /* How many BYEs came in from clients. */
 int lab_byes(struct lab *l);
 

@@ -44,8 +44,8 @@ struct lab {
 		const char *method;
 		int n, status;
 		char warning[128];
-	} refusals[3];
-	_Atomic unsigned registers, publishes;
+	} refusals[4];
+	_Atomic unsigned registers, publishes, options;
 	struct lab_message *outgoing;
 	const char *suites, *minimum; /* suites NULL: the KMS says nothing */
 
@@ -62,6 +62,7 @@ struct lab {
 struct registered *lab_find(struct lab *l, const char *impu); /* NULL: not registered */
 /* REGISTER or PUBLISH; what it carried is in l->last. */
 void lab_on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq);
+void lab_on_options(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq);
 void lab_on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq);
 /* 1: answered as lab_refuse said. */
 int lab_refused(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq);

@@ -115,6 +115,20 @@ struct lab_register lab_last_register(struct lab *l)
 	return l->last;
 }
 
+/* From a client that is registered: this is the way to it now. */
+void lab_on_options(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
+{
+	struct registered *c = lab_find(l, rq->from);
+	l->options++;
+	if (lab_refused(l, tx, rq))
+		return;
+	if (c && rq->n_contacts && !strcmp(c->contact, rq->contacts[0].uri)) {
+		sip_flow_unref(c->flow);
+		c->flow = sip_flow_of(tx);
+	}
+	sip_reply(tx, 200, NULL, NULL);
+}
+
 void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning)
 {
 	size_t i = 0;
@@ -140,4 +154,9 @@ unsigned lab_registers(struct lab *l)
 unsigned lab_publishes(struct lab *l)
 {
 	return l->publishes;
+}
+
+unsigned lab_options(struct lab *l)
+{
+	return l->options;
 }
