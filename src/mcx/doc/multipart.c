@@ -269,6 +269,9 @@ static enum mcsec_err read_part(struct octets body, size_t from, size_t to, stru
 	*at = from + here;
 	if (e)
 		return e;
+	/* What stands in it would be another reader's, not ours (multipart.h). */
+	if (MCX_FAULT(size.nested, !strncmp(part->type, "multipart/", 10)))
+		return MCSEC_E_UNSUPPORTED;
 	part->at = from + here;
 	part->body = (struct octets){text.p + here, text.len - here};
 	return h.base64 ? undo_base64(part, scratch) : MCSEC_OK;

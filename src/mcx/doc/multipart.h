@@ -6,6 +6,9 @@
  * "Content-Type set to X" where in reality X is one part of several (sip.md 3). Parts are chosen by type, never by
  * position. Binary parts pass untouched; base64 transfer encoding is undone on reading. Reading is bounded in parts,
  * headers and lengths, takes one pass, and allocates nothing: decoded parts go into the caller's scratch.
+ *
+ * One level: no sender of the specification nests, and a part that is a multipart itself could hide from us what another
+ * reader on the way sees. Such a body is refused whole.
  */
 #ifndef MCX_DOC_MULTIPART_H
 #define MCX_DOC_MULTIPART_H
@@ -43,7 +46,8 @@ struct multipart {
  * Reads a message body. content_type is the header's whole value. scratch holds decoded base64 parts (the body's
  * length suffices) and must outlive *out. On error *at (may be NULL) is the offset in body of what is wrong.
  * MCSEC_E_LENGTH body, part count or header too large; MCSEC_E_VALUE headers or boundary; MCSEC_E_TRUNCATED no closing
- * boundary; MCSEC_E_ENCODING base64; MCSEC_E_NO_SPACE scratch.
+ * boundary; MCSEC_E_ENCODING base64; MCSEC_E_UNSUPPORTED a transfer encoding, or a multipart in it; MCSEC_E_NO_SPACE
+ * scratch.
  */
 enum mcsec_err multipart_read(const char *content_type, struct octets body, uint8_t *scratch, size_t scratch_size,
 			      struct multipart *out, size_t *at);
