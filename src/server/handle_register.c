@@ -86,12 +86,13 @@ static void run_store(struct work *w, struct db *d)
 	if (a->storing == SA_DO_STORE && a->has_settings &&
 	    db_put_user(d, &a->settings, a->settings.mcptt_id) != STORE_OK)
 		return;
-	const struct mcsec_im *im = a->change.fresh ? a->im : NULL;
+	/* A message that loses is remembered too: it must not win when it comes again after what it lost to has gone. */
+	const struct mcsec_im *im = a->im, *fresh = a->change.fresh ? im : NULL;
 	if (a->storing == SA_DO_REMOVE)
 		a->stored = db_remove_bindings(d, a->ids, a->n_ids, a->end_reason);
 	else
-		a->stored = db_store_change(d, &a->change, im ? im->key : NULL,
-					    im ? (struct octets){im->rand, im->rand_len} : (struct octets){0},
+		a->stored = db_store_change(d, &a->change, fresh ? fresh->key : NULL,
+					    fresh ? (struct octets){fresh->rand, fresh->rand_len} : (struct octets){0},
 					    im && im->remember ? &im->entry : NULL);
 }
 
@@ -158,7 +159,7 @@ static void install(struct attempt *a)
 		drop_binding(s, a->change.gone[i]);
 	if (bare && a->change.fresh && same_contact(bare->row.contact, a->row.contact))
 		bindings_remove(s->bindings, bare->row.id); /* as the store did: it is authorised now */
-	if (a->change.fresh && a->im->remember &&
+	if (a->im && a->im->remember &&
 	    mcsec_replay_add(s->replay, &a->im->entry, (uint64_t)db_now() + MCSEC_NTP_UNIX) == MCSEC_E_NO_SPACE)
 		log_error("server.replay-full", log_text("note", "the store still refuses repeated messages"));
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));

@@ -214,6 +214,23 @@ static void too_many_parts_headers_or_octets_are_refused(void **state)
 	free(big);
 }
 
+static void a_multipart_within_a_multipart_is_refused_whatever_its_kind_and_spelling(void **state)
+{
+	(void)state;
+	static const char *const types[] = {"multipart/mixed;boundary=i", "MULTIPART/Mixed; boundary=i",
+					    "multipart/alternative;boundary=i", "multipart/related", "multipart/x-y"};
+	char body[300];
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		snprintf(body, sizeof body,
+			 "--b1\r\nContent-Type: text/plain\r\n\r\nx\r\n--b1\r\nContent-Type: "
+			 "%s\r\n\r\n--i\r\n\r\ny\r\n--i--\r\n"
+			 "--b1--\r\n",
+			 types[i]);
+		assert_int_equal(read_text(B, body), MCSEC_E_UNSUPPORTED);
+		assert_int_equal(m.n, 0);
+	}
+}
+
 static void a_scratch_too_small_is_said_and_nothing_is_written_behind_it(void **state)
 {
 	(void)state;
@@ -263,6 +280,7 @@ int main(void)
 	    cmocka_unit_test(a_boundary_that_two_readers_could_read_two_ways_is_refused),
 	    cmocka_unit_test(contradictory_part_headers_are_refused),
 	    cmocka_unit_test(too_many_parts_headers_or_octets_are_refused),
+	    cmocka_unit_test(a_multipart_within_a_multipart_is_refused_whatever_its_kind_and_spelling),
 	    cmocka_unit_test(a_scratch_too_small_is_said_and_nothing_is_written_behind_it),
 	    cmocka_unit_test(every_truncation_of_a_good_body_is_refused),
 	    cmocka_unit_test(a_boundary_that_occurs_in_a_part_is_not_written),
