@@ -73,23 +73,25 @@ static void visit_put(void *arg)
 
 static json_t *user_json(const struct db_user *u)
 {
-	return json_pack("{s:s,s:s,s:b,s:b,s:s}", "mcptt_id", u->mcptt_id, "answer-mode", u->answer_mode,
-			 "private-call", u->private_call, "auto-answer", u->auto_answer, "kms-uri", u->kms_uri);
+	return json_pack("{s:s,s:s,s:b,s:b,s:b,s:s}", "mcptt_id", u->mcptt_id, "answer-mode", u->answer_mode,
+			 "private-call", u->private_call, "private-video", u->private_video, "auto-answer",
+			 u->auto_answer, "kms-uri", u->kms_uri);
 }
 
-/* All members are optional; absent ones have the default of a user who may use private calls. */
+/* All members are optional; absent ones have the default of a user who may use private calls, of MCVideo as of MCPTT.
+ */
 static const char *read_user(struct octets body, struct db_user *u)
 {
 	json_error_t e;
 	const char *mode = "automatic", *kms = "";
-	int call = 1, automatic = 1;
+	int call = 1, video = -1, automatic = 1;
 	json_t *j = json_loadb((const char *)body.p, body.len, JSON_REJECT_DUPLICATES, &e);
-	int ok = j && json_unpack_ex(j, &e, JSON_STRICT, "{s?s,s?b,s?b,s?s,s?s}", "answer-mode", &mode, "private-call",
-				     &call, "auto-answer", &automatic, "kms-uri", &kms, "mcptt_id",
-				     &(const char *){NULL}) == 0;
+	int ok = j && json_unpack_ex(j, &e, JSON_STRICT, "{s?s,s?b,s?b,s?b,s?s,s?s}", "answer-mode", &mode,
+				     "private-call", &call, "private-video", &video, "auto-answer", &automatic,
+				     "kms-uri", &kms, "mcptt_id", &(const char *){NULL}) == 0;
 	const char *wrong = NULL;
 	if (!ok)
-		wrong = "an object of answer-mode, private-call, auto-answer, kms-uri";
+		wrong = "an object of answer-mode, private-call, private-video, auto-answer, kms-uri";
 	else if (strcmp(mode, "automatic") != 0 && strcmp(mode, "manual") != 0)
 		wrong = "answer-mode is automatic or manual";
 	else if (strlen(kms) >= sizeof u->kms_uri)
@@ -98,6 +100,7 @@ static const char *read_user(struct octets body, struct db_user *u)
 		db_copy(u->answer_mode, sizeof u->answer_mode, mode);
 		db_copy(u->kms_uri, sizeof u->kms_uri, kms);
 		u->private_call = call;
+		u->private_video = video < 0 ? call : video;
 		u->auto_answer = automatic;
 	}
 	json_decref(j);

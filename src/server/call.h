@@ -25,6 +25,7 @@ struct call {
 	struct call *next, **back;
 	struct server *s;
 	struct sc machine;
+	enum mcx_service service; /* MCX_MCPTT or MCX_MCVIDEO */
 	struct leg a, b;
 	struct sip_server_tx *invite;   /* the caller's, until its final answer */
 	struct sip_client_tx *outgoing; /* ours to the callee, until its final response */
@@ -62,15 +63,18 @@ void call_erase(struct call *c, const char *reason);
 enum sc_event_kind call_act(struct call *c, enum sc_action what, const struct sc_actions *acts);
 
 /* ---- call_media.c ---- */
-/* 1 if every live line can be relayed and belongs to `source`. */
-int media_acceptable(const struct server *s, const struct sdp *sdp, const char *source);
-/* The I_MESSAGE that applies to the audio, only looked at: 1 if there is one; *ok: it parses and carries a PCK. */
+/* 1 if every live line can be relayed, belongs to `source`, and is one of the call's service. */
+int media_acceptable(const struct call *c, const struct sdp *sdp, const char *source);
+/* 1 if the offer asks for what the service is: MCVideo shows something. */
+int media_wanted(const struct call *c, const struct sdp *offer);
+/* The I_MESSAGE of the call, only looked at: 1 if there is one; *ok: it parses, carries a PCK, and stands for every
+ * stream. */
 int media_key(const struct sdp *sdp, struct db_call *row, int *ok);
 /* Where each line of this description wants its media; the relay's remotes of that end. */
 void media_remotes(struct call *c, const struct sdp *sdp, int end);
 /*
- * Body for the end `to`: its copy of the other end's session description, with the relay's address and ports, and an
- * mcptt-info when `info` is given. malloc'ed; NULL on failure. type receives the Content-Type.
+ * Body for the end `to`: its copy of the other end's session description, with the relay's address and ports, and the
+ * service's info document when `info` is given. malloc'ed; NULL on failure. type receives the Content-Type.
  */
 uint8_t *media_body(struct call *c, const struct sdp *sdp, int to, const struct mcptt_info *info, char *type,
 		    size_t type_size, size_t *len);

@@ -31,10 +31,12 @@ static enum sip_transport transport_of(const char *contact)
 	return strcasestr(contact, "transport=tcp") ? SIP_TCP : SIP_UDP;
 }
 
-static void own_contact(const struct server *s, enum sip_transport t, char *out, size_t size)
+static void own_contact(const struct call *c, enum sip_transport t, char *out, size_t size)
 {
-	snprintf(out, size, "<sip:%s:%u;transport=%s>%s", s->cfg->host, t == SIP_TLS ? s->sips_number : s->sip_number,
-		 sip_transport_name(t), ";" FEATURE_MCPTT ";" ICSI_REF_TAG);
+	const struct server *s = c->s;
+	snprintf(out, size, "<sip:%s:%u;transport=%s>;%s;%s", s->cfg->host,
+		 t == SIP_TLS ? s->sips_number : s->sip_number, sip_transport_name(t),
+		 mcx_services[c->service].feature_tag, mcx_services[c->service].icsi_tag);
 }
 
 /* ---- towards the callee ---- */
@@ -56,7 +58,7 @@ static void on_callee_response(void *ctx, struct sip_client_tx *tx, const struct
 		if (rs->status < 300) {
 			sdp = malloc(sizeof *sdp);
 			kind = sdp && media_read(rs, &c->answer, sdp) == 0 && sdp->n_media == c->n_media &&
-				       media_acceptable(c->s, sdp, rs->source.address) && control_answered(c, sdp) == 0
+				       media_acceptable(c, sdp, rs->source.address) && control_answered(c, sdp) == 0
 				   ? SC_EV_ANSWER
 				   : SC_EV_BAD_ANSWER;
 		}
@@ -71,7 +73,9 @@ static enum sc_event_kind invite_callee(struct call *c)
 	const struct server_config *cfg = c->s->cfg;
 	struct sdp *sdp = malloc(sizeof *sdp);
 	struct mcptt_info *info = calloc(1, sizeof *info);
-	char type[128], asserted[DB_URI + 4], contact[600], route[300];
+	const struct mcx_service_names *service = &mcx_services[c->service];
+	const char *psi = server_psi(cfg, c->service);
+	char type[128], asserted[DB_URI + 4], contact[600], route[300], feature[64], icsi[160];
 	size_t len = 0;
 	uint8_t *body = NULL;
 	int by_core = cfg->core.n != 0;
@@ -84,22 +88,21 @@ static enum sc_event_kind invite_callee(struct call *c)
 	}
 	free(sdp);
 	free(info);
-	snprintf(asserted, sizeof asserted, "<%s>", cfg->psi);
+	snprintf(asserted, sizeof asserted, "<%s>", psi);
+	snprintf(feature, sizeof feature, "*;%s;require;explicit", service->feature_tag);
+	snprintf(icsi, sizeof icsi, "*;%s;require;explicit", service->icsi_tag);
 	snprintf(route, sizeof route, "<%s>", cfg->core_route);
-	own_contact(c->s, transport_of(by_core ? cfg->core_route : c->b.who.contact), contact, sizeof contact);
+	own_contact(c, transport_of(by_core ? cfg->core_route : c->b.who.contact), contact, sizeof contact);
 	struct sip_header h[] = {
-	    {"P-Asserted-Identity", asserted},
-	    {"P-Asserted-Service", ICSI_MCPTT},
-	    {"Accept-Contact", "*;" FEATURE_MCPTT ";require;explicit"},
-	    {"Accept-Contact", "*;" ICSI_REF_TAG ";require;explicit"},
-	    {"Answer-Mode", c->mode},
-	    {"Route", route},
+	    {"P-Asserted-Identity", asserted}, {"P-Asserted-Service", service->icsi},
+	    {"Accept-Contact", feature},       {"Accept-Contact", icsi},
+	    {"Answer-Mode", c->mode},          {"Route", route},
 	};
 	struct sip_request rq = {.method = "INVITE",
 				 .uri =
 				     by_core ? third_party_target(c->b.who.impu, c->b.who.contact) : c->b.who.contact,
 				 .route = by_core ? cfg->core_route : NULL,
-				 .from = cfg->psi,
+				 .from = psi,
 				 .to = c->b.who.impu,
 				 .flow = way_to(&c->b),
 				 .timeout_ms = (unsigned)(cfg->ring_s * 1000 + 32000),
@@ -170,8 +173,8 @@ static enum sc_event_kind answer_caller(struct call *c)
 		media_remotes(c, offer, 0);
 		media_remotes(c, answer, 1);
 	}
-	own_contact(c->s, tx ? sip_tx_request(tx)->source.transport : SIP_TLS, contact, sizeof contact);
-	struct sip_header h = {"P-Asserted-Service", ICSI_MCPTT};
+	own_contact(c, tx ? sip_tx_request(tx)->source.transport : SIP_TLS, contact, sizeof contact);
+	struct sip_header h = {"P-Asserted-Service", mcx_services[c->service].icsi};
 	struct sip_out with = {
 	    .n_headers = 1, .headers = &h, .contact = contact, .content_type = type, .body = {body, len}};
 	if (tx)
@@ -184,8 +187,9 @@ static enum sc_event_kind answer_caller(struct call *c)
 	free(info);
 	free(body);
 	metric_add(&c->s->metrics[M_CALL_STARTED], 1);
-	log_info("call.start", log_text("call_id", c->row.id), log_text("caller", c->row.caller),
-		 log_text("callee", c->row.callee), log_int("pck_id", c->row.pck_id));
+	log_info("call.start", log_text("call_id", c->row.id), log_text("service", mcx_services[c->service].name),
+		 log_text("caller", c->row.caller), log_text("callee", c->row.callee),
+		 log_int("pck_id", c->row.pck_id));
 	return told ? DONE : SC_EV_UNACKED; /* the caller heard 500: nobody may wait in this call */
 }
 
@@ -322,7 +326,7 @@ static enum sc_event_kind forward_reinvite(struct call *c)
 	c->refresh = tx;
 	c->at_hand = NULL;
 	if (sdp && media_read(rq, &text, sdp) == 0 && sdp->n_media == c->n_media &&
-	    media_acceptable(c->s, sdp, rq->source.address))
+	    media_acceptable(c, sdp, rq->source.address))
 		body = media_body(c, sdp, other->end, NULL, type, sizeof type, &len);
 	struct sip_request out = {.method = "INVITE",
 				  .flow = way_to(other),
@@ -350,7 +354,7 @@ static void forward_refresh(struct call *c)
 			server_refuse(c->s, tx, 488, WARN_NONE, NULL);
 	} else if (tx && offer && answer && media_read(sip_tx_request(tx), &offer_text, offer) == 0 &&
 		   media_read(c->rs, &answer_text, answer) == 0 && answer->n_media == c->n_media &&
-		   media_acceptable(c->s, answer, c->rs->source.address) &&
+		   media_acceptable(c, answer, c->rs->source.address) &&
 		   (body = media_body(c, answer, c->refresh_end, NULL, type, sizeof type, &len))) {
 		media_remotes(c, offer, c->refresh_end);
 		media_remotes(c, answer, !c->refresh_end);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "mcsec/rng.h"
+#include "sec/base/check.h"
 #include "sec/base/text.h"
 #include "server/control.h"
 #include "server/xml.h"
@@ -23,7 +24,13 @@ static int is_text(struct octets o, const char *text)
 	return o.len == strlen(text) && memcmp(o.p, text, o.len) == 0;
 }
 
-int media_acceptable(const struct server *s, const struct sdp *sdp, const char *source)
+int media_wanted(const struct call *c, const struct sdp *offer)
+{
+	size_t video = sdp_find_media(offer, "video");
+	return c->service != MCX_MCVIDEO || (video != SIZE_MAX && offer->media[video].port);
+}
+
+int media_acceptable(const struct call *c, const struct sdp *sdp, const char *source)
 {
 	if (sdp->n_media == 0 || sdp->n_media > RELAY_MAX_STREAMS)
 		return 0;
@@ -35,7 +42,9 @@ int media_acceptable(const struct server *s, const struct sdp *sdp, const char *
 		live++;
 		if (m->address.len == 0 || m->address.len >= 48 || m->port == UINT16_MAX)
 			return 0;
-		if (!s->cfg->media_any_address && !is_text(m->address, source))
+		if (!c->s->cfg->media_any_address && !is_text(m->address, source))
+			return 0;
+		if (MCX_FAULT(sc.other_media, c->service != MCX_MCVIDEO && is_text(m->kind, "video")))
 			return 0;
 	}
 	return live > 0;
@@ -52,13 +61,15 @@ static void copy_slice(char *out, size_t size, struct mcsec_slice s, int hidden)
 
 int media_key(const struct sdp *sdp, struct db_call *row, int *ok)
 {
-	size_t audio = sdp_find_media(sdp, "audio");
+	size_t audio = sdp_find_media(sdp, "audio"), video = sdp_find_media(sdp, "video");
 	struct octets text = audio == SIZE_MAX ? sdp->key_mgmt : sdp->media[audio].key_mgmt;
 	uint8_t msg[MCSEC_IM_MAX];
 	struct mcsec_im_peek peek;
 	struct mcsec_fault fault;
 	size_t len;
 	*ok = 0;
+	if (MCX_FAULT(sc.one_key, video != SIZE_MAX && !octets_equal(text, sdp->media[video].key_mgmt)))
+		return 1;
 	if (text.len == 0)
 		return 0;
 	if (base64_decode((const char *)text.p, text.len, msg, sizeof msg, &len) != MCSEC_OK ||
@@ -112,7 +123,7 @@ static int random_boundary(char *out, size_t size)
 	return 0;
 }
 
-/* mcptt-info and description as one body, protected for the client it goes to. */
+/* The service's info document and description as one body, protected for the client it goes to. */
 static int put_with_info(const struct call *c, int to, const struct mcptt_info *info, struct octets sdp, char *type,
 			 size_t type_size, struct writer *w)
 {
@@ -120,8 +131,10 @@ static int put_with_info(const struct call *c, int to, const struct mcptt_info *
 	uint8_t *room = malloc(PROTECTED_ROOM), text[INFO_ROOM];
 	struct writer iw = wr_init(text, sizeof text), arena = wr_init(room, room ? PROTECTED_ROOM : 0);
 	char boundary[32];
-	int ok = room && mcptt_info_write(&iw, info) == MCSEC_OK && random_boundary(boundary, sizeof boundary) == 0;
-	struct body_out parts[3] = {{.type = TYPE_MCPTT_INFO, .body = wr_result(&iw)}, {.type = TYPE_SDP, .body = sdp}};
+	int ok = room && mcx_info_write(&iw, c->service, info) == MCSEC_OK &&
+		 random_boundary(boundary, sizeof boundary) == 0;
+	struct body_out parts[3] = {{.type = mcx_services[c->service].info_type, .body = wr_result(&iw)},
+				    {.type = TYPE_SDP, .body = sdp}};
 	size_t n = 2;
 	ok = ok && server_xml_protect(c->s, &leg->who, parts, &n, 3, &arena) == MCSEC_OK &&
 	     multipart_write(w, boundary, parts, n) == MCSEC_OK &&
@@ -140,8 +153,12 @@ uint8_t *media_body(struct call *c, const struct sdp *sdp, int to, const struct 
 	struct sdp_control control;
 	size_t at;
 	int controlled = control_describe(c, sdp, to, &at, &control);
-	if (at < sdp->n_media && !controlled)
-		ports[at] = 0; /* never in clear, never past us (F-D19) */
+	for (int i = MCX_MCPTT; i <= MCX_MCVIDEO; i++) {
+		struct sdp_control any;
+		size_t line = sdp_control_read(sdp, (enum mcx_service)i, &any);
+		if (line < sdp->n_media && !(controlled && line == at))
+			ports[line] = 0; /* never in clear, never past us (F-D19) */
+	}
 	struct writer sw = wr_init(text, text ? SDP_ROOM : 0), w = wr_init(out, out ? BODY_ROOM : 0);
 	int ok = text && out &&
 		 sdp_rewrite_control(sdp, c->s->cfg->address, ports, sdp->n_media, at, controlled ? &control : NULL,

@@ -198,8 +198,9 @@ static int take_end(struct call_control *cc, int end, int64_t binding)
 void control_offered(struct call *c, const struct sdp *offer)
 {
 	struct sdp_control said;
-	size_t at = sdp_control_read(offer, &said);
-	if (at == SIZE_MAX || !said.port || !c->s->cfg->floor_control || !c->a.who.has_csk || !c->b.who.has_csk)
+	size_t at = sdp_control_read(offer, MCX_MCPTT, &said);
+	if (c->service != MCX_MCPTT || at == SIZE_MAX || !said.port || !c->s->cfg->floor_control || !c->a.who.has_csk ||
+	    !c->b.who.has_csk)
 		return;
 	enum { LONGEST = sizeof((struct fa_participant *)0)->id };
 	int named = strlen(c->row.caller) < LONGEST && strlen(c->row.callee) < LONGEST;
@@ -234,7 +235,7 @@ int control_describe(struct call *c, const struct sdp *sdp, int to, size_t *at, 
 {
 	const struct call_control *cc = c->control;
 	struct sdp_control theirs;
-	*at = sdp_control_read(sdp, &theirs);
+	*at = sdp_control_read(sdp, MCX_MCPTT, &theirs);
 	if (!cc || *at != cc->at || (to == 0 && !cc->live))
 		return 0;
 	const struct sdp_control *caller = &cc->end[0].said, *other = &cc->end[!to].said;
@@ -252,7 +253,7 @@ int control_answered(struct call *c, const struct sdp *answer)
 {
 	struct call_control *cc = c->control;
 	struct sdp_control said;
-	if (!cc || sdp_control_read(answer, &said) != cc->at || !said.port)
+	if (!cc || sdp_control_read(answer, MCX_MCPTT, &said) != cc->at || !said.port)
 		return 0;
 	if (!said.has_floor_ssrc || said.floor_ssrc == cc->end[1].own)
 		return -1;
@@ -283,7 +284,7 @@ void control_moved(struct call *c, const struct sdp *sdp, int end)
 {
 	struct call_control *cc = c->control;
 	struct sdp_control said;
-	if (!cc || !cc->begun || sdp_control_read(sdp, &said) != cc->at || !said.has_floor_ssrc ||
+	if (!cc || !cc->begun || sdp_control_read(sdp, MCX_MCPTT, &said) != cc->at || !said.has_floor_ssrc ||
 	    said.floor_ssrc == cc->end[end].own)
 		return;
 	cc->end[end].peer = said.floor_ssrc;

@@ -32,6 +32,10 @@ static const char service_schema[] =
     "DROP TABLE bindings;"
     "ALTER TABLE bindings_by_service RENAME TO bindings;";
 
+/* Leave for MCVideo private calls: who could call so far may call so too. */
+static const char video_schema[] = "ALTER TABLE users ADD COLUMN private_video INTEGER NOT NULL DEFAULT 0;"
+				   "UPDATE users SET private_video = private_call;";
+
 int64_t db_now(void)
 {
 	return (int64_t)time(NULL);
@@ -44,9 +48,9 @@ void db_copy(char *out, size_t size, const char *text)
 
 struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
-	const char *migrations[] = {audit_migration,  schema,         db_download_schema,
-				    db_suites_schema, service_schema, db_download_triggers,
-				    db_control_schema};
+	const char *migrations[] = {audit_migration,   schema,         db_download_schema,
+				    db_suites_schema,  service_schema, db_download_triggers,
+				    db_control_schema, video_schema};
 	struct store_options so = {.path = o->path,
 				   .migrations = migrations,
 				   .n_migrations = sizeof migrations / sizeof *migrations,

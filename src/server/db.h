@@ -104,6 +104,7 @@ struct db_user {
 	char mcptt_id[DB_URI];
 	char answer_mode[16]; /* automatic, manual, "" not known */
 	int private_call, auto_answer;
+	int private_video; /* may use MCVideo private calls */
 	char kms_uri[DB_URI];
 };
 enum store_err db_put_user(struct db *d, const struct db_user *u, const char *officer);

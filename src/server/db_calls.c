@@ -118,15 +118,17 @@ enum store_err db_put_user(struct db *d, const struct db_user *u, const char *of
 	if (e != STORE_OK)
 		return e;
 	struct store_stmt *st = store_sql(
-	    d->store, "INSERT INTO users(mcptt_id, answer_mode, private_call, auto_answer, kms_uri) VALUES(?,?,?,?,?)"
+	    d->store, "INSERT INTO users(mcptt_id, answer_mode, private_call, auto_answer, kms_uri, private_video)"
+		      " VALUES(?,?,?,?,?,?)"
 		      " ON CONFLICT(mcptt_id) DO UPDATE SET answer_mode=excluded.answer_mode,"
 		      " private_call=excluded.private_call, auto_answer=excluded.auto_answer,"
-		      " kms_uri=excluded.kms_uri");
+		      " kms_uri=excluded.kms_uri, private_video=excluded.private_video");
 	store_bind_text(st, 1, u->mcptt_id);
 	store_bind_text(st, 2, u->answer_mode);
 	store_bind_int(st, 3, u->private_call);
 	store_bind_int(st, 4, u->auto_answer);
 	store_bind_text(st, 5, u->kms_uri);
+	store_bind_int(st, 6, u->private_video);
 	e = store_step(st);
 	store_reset(st);
 	if (e == STORE_OK)
@@ -150,11 +152,13 @@ enum store_err db_delete_user(struct db *d, const char *mcptt_id, const char *of
 
 enum store_err db_each_user(struct db *d, int (*each)(void *, const struct db_user *), void *ctx)
 {
-	struct store_stmt *st =
-	    store_sql(d->store, "SELECT mcptt_id, answer_mode, private_call, auto_answer, kms_uri FROM users");
+	struct store_stmt *st = store_sql(
+	    d->store, "SELECT mcptt_id, answer_mode, private_call, auto_answer, kms_uri, private_video FROM users");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
-		struct db_user u = {.private_call = (int)store_int(st, 2), .auto_answer = (int)store_int(st, 3)};
+		struct db_user u = {.private_call = (int)store_int(st, 2),
+				    .auto_answer = (int)store_int(st, 3),
+				    .private_video = (int)store_int(st, 5)};
 		db_copy(u.mcptt_id, sizeof u.mcptt_id, store_text(st, 0));
 		db_copy(u.answer_mode, sizeof u.answer_mode, store_text(st, 1));
 		db_copy(u.kms_uri, sizeof u.kms_uri, store_text(st, 4));

@@ -156,11 +156,11 @@ static size_t calls_of(const struct server *s, const char *mcptt_id, const struc
 }
 
 /* The client to call: one that is connected before one that is not, then the one authorised last. */
-static const struct binding *best_binding(const struct server *s, const char *mcptt_id)
+static const struct binding *best_binding(const struct server *s, enum mcx_service service, const char *mcptt_id)
 {
 	struct binding *b = NULL, *best = NULL;
 	while ((b = bindings_of_user(s->bindings, mcptt_id, b))) {
-		if (b->row.service != MCX_MCPTT || !b->row.has_csk || b->row.expires <= db_now())
+		if (b->row.service != service || !b->row.has_csk || b->row.expires <= db_now())
 			continue;
 		int alive = sip_flow_alive(b->flow), best_alive = best && sip_flow_alive(best->flow);
 		if (!best || alive > best_alive ||
@@ -186,11 +186,17 @@ static int of_our_domain(const struct server *s, const char *target)
 	return a && b && strcasecmp(a, b) == 0;
 }
 
+/* Each service has its own leave (24.484: the profile of MCPTT, that of MCVideo). */
+static int may_use(const struct call *c, const struct db_user *u)
+{
+	return c->service == MCX_MCVIDEO ? u->private_video : u->private_call;
+}
+
 static void facts_of_users(struct call *c, const struct body *body, struct sc_event *ev)
 {
 	struct server *s = c->s;
 	const struct db_user *caller = users_find(s->bindings, c->row.caller);
-	ev->may_call = caller && caller->private_call;
+	ev->may_call = caller && may_use(c, caller);
 	ev->may_automatic = caller && caller->auto_answer;
 	ev->may_manual = ev->may_call;
 	ev->below_max = calls_of(s, c->row.caller, c) < (size_t)s->cfg->max_private_calls;
@@ -198,11 +204,11 @@ static void facts_of_users(struct call *c, const struct body *body, struct sc_ev
 	if (ev->n_targets != 1)
 		return;
 	db_copy(c->row.callee, sizeof c->row.callee, body->lists.uri[0]);
-	const struct binding *b = best_binding(s, c->row.callee);
+	const struct binding *b = best_binding(s, c->service, c->row.callee);
 	const struct db_user *callee = users_find(s->bindings, c->row.callee);
 	ev->controlling = b || callee || of_our_domain(s, c->row.callee);
 	ev->callee_known = b && strcmp(c->row.callee, c->row.caller) != 0;
-	ev->callee_callable = !callee || callee->private_call;
+	ev->callee_callable = !callee || may_use(c, callee);
 	ev->callee_settings = callee && *callee->answer_mode;
 	if (b) {
 		c->b.who = b->row;
@@ -221,7 +227,7 @@ static int facts_of_media(struct call *c, const struct sip_message *rq, struct s
 		c->n_media = sdp->n_media;
 		ev->key_mgmt = media_key(sdp, &c->row, &ev->im_ok);
 		metric_add(&c->s->metrics[M_READ_MIKEY], ev->key_mgmt);
-		ev->media_ok = media_acceptable(c->s, sdp, rq->source.address);
+		ev->media_ok = media_acceptable(c, sdp, rq->source.address) && media_wanted(c, sdp);
 		control_offered(c, sdp);
 	}
 	free(sdp);
@@ -243,13 +249,14 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 {
 	struct server *s = c->s;
 	struct binding *who[CLIENTS_MAX], *b = NULL;
-	size_t n = identity_bindings_of(s, rq, MCX_MCPTT, who, CLIENTS_MAX);
+	size_t n = identity_bindings_of(s, rq, c->service, who, CLIENTS_MAX);
 	struct bound_keys *keys = bound_keys_new(s, who, n);
 	struct xml_keys list = bound_keys_list(keys);
 	struct xml_policy policy = server_xml_policy(s->cfg);
 	struct xml_opened opened;
 	enum body_verdict v = body_unprotect(body, &policy, &list, &opened);
-	const char *client = body->info.client_id.form == MCPTT_PLAIN ? body->info.client_id.value : "";
+	const struct mcptt_info *info = body_info(body, c->service);
+	const char *client = info && info->client_id.form == MCPTT_PLAIN ? info->client_id.value : "";
 	ev->xml = v == BODY_FORGED ? SC_XML_FORGED : v == BODY_UNDECRYPTABLE ? SC_XML_UNDECRYPTABLE : SC_XML_PASSED;
 	b = identity_binding(who, n, client, &ev->same_client);
 	if (v == BODY_OPENED && opened.protected && b) {
@@ -268,21 +275,29 @@ static struct binding *open_invite(struct call *c, const struct sip_message *rq,
 	return b;
 }
 
-/* A call of another service, which this server does not control; what one service authorises is nothing to another. */
-static int of_another_service(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
+/*
+ * The service of the call: MCPTT unless the request says another. A call of one that this server does not control is
+ * refused here; what one service authorises is nothing to another.
+ */
+static int of_another_service(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq,
+			      enum mcx_service *service)
 {
 	struct binding *who[CLIENTS_MAX];
-	enum mcx_service service = server_service_of(rq);
-	if (service == MCX_MCPTT || service == MCX_SERVICES)
+	unsigned controlled = (1u << MCX_MCPTT | 1u << MCX_MCVIDEO) & (server_services(s->cfg) | 1u << MCX_MCPTT);
+	*service = server_service_of(rq);
+	if (*service == MCX_SERVICES)
+		*service = MCX_MCPTT;
+	if (controlled >> *service & 1)
 		return 0;
-	int bound = identity_bindings_of(s, rq, service, who, CLIENTS_MAX) > 0;
+	int bound = identity_bindings_of(s, rq, *service, who, CLIENTS_MAX) > 0;
 	server_refuse(s, tx, 404, bound ? WARN_NO_CONTROLLING : WARN_UNKNOWN_USER, NULL);
 	return 1;
 }
 
 void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	if (of_another_service(s, tx, rq))
+	enum mcx_service service;
+	if (of_another_service(s, tx, rq, &service))
 		return;
 	struct body *body = calloc(1, sizeof *body);
 	struct call *c = body ? call_new(s) : NULL;
@@ -292,6 +307,7 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 		return;
 	}
 	struct sc_event ev = {.kind = SC_EV_INVITE, .mode = wanted_mode(rq), .protection = protection(s->cfg)};
+	c->service = service;
 	c->invite = tx;
 	sip_tx_on_cancel(tx, on_cancel, c);
 	db_copy(c->row.id, sizeof c->row.id, rq->call_id);
@@ -305,10 +321,10 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 		identity_seen(b, tx);
 		c->a.who = b->row;
 		c->row.caller_binding = b->row.id;
-		ev.private_call = strcmp(body->info.session_type, "private") == 0;
+		const struct mcptt_info *info = body_info(body, service);
+		ev.private_call = info && strcmp(info->session_type, "private") == 0;
 		facts_of_users(c, body, &ev);
-		ev.readable =
-		    facts_of_media(c, rq, &ev) && read && body->has_info && strlen(rq->call_id) < sizeof c->row.id;
+		ev.readable = facts_of_media(c, rq, &ev) && read && info && strlen(rq->call_id) < sizeof c->row.id;
 	}
 	body_free(body);
 	free(body);
@@ -352,8 +368,10 @@ int call_restore(struct server *s, const struct db_call *row)
 	c->restored_ms = sip_loop_now_ms(s->loop) + 1;
 	const struct binding *a = bindings_by_id(s->bindings, row->caller_binding);
 	const struct binding *b = bindings_by_id(s->bindings, row->callee_binding);
-	if (a)
+	if (a) {
 		c->a.who = a->row;
+		c->service = a->row.service;
+	}
 	if (b)
 		c->b.who = b->row;
 	c->a.dialog = sip_dialog_restore(s->port, row->a, &call_dialog_events, &c->a);

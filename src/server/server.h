@@ -30,7 +30,6 @@
 
 #define ICSI_MCPTT    "urn:urn-7:3gpp-service.ims.icsi.mcptt"
 #define ICSI_REF_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
-#define FEATURE_MCPTT "+g.3gpp.mcptt"
 
 enum server_metric {
 	M_REGISTER_OK,

@@ -331,7 +331,7 @@ struct sdp_control ue_floor_describe(const struct ue *u)
 static int usable(struct ue *u, const struct sdp *theirs, struct sdp_control *said)
 {
 	char address[64];
-	size_t at = sdp_control_read(theirs, said);
+	size_t at = sdp_control_read(theirs, MCX_MCPTT, said);
 	if (at == SIZE_MAX || !said->port || !said->has_floor_ssrc)
 		return 0;
 	const struct octets from = theirs->media[at].address;

@@ -139,15 +139,17 @@ static void serve_jwks(void *ctx, const struct http_request *rq, struct http_res
 char *make_token(const struct token_signer *s, const char *mcptt_id, const char *audience, const char *scope,
 		 int64_t exp)
 {
-	char json[1024];
+	char json[1024], video[128] = "";
 	int64_t now = (int64_t)time(NULL);
+	if (strstr(scope, SCOPE_VIDEO_SERVICE))
+		bed_text(video, sizeof video, ",\"mcvideo_id\":\"%s\"", mcptt_id);
 	bed_text(json, sizeof json,
 		 "{\"iss\":\"%s\",\"sub\":\"u-1\",\"aud\":[\"%s\"],\"client_id\":\"mcx-ue\",\"iat\":%lld,\"nbf\":%lld,"
 		 "\"exp\":%lld,"
 		 "\"jti\":\"t-%lld\",\"scope\":\"%s\",\"mcptt_id\":\"%s\",\"auth_time\":%lld,\"acr\":\"3gpp:acr:"
-		 "password\",\"sid\":\"s-1\"}",
+		 "password\",\"sid\":\"s-1\"%s}",
 		 bed.cfg.issuer, audience, (long long)now - 5, (long long)now - 5, (long long)(now + exp),
-		 (long long)now, scope, mcptt_id, (long long)now - 5);
+		 (long long)now, scope, mcptt_id, (long long)now - 5, video);
 	char *t = token_sign(s, "at+jwt", json);
 	assert_non_null(t);
 	return t;
@@ -338,15 +340,27 @@ static void put_user(void *arg)
 	(void)users_put(bed.server->bindings, arg);
 }
 
-void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer)
+static void put_settings(const char *mcptt_id, const char *answer_mode, struct db_user u)
 {
-	struct db_user u = {.private_call = private_call, .auto_answer = auto_answer};
 	db_copy(u.mcptt_id, sizeof u.mcptt_id, mcptt_id);
 	db_copy(u.answer_mode, sizeof u.answer_mode, answer_mode);
 	pthread_mutex_lock(&bed.server->admin_lock);
 	assert_int_equal(db_put_user(bed.server->admin_db, &u, "CN=officer"), STORE_OK);
 	pthread_mutex_unlock(&bed.server->admin_lock);
 	server_on_loop(bed.server, put_user, &u);
+}
+
+void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer)
+{
+	put_settings(
+	    mcptt_id, answer_mode,
+	    (struct db_user){.private_call = private_call, .auto_answer = auto_answer, .private_video = private_call});
+}
+
+void bed_user_video(const char *mcptt_id, int private_video)
+{
+	put_settings(mcptt_id, "automatic",
+		     (struct db_user){.private_call = 1, .auto_answer = 1, .private_video = private_video});
 }
 
 /* ---- the people of most tests ---- */

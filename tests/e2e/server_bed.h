@@ -54,6 +54,8 @@ struct ua {
 	struct sip_server_tx *held;
 	int invites, byes, cancels, acks, reinvites;
 	char calling_user[128], asserted[128], answer_mode[32], target[128], route[128];
+	enum mcx_service service; /* whose document came last */
+	char accept[400], asserted_service[128];
 	uint16_t media_port;
 	int media; /* UDP socket */
 };
@@ -107,6 +109,8 @@ void ua_close(struct ua *u);
 void ua_reconnect(struct ua *u);
 /* Let the server know the settings of that user. */
 void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer);
+/* Private calls of MCPTT allowed, of MCVideo as said. */
+void bed_user_video(const char *mcptt_id, int private_video);
 
 /* Looks at, and changes, the parts of each body before it is sent (room for max); NULL: nobody does. */
 extern void (*bed_on_body)(struct ua *u, struct body_out *parts, size_t *n, size_t max);

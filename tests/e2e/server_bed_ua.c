@@ -22,11 +22,14 @@ static void keep_body(struct ua *u, const struct sip_message *m)
 	    multipart_read(m->content_type, m->body, scratch, sizeof scratch, &parts, NULL) != MCSEC_OK)
 		return;
 	const struct body_part *sdp = multipart_find(&parts, TYPE_SDP, NULL);
-	const struct body_part *info = multipart_find(&parts, TYPE_MCPTT_INFO, NULL);
 	if (sdp)
 		u->sdp = strndup((const char *)sdp->body.p, sdp->body.len);
 	static struct mcptt_info i;
-	if (info && mcptt_info_read(info->body, &i, NULL) == MCSEC_OK) {
+	for (int s = 0; s < MCX_SERVICES; s++) {
+		const struct body_part *info = multipart_find(&parts, mcx_services[s].info_type, NULL);
+		if (!info || mcx_info_read((enum mcx_service)s, info->body, &i, NULL) != MCSEC_OK)
+			continue;
+		u->service = (enum mcx_service)s;
 		bed_text(u->called_party, sizeof u->called_party, "%s", i.called_party_id.value);
 		bed_text(u->calling_user, sizeof u->calling_user, "%s", i.calling_user_id.value);
 	}
@@ -139,6 +142,12 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 	bed_text(u->answer_mode, sizeof u->answer_mode, "%s", mode ? mode : "");
 	bed_text(u->target, sizeof u->target, "%s", rq->uri);
 	bed_text(u->route, sizeof u->route, "%s", sip_header_at(rq, "Route", 0) ? sip_header_at(rq, "Route", 0) : "");
+	bed_text(u->asserted_service, sizeof u->asserted_service, "%s",
+		 sip_header_at(rq, "P-Asserted-Service", 0) ? sip_header_at(rq, "P-Asserted-Service", 0) : "");
+	size_t n = 0;
+	for (size_t k = 0; k < sip_header_count(rq, "Accept-Contact"); k++)
+		n += (size_t)snprintf(u->accept + n, sizeof u->accept - n, "%s\n",
+				      sip_header_at(rq, "Accept-Contact", k));
 	keep_body(u, rq);
 	u->invites++;
 	(void)sip_reply(tx, 180, NULL, NULL);

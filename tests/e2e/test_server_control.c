@@ -66,7 +66,7 @@ static void take_line(struct end *e, const char *sdp, struct sdp_control *c)
 	static struct sdp s;
 	assert_non_null(sdp);
 	assert_int_equal(sdp_read(octets_of(sdp), &s, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, c), 1);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, c), 1);
 	e->server_port = c->port;
 	e->server_ssrc = c->floor_ssrc;
 }

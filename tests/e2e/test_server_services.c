@@ -342,15 +342,15 @@ static void a_call_to_a_client_of_mcvideo_alone_finds_nobody(void **state)
 	assert_int_equal(bob.invites, invites);
 }
 
-static void a_call_of_mcvideo_is_404_with_141_or_where_it_is_authorised_142(void **state)
+static void a_call_of_mcdata_is_404_with_141_or_where_it_is_authorised_142(void **state)
 {
 	(void)state;
 	begin();
 	assert_int_equal(REGISTER(.services = PTT, .age = 9), 200);
-	ua_invite(&alice, &(struct inv){.service = ICSI_VIDEO});
+	ua_invite(&alice, &(struct inv){.service = ICSI_DATA});
 	refused(404, 141);
-	assert_int_equal(REGISTER(.services = PTT | VIDEO, .psi = MDSI), 200);
-	ua_invite(&alice, &(struct inv){.service = ICSI_VIDEO});
+	assert_int_equal(REGISTER(.services = PTT | DATA, .psi = MDSI), 200);
+	ua_invite(&alice, &(struct inv){.service = ICSI_DATA});
 	refused(404, 142);
 }
 
@@ -637,7 +637,7 @@ int main(void)
 	    cmocka_unit_test(a_service_that_is_not_served_is_not_looked_at),
 	    cmocka_unit_test(a_call_of_mcptt_by_a_client_of_mcvideo_alone_is_404_141),
 	    cmocka_unit_test(a_call_to_a_client_of_mcvideo_alone_finds_nobody),
-	    cmocka_unit_test(a_call_of_mcvideo_is_404_with_141_or_where_it_is_authorised_142),
+	    cmocka_unit_test(a_call_of_mcdata_is_404_with_141_or_where_it_is_authorised_142),
 	    cmocka_unit_test(a_message_of_a_service_that_is_not_authorised_is_404_141),
 	    cmocka_unit_test(a_register_without_the_tag_of_one_service_ends_that_one_alone),
 	    cmocka_unit_test(a_register_that_brings_one_service_and_offers_another_no_more_ends_the_other),

@@ -14,6 +14,31 @@ static struct octets rewritten(const struct sdp *s, uint8_t *out)
 	return wr_result(&w);
 }
 
+/* What was read of a control line stands in our own description, and reads back the same. */
+static void control_reads_back(const struct sdp_control *read)
+{
+	static uint8_t text[1024];
+	static struct sdp mine;
+	struct sdp_control again;
+	struct sdp_video video = {.port = 4002, .payload_type = 97, .rtpmap = "H264/90000"};
+	struct sdp_audio a = {.address = "192.0.2.1",
+			      .port = 4000,
+			      .proto = "RTP/SAVP",
+			      .payload_type = 96,
+			      .rtpmap = "opus/48000/2",
+			      .control = read,
+			      .video = &video};
+	struct writer w = wr_init(text, sizeof text);
+	HOLDS(sdp_write_offer(&w, &a) == MCSEC_OK && sdp_read(wr_result(&w), &mine, NULL) == MCSEC_OK);
+	HOLDS(sdp_control_read(&mine, read->service, &again) == 2);
+	HOLDS(again.port == read->port && again.queueing == read->queueing && again.granted == read->granted &&
+	      again.implicit == read->implicit && again.priority == read->priority &&
+	      again.reception_priority == read->reception_priority && again.has_ssrc == read->has_ssrc &&
+	      again.ssrc == read->ssrc && again.has_video_ssrc == read->has_video_ssrc &&
+	      again.video_ssrc == read->video_ssrc && again.has_floor_ssrc == read->has_floor_ssrc &&
+	      again.floor_ssrc == read->floor_ssrc);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct octets text = {data, size};
@@ -31,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	(void)sdp_attribute(&sdp, SDP_SESSION, "tool");
 	struct sdp_control control;
-	HOLDS(sdp_control_read(&sdp, &control) < sdp.n_media || control.port == 0);
+	HOLDS(sdp_control_read(&sdp, MCX_MCPTT, &control) < sdp.n_media || control.port == 0);
+	HOLDS(sdp_control_read(&sdp, MCX_MCVIDEO, &control) < sdp.n_media || control.port == 0);
+	control_reads_back(&control);
 	struct octets once = rewritten(&sdp, first);
 	if (once.len > SDP_MAX)
 		return 0;

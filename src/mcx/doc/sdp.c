@@ -225,9 +225,20 @@ static int number_of(struct octets value, uint32_t *out)
 	return v <= UINT32_MAX;
 }
 
+const struct sdp_control_names sdp_control_names[MCX_MCVIDEO + 1] = {
+    [MCX_MCPTT] = {"MCPTT", "mc_ssrc", NULL, "mc_floor_ssrc", NULL},
+    [MCX_MCVIDEO] = {"MCVideo", "mc_audio_ssrc", "mc_video_ssrc", "mc_transmission_ssrc", "mc_reception_priority"},
+};
+
+static int named(struct octets name, const char *wanted)
+{
+	return wanted && is(name, wanted);
+}
+
 /* One parameter: mc_queueing, mc_priority=5 ... */
 static void read_parameter(struct octets p, struct sdp_control *out)
 {
+	const struct sdp_control_names *names = &sdp_control_names[out->service];
 	uint32_t v = 0;
 	while (p.len && p.p[0] == ' ')
 		p = (struct octets){p.p + 1, p.len - 1};
@@ -245,10 +256,15 @@ static void read_parameter(struct octets p, struct sdp_control *out)
 		out->implicit = 1;
 	} else if (is(name, "mc_priority") && numeric && v >= 1 && v <= 255) {
 		out->priority = (uint8_t)v;
-	} else if (is(name, "mc_ssrc") && numeric) {
+	} else if (named(name, names->reception_priority) && numeric && v >= 1 && v <= 255) {
+		out->reception_priority = (uint8_t)v;
+	} else if (is(name, names->ssrc) && numeric) {
 		out->has_ssrc = 1;
 		out->ssrc = v;
-	} else if (is(name, "mc_floor_ssrc") && numeric) {
+	} else if (named(name, names->video_ssrc) && numeric) {
+		out->has_video_ssrc = 1;
+		out->video_ssrc = v;
+	} else if (is(name, names->floor_ssrc) && numeric) {
 		out->has_floor_ssrc = 1;
 		out->floor_ssrc = v;
 	}
@@ -265,16 +281,17 @@ static void read_parameters(struct octets text, struct sdp_control *out)
 	}
 }
 
-size_t sdp_control_read(const struct sdp *s, struct sdp_control *out)
+size_t sdp_control_read(const struct sdp *s, enum mcx_service service, struct sdp_control *out)
 {
-	*out = (struct sdp_control){0};
+	const char *format = sdp_control_names[service].format;
+	*out = (struct sdp_control){.service = service};
 	for (size_t i = 0; i < s->n_media; i++) {
 		const struct sdp_media *m = &s->media[i];
-		if (!is(m->kind, "application") || !is(m->proto, "udp") || !is(m->formats[0], "MCPTT"))
+		if (!is(m->kind, "application") || !is(m->proto, "udp") || !is(m->formats[0], format))
 			continue;
 		out->port = m->port;
 		struct octets v = sdp_attribute(s, i, "fmtp");
-		if (is(word(&v), "MCPTT"))
+		if (is(word(&v), format))
 			read_parameters(v, out);
 		return i;
 	}
@@ -291,9 +308,9 @@ const char *sdp_verdict_name(enum sdp_verdict v)
 	    [SDP_COUNT] = "the answer has another number of media lines",
 	    [SDP_KIND] = "a media line changed its kind",
 	    [SDP_PROTO] = "the transport profile changed",
-	    [SDP_REFUSED] = "the audio was refused",
+	    [SDP_REFUSED] = "the audio or the video was refused",
 	    [SDP_FORMAT] = "a format that was not offered",
-	    [SDP_NO_ADDRESS] = "no connection address for the audio",
+	    [SDP_NO_ADDRESS] = "no connection address for the media",
 	    [SDP_UNREADABLE] = "the answer is no session description",
 	};
 	return (size_t)v < sizeof names / sizeof *names ? names[v] : "unknown";
@@ -326,9 +343,21 @@ static int format_offered(const struct sdp *offer, const struct sdp *answer, siz
 	return 0;
 }
 
+/* One line that was offered, as it was answered. */
+static enum sdp_verdict check_media(const struct sdp *offer, const struct sdp *answer, size_t at)
+{
+	const struct sdp_media *m = &answer->media[at];
+	if (m->port == 0)
+		return SDP_REFUSED;
+	for (size_t i = 0; i < m->n_formats; i++)
+		if (!format_offered(offer, answer, at, m->formats[i]))
+			return SDP_FORMAT;
+	return m->address.len ? SDP_SECURE : SDP_NO_ADDRESS;
+}
+
 enum sdp_verdict sdp_check_answer(const struct sdp *offer, const struct sdp *answer)
 {
-	size_t audio = sdp_find_media(offer, "audio");
+	size_t audio = sdp_find_media(offer, "audio"), video = sdp_find_media(offer, "video");
 	if (audio == SIZE_MAX)
 		return SDP_NO_AUDIO;
 	if (answer->n_media != offer->n_media)
@@ -339,11 +368,6 @@ enum sdp_verdict sdp_check_answer(const struct sdp *offer, const struct sdp *ans
 		if (!octets_equal(offer->media[i].proto, answer->media[i].proto))
 			return SDP_PROTO;
 	}
-	const struct sdp_media *m = &answer->media[audio];
-	if (m->port == 0)
-		return SDP_REFUSED;
-	for (size_t i = 0; i < m->n_formats; i++)
-		if (!format_offered(offer, answer, audio, m->formats[i]))
-			return SDP_FORMAT;
-	return m->address.len ? SDP_SECURE : SDP_NO_ADDRESS;
+	enum sdp_verdict v = check_media(offer, answer, audio);
+	return v == SDP_SECURE && video != SIZE_MAX && offer->media[video].port ? check_media(offer, answer, video) : v;
 }

@@ -10,6 +10,7 @@
 #ifndef MCX_DOC_SDP_H
 #define MCX_DOC_SDP_H
 
+#include "mcx/doc/service.h"
 #include "sec/base/bytes.h"
 
 enum { SDP_MAX = 32 * 1024, SDP_MAX_LINES = 256, SDP_MAX_MEDIA = 8, SDP_MAX_FORMATS = 16 };
@@ -49,7 +50,7 @@ enum mcsec_err sdp_read(struct octets text, struct sdp *out, size_t *at);
  * the colon, or len 0 and p NULL if there is none. */
 #define SDP_SESSION SIZE_MAX
 struct octets sdp_attribute(const struct sdp *s, size_t media, const char *name);
-/* First audio line with this kind, or SIZE_MAX. */
+/* First media line of this kind, or SIZE_MAX. */
 size_t sdp_find_media(const struct sdp *s, const char *kind);
 /* Encoding name, clock rate and channels of a payload type, e.g. "opus/48000/2"; len 0 if there is no rtpmap. */
 struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format);
@@ -61,21 +62,33 @@ struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format
 enum mcsec_err sdp_rewrite(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
 			   struct writer *w);
 
-/* The media control line and its a=fmtp:MCPTT (TS 24.380 4.3.3.1, 14; sip.md 5.1). */
+/*
+ * The media control line and its parameters: a=fmtp:MCPTT (TS 24.380 4.3.3.1, 14) or a=fmtp:MCVideo (TS 24.581 14;
+ * sip.md 5.1). What floor control is to MCPTT, transmission control is to MCVideo.
+ */
 struct sdp_control {
+	enum mcx_service service; /* MCX_MCPTT or MCX_MCVIDEO */
 	uint16_t port;
 	int queueing, granted, implicit;
-	uint8_t priority; /* mc_priority; 0: not there */
-	int has_ssrc, has_floor_ssrc;
-	uint32_t ssrc;       /* mc_ssrc: of the media */
-	uint32_t floor_ssrc; /* mc_floor_ssrc: of floor control */
+	uint8_t priority;           /* mc_priority; 0: not there */
+	uint8_t reception_priority; /* mc_reception_priority, MCVideo's; 0: not there */
+	int has_ssrc, has_video_ssrc, has_floor_ssrc;
+	uint32_t ssrc;       /* mc_ssrc or mc_audio_ssrc: of the media */
+	uint32_t video_ssrc; /* mc_video_ssrc, MCVideo's */
+	uint32_t floor_ssrc; /* mc_floor_ssrc or mc_transmission_ssrc: of the control itself */
 };
+/* Format of its m= line; names of the parameters that differ, NULL: the service has none. */
+struct sdp_control_names {
+	const char *format, *ssrc, *video_ssrc, *floor_ssrc, *reception_priority;
+};
+extern const struct sdp_control_names sdp_control_names[MCX_MCVIDEO + 1];
 /*
- * The first `m=application <port> udp MCPTT` with its parameters; those that are unknown or out of range count as
- * absent. Its place, or SIZE_MAX: there is none.
+ * The first `m=application <port> udp MCPTT`, or MCVideo, with its parameters; those that are unknown or out of range
+ * count as absent. Its place, or SIZE_MAX: there is none.
  */
-size_t sdp_control_read(const struct sdp *s, struct sdp_control *out);
-/* As sdp_rewrite, and the a=fmtp:MCPTT of media `at` says what `control` says (5.2: SSRCs are each hop's own). */
+size_t sdp_control_read(const struct sdp *s, enum mcx_service service, struct sdp_control *out);
+/* As sdp_rewrite, and the parameters of the control line `at` say what `control` says (5.2: SSRCs are each hop's own).
+ */
 enum mcsec_err sdp_rewrite_control(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
 				   size_t at, const struct sdp_control *control, struct writer *w);
 
@@ -85,9 +98,9 @@ enum sdp_verdict {
 	SDP_COUNT,      /* the answer has another number of media lines (RFC 3264 6) */
 	SDP_KIND,       /* a media line changed its kind or its place */
 	SDP_PROTO,      /* the transport profile changed: a downgrade */
-	SDP_REFUSED,    /* the audio port is 0 */
+	SDP_REFUSED,    /* the port of the audio, or of an offered video, is 0 */
 	SDP_FORMAT,     /* a payload type that was not offered, or another encoding under its number */
-	SDP_NO_ADDRESS, /* no connection address for the audio */
+	SDP_NO_ADDRESS, /* no connection address for the media */
 	SDP_UNREADABLE, /* the answer is no session description */
 };
 const char *sdp_verdict_name(enum sdp_verdict v);
@@ -95,6 +108,12 @@ const char *sdp_verdict_name(enum sdp_verdict v);
 /* Is this answer as secure as the offer asked (flows.md 3.1 "secure answer")? A key-mgmt line in it is ignored. */
 enum sdp_verdict sdp_check_answer(const struct sdp *offer, const struct sdp *answer);
 
+/* A video stream beside the audio: then it is a call of MCVideo. */
+struct sdp_video {
+	uint16_t port;
+	unsigned payload_type;     /* 96..127, another than the audio's */
+	const char *rtpmap, *fmtp; /* "H264/90000"; NULL without */
+};
 /* What our own descriptions say; one audio stream. Text fields must hold no control characters. */
 struct sdp_audio {
 	uint64_t session_id, version;
@@ -105,12 +124,13 @@ struct sdp_audio {
 	const char *rtpmap;                /* "opus/48000/2" */
 	const char *fmtp;                  /* NULL without */
 	struct octets key_mgmt;            /* the MIKEY message, binary; len 0 without */
-	const struct sdp_control *control; /* NULL: no floor control */
+	const struct sdp_control *control; /* NULL: no media control */
+	const struct sdp_video *video;     /* NULL: none */
 };
 
 enum mcsec_err sdp_write_offer(struct writer *w, const struct sdp_audio *a);
-/* Answers the first audio line, and with `control` the media control line; every other media line is refused with port
- * 0, order and proto kept (RFC 3264 6). */
+/* Answers the first audio line, with `video` the first video line, with `control` the media control line of its
+ * service; every other media line is refused with port 0, order and proto kept (RFC 3264 6). */
 enum mcsec_err sdp_write_answer(struct writer *w, const struct sdp *offer, const struct sdp_audio *a);
 
 #endif

@@ -83,8 +83,9 @@ static void copy_line(const struct sdp_line *line, const char *address, uint16_t
 
 static void put_parameters(struct writer *w, const struct sdp_control *c)
 {
+	const struct sdp_control_names *names = &sdp_control_names[c->service];
 	const char *between = "";
-	wr_text(w, "a=fmtp:MCPTT ");
+	put(w, "a=fmtp:%s ", names->format);
 	const struct {
 		int is_there;
 		const char *name;
@@ -99,19 +100,22 @@ static void put_parameters(struct writer *w, const struct sdp_control *c)
 		const char *name;
 		uint32_t value;
 	} numbers[] = {{c->priority, "mc_priority", c->priority},
-		       {c->has_ssrc, "mc_ssrc", c->ssrc},
-		       {c->has_floor_ssrc, "mc_floor_ssrc", c->floor_ssrc}};
+		       {c->reception_priority, names->reception_priority, c->reception_priority},
+		       {c->has_ssrc, names->ssrc, c->ssrc},
+		       {c->has_video_ssrc, names->video_ssrc, c->video_ssrc},
+		       {c->has_floor_ssrc, names->floor_ssrc, c->floor_ssrc}};
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		if (numbers[i].is_there) {
+		if (numbers[i].is_there && numbers[i].name) {
 			put(w, "%s%s=%lu", between, numbers[i].name, (unsigned long)numbers[i].value);
 			between = ";";
 		}
 }
 
-static int is_parameters(const struct sdp_line *line)
+static int is_parameters(const struct sdp_line *line, enum mcx_service service)
 {
-	static const char fmtp[] = "fmtp:MCPTT";
-	return line->type == 'a' && line->value.len >= sizeof fmtp - 1 && !memcmp(line->value.p, fmtp, sizeof fmtp - 1);
+	char fmtp[24];
+	int n = snprintf(fmtp, sizeof fmtp, "fmtp:%s", sdp_control_names[service].format);
+	return line->type == 'a' && line->value.len >= (size_t)n && !memcmp(line->value.p, fmtp, (size_t)n);
 }
 
 enum mcsec_err sdp_rewrite_control(const struct sdp *s, const char *address, const uint16_t *ports, size_t n_ports,
@@ -126,7 +130,7 @@ enum mcsec_err sdp_rewrite_control(const struct sdp *s, const char *address, con
 			port = s->media[media].port ? ports[media] : 0;
 			copy_media_line(&s->lines[i], port, w);
 			media++;
-		} else if (control && media == at + 1 && is_parameters(&s->lines[i])) {
+		} else if (control && media == at + 1 && is_parameters(&s->lines[i], control->service)) {
 			put_parameters(w, control);
 			wr_octets(w, line_end(&s->lines[i]));
 		} else {
@@ -166,16 +170,28 @@ static void put_key_mgmt(struct writer *w, struct octets message)
 
 static void put_audio(struct writer *w, const struct sdp_audio *a)
 {
-	put(w, "m=audio %u %s %u\r\ni=speech\r\n", a->port, a->proto, a->payload_type);
+	put(w, "m=audio %u %s %u\r\ni=%s\r\n", a->port, a->proto, a->payload_type,
+	    a->video ? "audio component of MCVideo" : "speech");
 	put(w, "a=rtpmap:%u %s\r\n", a->payload_type, a->rtpmap);
 	if (a->fmtp)
 		put(w, "a=fmtp:%u %s\r\n", a->payload_type, a->fmtp);
 	put(w, "a=ptime:20\r\na=sendrecv\r\n");
 }
 
+static void put_video(struct writer *w, const struct sdp_video *v, struct octets proto)
+{
+	put(w, "m=video %u ", v->port);
+	wr_octets(w, proto);
+	put(w, " %u\r\ni=video component of MCVideo\r\n", v->payload_type);
+	put(w, "a=rtpmap:%u %s\r\n", v->payload_type, v->rtpmap);
+	if (v->fmtp)
+		put(w, "a=fmtp:%u %s\r\n", v->payload_type, v->fmtp);
+	wr_text(w, "a=sendrecv\r\n");
+}
+
 static void put_control(struct writer *w, const struct sdp_control *c)
 {
-	put(w, "m=application %u udp MCPTT\r\n", c->port);
+	put(w, "m=application %u udp %s\r\n", c->port, sdp_control_names[c->service].format);
 	put_parameters(w, c);
 	wr_text(w, "\r\n");
 }
@@ -185,6 +201,8 @@ enum mcsec_err sdp_write_offer(struct writer *w, const struct sdp_audio *a)
 	put_session(w, a);
 	put_key_mgmt(w, a->key_mgmt);
 	put_audio(w, a);
+	if (a->video)
+		put_video(w, a->video, octets_of(a->proto));
 	if (a->control)
 		put_control(w, a->control);
 	return w->err;
@@ -205,12 +223,16 @@ static void put_refusal(struct writer *w, const struct sdp_media *m)
 enum mcsec_err sdp_write_answer(struct writer *w, const struct sdp *offer, const struct sdp_audio *a)
 {
 	struct sdp_control offered;
-	size_t audio = sdp_find_media(offer, "audio"), control = sdp_control_read(offer, &offered);
+	enum mcx_service service = a->control ? a->control->service : MCX_MCPTT;
+	size_t audio = sdp_find_media(offer, "audio"), video = sdp_find_media(offer, "video");
+	size_t control = sdp_control_read(offer, service, &offered);
 	put_session(w, a);
 	put_key_mgmt(w, a->key_mgmt);
 	for (size_t i = 0; i < offer->n_media; i++) {
 		if (i == audio)
 			put_audio(w, a);
+		else if (i == video && a->video && offer->media[i].port)
+			put_video(w, a->video, offer->media[i].proto);
 		else if (i == control && a->control && offered.port)
 			put_control(w, a->control);
 		else

@@ -255,7 +255,7 @@ static size_t control_of(const char *fmtp, struct sdp_control *c)
 	char text[600];
 	snprintf(text, sizeof text, "v=0\r\nm=audio 1 RTP/SAVP 0\r\nm=application 7 udp MCPTT\r\n%s", fmtp);
 	assert_int_equal(read_text(text, &s), MCSEC_OK);
-	return sdp_control_read(&s, c);
+	return sdp_control_read(&s, MCX_MCPTT, c);
 }
 
 static void the_media_control_line_is_read_with_its_parameters(void **state)
@@ -263,7 +263,7 @@ static void the_media_control_line_is_read_with_its_parameters(void **state)
 	(void)state;
 	struct sdp_control c;
 	assert_int_equal(read_text(OFFER, &s), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, &c), 1);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, &c), 1);
 	assert_int_equal(c.port, 49172);
 	assert_true(c.queueing && c.implicit && !c.granted && !c.has_ssrc && !c.has_floor_ssrc);
 	assert_int_equal(c.priority, 5);
@@ -295,7 +295,7 @@ static void other_application_lines_are_no_media_control(void **state)
 				   "m=audio 7 udp MCPTT\r\n",
 				   &s),
 			 MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, &c), SIZE_MAX);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, &c), SIZE_MAX);
 	assert_int_equal(c.port, 0);
 }
 
@@ -336,19 +336,19 @@ static void our_offer_and_answer_carry_the_media_control_line(void **state)
 	struct sdp_control c;
 	assert_int_equal(sdp_write_offer(&w, &mine), MCSEC_OK);
 	assert_int_equal(sdp_read(wr_result(&w), &s, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, &c), 1);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, &c), 1);
 	assert_memory_equal(&c, &offered, sizeof c);
 	mine.control = &answered;
 	assert_int_equal(sdp_write_answer(&v, &s, &mine), MCSEC_OK);
 	assert_int_equal(sdp_read(wr_result(&v), &a, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&a, &c), 1);
+	assert_int_equal(sdp_control_read(&a, MCX_MCPTT, &c), 1);
 	assert_memory_equal(&c, &answered, sizeof c);
 	assert_int_equal(sdp_check_answer(&s, &a), SDP_SECURE);
 	mine.control = NULL;
 	v = wr_init(answer, sizeof answer);
 	assert_int_equal(sdp_write_answer(&v, &s, &mine), MCSEC_OK);
 	assert_int_equal(sdp_read(wr_result(&v), &a, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&a, &c), 1);
+	assert_int_equal(sdp_control_read(&a, MCX_MCPTT, &c), 1);
 	assert_int_equal(c.port, 0);
 	assert_int_equal(sdp_check_answer(&s, &a), SDP_SECURE);
 }
@@ -362,6 +362,127 @@ static void every_truncation_is_read_within_its_bounds(void **state)
 		(void)sdp_read((struct octets){copy, n}, &s, NULL);
 		free(copy);
 	}
+}
+
+/* ---- MCVideo ---- */
+
+#define VIDEO_OFFER                                                                                                    \
+	"v=0\r\nc=IN IP4 192.0.2.1\r\na=key-mgmt:mikey AAAA\r\nm=audio 4000 RTP/SAVP 96\r\na=rtpmap:96 "               \
+	"opus/48000/2\r\n"                                                                                             \
+	"m=video 4002 RTP/SAVP 97\r\na=rtpmap:97 H264/90000\r\nm=application 4004 udp MCVideo\r\n"                     \
+	"a=fmtp:MCVideo "                                                                                              \
+	"mc_queueing;mc_reception_priority=3;mc_audio_ssrc=1;mc_video_ssrc=2;mc_transmission_ssrc=3\r\n"
+
+static const struct sdp_video our_video = {4002, 97, "H264/90000", "packetization-mode=1"};
+
+static void the_three_lines_of_an_mcvideo_call_are_written_and_read(void **state)
+{
+	(void)state;
+	uint8_t out[2048];
+	struct writer w = wr_init(out, sizeof out);
+	const struct sdp_control c = {.service = MCX_MCVIDEO,
+				      .port = 4004,
+				      .queueing = 1,
+				      .priority = 5,
+				      .reception_priority = 3,
+				      .has_ssrc = 1,
+				      .ssrc = 10,
+				      .has_video_ssrc = 1,
+				      .video_ssrc = 11,
+				      .has_floor_ssrc = 1,
+				      .floor_ssrc = 12};
+	struct sdp_control back;
+	struct sdp_audio mine = ours;
+	mine.video = &our_video;
+	mine.control = &c;
+	mine.key_mgmt = octets_of("message");
+	assert_int_equal(sdp_write_offer(&w, &mine), MCSEC_OK);
+	wr_u8(&w, 0);
+	const char *const lines[] = {
+	    "m=audio 4000 RTP/SAVP 98\r\ni=audio component of MCVideo\r\n",
+	    "m=video 4002 RTP/SAVP 97\r\ni=video component of MCVideo\r\na=rtpmap:97 H264/90000\r\n"
+	    "a=fmtp:97 packetization-mode=1\r\n",
+	    "m=application 4004 udp MCVideo\r\na=fmtp:MCVideo mc_queueing;mc_priority=5;mc_reception_priority=3;"
+	    "mc_audio_ssrc=10;mc_video_ssrc=11;mc_transmission_ssrc=12\r\n"};
+	for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
+		assert_non_null(strstr((char *)out, lines[i]));
+	assert_int_equal(read_text((char *)out, &s), MCSEC_OK);
+	assert_int_equal(sdp_find_media(&s, "video"), 1);
+	assert_true(octets_equal(s.media[1].key_mgmt, s.media[0].key_mgmt)); /* one key for both streams */
+	assert_int_equal(sdp_control_read(&s, MCX_MCVIDEO, &back), 2);
+	assert_int_equal(back.port, c.port);
+	assert_true(back.queueing && back.has_ssrc && back.has_video_ssrc && back.has_floor_ssrc);
+	assert_int_equal(back.priority * 16 + back.reception_priority, 5 * 16 + 3);
+	assert_int_equal(back.ssrc * 65536 + back.video_ssrc * 256 + back.floor_ssrc, 10 * 65536 + 11 * 256 + 12);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, &back), SIZE_MAX);
+}
+
+static void parameters_of_the_other_service_say_nothing(void **state)
+{
+	(void)state;
+	struct sdp_control c;
+	assert_int_equal(read_text("v=0\r\nm=application 7 udp MCVideo\r\na=fmtp:MCVideo mc_ssrc=1;mc_floor_ssrc=2;"
+				   "mc_reception_priority=0;mc_video_ssrc=;mc_audio_ssrc=4294967296\r\n",
+				   &s),
+			 MCSEC_OK);
+	assert_int_equal(sdp_control_read(&s, MCX_MCVIDEO, &c), 0);
+	assert_int_equal(c.has_ssrc + c.has_floor_ssrc + c.has_video_ssrc + c.reception_priority, 0);
+	assert_int_equal(control_of("a=fmtp:MCPTT mc_audio_ssrc=1;mc_transmission_ssrc=2;mc_video_ssrc=3;"
+				    "mc_reception_priority=4\r\n",
+				    &c),
+			 1);
+	assert_int_equal(c.has_ssrc + c.has_floor_ssrc + c.has_video_ssrc + c.reception_priority, 0);
+}
+
+static void an_mcvideo_offer_is_answered_line_by_line(void **state)
+{
+	(void)state;
+	uint8_t out[2048];
+	struct writer w = wr_init(out, sizeof out), v = wr_init(out, sizeof out);
+	struct sdp_audio mine = ours;
+	mine.payload_type = 96;
+	mine.video = &our_video;
+	assert_int_equal(read_text(VIDEO_OFFER, &s), MCSEC_OK);
+	assert_int_equal(sdp_write_answer(&w, &s, &mine), MCSEC_OK);
+	assert_int_equal(sdp_read(wr_result(&w), &a, NULL), MCSEC_OK);
+	assert_int_equal(sdp_check_answer(&s, &a), SDP_SECURE);
+	assert_int_equal(a.media[1].port, 4002);
+	assert_int_equal(a.media[2].port, 0); /* no transmission control */
+	mine.video = NULL;                    /* who does no video refuses it, and the call is none */
+	assert_int_equal(sdp_write_answer(&v, &s, &mine), MCSEC_OK);
+	assert_int_equal(sdp_read(wr_result(&v), &a, NULL), MCSEC_OK);
+	assert_int_equal(a.media[1].port, 0);
+	assert_int_equal(sdp_check_answer(&s, &a), SDP_REFUSED);
+}
+
+static void each_downgrade_of_the_video_is_named(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *video;
+		enum sdp_verdict verdict;
+	} cases[] = {
+	    {"m=video 5002 RTP/SAVP 97\r\n", SDP_SECURE},
+	    {"m=video 5002 RTP/AVP 97\r\n", SDP_PROTO},
+	    {"m=video 0 RTP/SAVP 97\r\n", SDP_REFUSED},
+	    {"m=video 5002 RTP/SAVP 31\r\n", SDP_FORMAT},
+	    {"m=video 5002 RTP/SAVP 97\r\na=rtpmap:97 H263/90000\r\n", SDP_FORMAT},
+	    {"m=audio 5002 RTP/SAVP 97\r\n", SDP_KIND},
+	};
+	char text[600];
+	assert_int_equal(read_text(VIDEO_OFFER, &s), MCSEC_OK);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 5000 RTP/SAVP 96\r\n%s%s",
+			 cases[i].video, "m=application 0 udp MCVideo\r\n");
+		assert_int_equal(read_text(text, &a), MCSEC_OK);
+		assert_string_equal(sdp_verdict_name(sdp_check_answer(&s, &a)), sdp_verdict_name(cases[i].verdict));
+	}
+	assert_int_equal(
+	    read_text("v=0\r\nm=audio 5000 RTP/SAVP 96\r\nc=IN IP4 192.0.2.9\r\nm=video 5002 RTP/SAVP 97\r\n"
+		      "m=application 0 udp MCVideo\r\n",
+		      &a),
+	    MCSEC_OK);
+	assert_int_equal(sdp_check_answer(&s, &a), SDP_NO_ADDRESS);
 }
 
 int main(void)
@@ -386,6 +507,10 @@ int main(void)
 	    cmocka_unit_test(a_relay_changes_the_control_ssrc_and_leaves_every_other_line),
 	    cmocka_unit_test(our_offer_and_answer_carry_the_media_control_line),
 	    cmocka_unit_test(every_truncation_is_read_within_its_bounds),
+	    cmocka_unit_test(the_three_lines_of_an_mcvideo_call_are_written_and_read),
+	    cmocka_unit_test(parameters_of_the_other_service_say_nothing),
+	    cmocka_unit_test(an_mcvideo_offer_is_answered_line_by_line),
+	    cmocka_unit_test(each_downgrade_of_the_video_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
