@@ -15,7 +15,10 @@
 struct session {
 	const struct tool_command *c;
 	const char *dir, *send, *record, *https_proxy, *services;
+	const char *send_video, *record_video, *fps;
+	struct ue_video_files video; /* of these three */
 	int json, publish;
+	unsigned ptt_too; /* 1: what speaks of video alone is for MCPTT as well */
 	struct domain d;
 	struct user user;
 	struct ue *ue;
@@ -87,6 +90,20 @@ static int read_services(const char *list, unsigned *out)
 	return 0;
 }
 
+/* Options of video make a client of MCVideo too. -1 to go on. */
+static int read_video(struct session *s, unsigned *services)
+{
+	char *end = NULL;
+	unsigned long fps = s->fps ? strtoul(s->fps, &end, 10) : 0;
+	if (s->fps && (*end || fps < 1 || fps > UE_MAX_FPS))
+		return tool_fail(s->c, TOOL_USAGE, "--fps 25, for example", "no number of pictures a second: %s",
+				 s->fps);
+	s->video = (struct ue_video_files){.send = s->send_video, .record = s->record_video, .fps = (unsigned)fps};
+	if (s->send_video || s->record_video)
+		*services |= 1u << MCX_MCVIDEO | (*services ? 0 : s->ptt_too << MCX_MCPTT);
+	return -1;
+}
+
 /* Parses, opens domain, user and client. -1 to go on. */
 static int begin(struct session *s, int argc, char **argv, const struct tool_option *o, size_t n, int operands)
 {
@@ -100,6 +117,9 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	if (read_services(s->services, &services))
 		return tool_fail(s->c, TOOL_USAGE, "--services mcptt,mcvideo,mcdata, for example",
 				 "no list of services: %s", s->services);
+	rc = read_video(s, &services);
+	if (rc >= 0)
+		return rc;
 	if (domain_open(&s->d, s->dir, 0, err, sizeof err))
 		return tool_fail(s->c, TOOL_CONFIG, "mcx up makes a domain; --dir says which one is meant", "%s", err);
 	if (user_load(&s->d, argv[0], &s->user, err, sizeof err) != USER_OK)
@@ -157,6 +177,13 @@ static int end(struct session *s, int rc)
 		"json", NULL, &(s).json, NULL, "one JSON object an event"                                              \
 	}
 
+#define VIDEO_OPTIONS(s)                                                                                               \
+	{"send-video", "H264", NULL, &(s).send_video, "H.264 byte stream to show, in a call of MCVideo"},              \
+	    {"record-video", "H264", NULL, &(s).record_video, "what the other end shows"},                             \
+	{                                                                                                              \
+		"fps", "N", NULL, &(s).fps, "pictures a second of --send-video (default 25)"                           \
+	}
+
 int cmd_login(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
@@ -167,7 +194,7 @@ int cmd_login(const struct tool_command *c, int argc, char **argv)
 
 int cmd_register(const struct tool_command *c, int argc, char **argv)
 {
-	struct session s = {.c = c, .dir = "run"};
+	struct session s = {.c = c, .dir = "run", .ptt_too = 1};
 	const char *seconds = NULL;
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
@@ -176,6 +203,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	    {"seconds", "N", NULL, &seconds, "end a call after that long (default 3600)"},
 	    {"send", "WAV", NULL, &s.send, "said to whoever calls"},
 	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
+	    VIDEO_OPTIONS(s),
 	    {"services", "LIST", NULL, &s.services, "of mcptt,mcvideo,mcdata (default mcptt), in one registration"},
 	    {"publish", NULL, &s.publish, NULL, "authorise by PUBLISH, after a REGISTER with the contact alone"}};
 	struct ue_report r;
@@ -189,6 +217,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	ue_answer(s.ue, &(struct ue_audio_files){.send = s.send, .record = s.record});
+	ue_answer_video(s.ue, &s.video);
 	ue_answer_for(s.ue, seconds ? (unsigned)strtoul(seconds, NULL, 10) * 1000 : 0);
 	rc = login_and_register(&s);
 	if (rc < 0) {
@@ -210,8 +239,9 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	    JSON_OPTION(s),
 	    PROXY_OPTION(s),
 	    {"to", "ID", NULL, &target, "MCPTT ID, or the name of a user of this domain"},
-	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement)"},
+	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement; with video: nothing)"},
 	    {"record", "WAV", NULL, &s.record, "what the other end says"},
+	    VIDEO_OPTIONS(s),
 	    {"duplex", NULL, &duplex, NULL, "no floor control: both may speak at once"},
 	    {"seconds", "N", NULL, &seconds, "stay in the call that long"},
 	    {"repeat", NULL, &repeat, NULL, "say it again and again, as long as the call stands"}};
@@ -224,10 +254,14 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 		return end(&s, tool_fail(c, TOOL_USAGE, "--to bob, for example", "whom to call is not said"));
 	snprintf(uri, sizeof uri, strchr(target, ':') ? "%s" : "sip:%s@%s", target, s.d.zone);
 	rc = login_and_register(&s);
-	struct ue_call call = {
-	    .target = uri,
-	    .audio = {.send = s.send ? s.send : client_speech(), .record = s.record, .repeat = repeat},
-	    .floor = !duplex && !repeat}; /* who never ends would keep the floor */
+	int video = s.send_video || s.record_video;
+	const char *speech = s.send || video ? s.send : client_speech();
+	struct ue_call call = {.target = uri,
+			       .audio = {.send = speech, .record = s.record, .repeat = repeat},
+			       .floor = !duplex && !repeat && !video, /* who never ends would keep the floor */
+			       .service = video ? MCX_MCVIDEO : MCX_MCPTT,
+			       .video = s.video};
+	call.video.repeat = repeat;
 	if (seconds) {
 		call.max_ms = (unsigned)strtoul(seconds, NULL, 10) * 1000;
 		call.stay = 1;

@@ -28,10 +28,7 @@
 #include "ue/ue.h"
 #include "ue/ue_inspect.h"
 #include "ue/ue_store.h"
-
-#define UE_ICSI      "urn:urn-7:3gpp-service.ims.icsi.mcptt"
-#define UE_ICSI_TAG  "+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.mcptt\""
-#define UE_MCPTT_TAG "+g.3gpp.mcptt"
+#include "ue/video_session.h"
 
 enum {
 	UE_TEXT = 512,
@@ -90,7 +87,8 @@ struct ue_pck {
 	uint8_t rand[MCSEC_RAND_MAX];
 	size_t rand_len;
 	struct mcsec_profile profile;
-	int from_us; /* we sent the I_MESSAGE: we send CS-ID 0 (media.md M-D1) */
+	enum mcx_service service; /* of the call: its crypto sessions */
+	int from_us;              /* we sent the I_MESSAGE: we send CS-ID 0, or 2 of MCVideo (media.md M-D1) */
 	size_t message_len;
 	uint8_t message[MCSEC_IM_MAX];
 };
@@ -99,9 +97,12 @@ struct ue_call_state {
 	struct cc machine;
 	unsigned generation; /* of the call; notes of an earlier one are ignored */
 	int caller, stay;
+	enum mcx_service service;
 	int unreachable;             /* the last final answer was of our own making */
 	int depth;                   /* of ue_call_event: the call is over only when the outermost has ended */
 	struct ue_audio_files files; /* caller: as long as ue_call waits */
+	struct ue_video_files video_files;
+	int to_say; /* files that are not yet said or shown to their end */
 	char peer[MCSEC_ID_MAX];
 	char kms_uri[KMS_URI_MAX];
 	struct sip_dialog *dialog;
@@ -110,20 +111,23 @@ struct ue_call_state {
 	struct sip_timer *timer;                   /* t_ring, then the end of the call at the latest */
 	unsigned ring_ms, max_ms;
 	struct media_session *media;
-	int floor_wanted;       /* caller: offer the media control line */
-	struct ue_floor *floor; /* NULL: a call without floor control */
-	void *link;             /* what the media's callbacks come with */
-	char trouble[UE_TEXT];  /* why media or files failed, "" otherwise */
+	struct video_session *video; /* of a call of MCVideo */
+	int floor_wanted;            /* caller: offer the media control line */
+	struct ue_floor *floor;      /* NULL: a call without floor control */
+	void *link;                  /* what the media's callbacks come with */
+	char trouble[UE_TEXT];       /* why media or files failed, "" otherwise */
 	struct ue_pck *pck, *next_pck;
 	struct mcsec_replay_entry entry;
 	int has_entry;
-	uint32_t ssrc;
+	uint32_t ssrc, video_ssrc;
 	uint64_t session_id, sdp_version;
 	size_t offer_len; /* the offer that counts: ours, or the peer's */
 	uint8_t offer[SDP_MAX];
-	char remote[64];
-	uint16_t remote_port;
-	uint8_t payload_type;
+	struct ue_remote {
+		char address[64];
+		uint16_t port;
+		uint8_t payload_type;
+	} remote, remote_video;
 	int64_t began_ms;
 	int byes; /* answers to our BYEs that are due */
 	struct ue_report report;
@@ -175,6 +179,8 @@ struct ue {
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
 	int answer_repeat;
+	char show_send[UE_TEXT], show_record[UE_TEXT]; /* answer_*: what is said; show_*: the video */
+	struct ue_video_files show;                    /* how */
 	unsigned answer_max_ms;
 
 	/* of the KMS: over an exchange and what is kept of it; taken before `lock`, never the other way round */

@@ -406,6 +406,15 @@ void ue_answer(struct ue *u, const struct ue_audio_files *audio)
 	pthread_mutex_unlock(&u->lock);
 }
 
+void ue_answer_video(struct ue *u, const struct ue_video_files *video)
+{
+	pthread_mutex_lock(&u->lock);
+	u->show = video ? *video : (struct ue_video_files){0};
+	snprintf(u->show_send, sizeof u->show_send, "%s", video && video->send ? video->send : "");
+	snprintf(u->show_record, sizeof u->show_record, "%s", video && video->record ? video->record : "");
+	pthread_mutex_unlock(&u->lock);
+}
+
 void ue_require_protection(struct ue *u, int required)
 {
 	pthread_mutex_lock(&u->lock);

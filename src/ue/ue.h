@@ -32,7 +32,7 @@ enum ue_status {
 	UE_UNREACHABLE, /* no SIP response, or the transport failed */
 	UE_NO_KMS,      /* the certificate of the callee's KMS is not held */
 	UE_DOWNGRADE,   /* the answer was less secure than the offer: hung up, nothing was played */
-	UE_AUDIO,       /* WAV file or codec */
+	UE_AUDIO,       /* WAV or H.264 file, or codec */
 	UE_NO_MEDIA,    /* the media was silent too long, or the connection is gone */
 	UE_INTERNAL,    /* memory, random source, libcrypto */
 };
@@ -166,10 +166,12 @@ struct ue_audio_files {
 	int repeat;         /* `send` is said again and again, without a pause, as long as the call stands */
 };
 
+enum { UE_MAX_FPS = 120 };
+
 struct ue_video_files {
 	const char *send;   /* H.264 to show, a byte stream of ITU-T H.264 annex B; NULL: show nothing */
 	const char *record; /* the same of what is seen; made at the first packet; NULL: only count */
-	unsigned fps;       /* pictures of `send` a second, at most 120; 0: 25 */
+	unsigned fps;       /* pictures of `send` a second, at most UE_MAX_FPS; 0: 25 */
 	int repeat;         /* as in struct ue_audio_files */
 };
 
@@ -181,6 +183,9 @@ struct ue_call {
 	unsigned max_ms;  /* end of the call at the latest, 0: 3600000 */
 	int floor;        /* ask for floor control: one speaks at a time, if server and callee take it up */
 	int stay;         /* do not hang up when `send` has been said: the other end, ue_hang_up or max_ms does */
+	/* MCX_MCPTT, or MCX_MCVIDEO: the audio and this video beside it, without floor or transmission control. */
+	enum mcx_service service;
+	struct ue_video_files video;
 };
 
 /* Calls, talks, hangs up: returns when the call is over. */
@@ -190,6 +195,8 @@ void ue_hang_up(struct ue *u);
 
 /* How calls that come in are answered from now on; NULL: with 480. Only after the key was opened. */
 void ue_answer(struct ue *u, const struct ue_audio_files *audio);
+/* And what a call of MCVideo shows and keeps besides; NULL: nothing. */
+void ue_answer_video(struct ue *u, const struct ue_video_files *video);
 /* Calls that come in from now on end after so long at the latest; 0, as at the beginning: 3600000. */
 void ue_answer_for(struct ue *u, unsigned max_ms);
 /* Demand end-to-end protection of calls that come in (default 1): an offer without key is refused with 488. */

@@ -22,6 +22,17 @@ struct note {
 	char text[UE_TEXT];
 };
 
+/* One file is said, or shown, to its end: when it was the last, whoever called has said all. */
+static void said_all(struct ue *u)
+{
+	struct ue_call_state *c = &u->call;
+	c->to_say -= c->to_say > 0;
+	if (c->to_say || ue_floor_said_all(u)) /* the floor is given back; who has it next may answer */
+		return;
+	if (c->caller && !c->stay)
+		ue_call_event(u, &(struct cc_event){.kind = CC_EV_HANG_UP}, NULL);
+}
+
 static void take_note(void *arg)
 {
 	struct note *n = arg;
@@ -30,10 +41,8 @@ static void take_note(void *arg)
 	int ours = u->port && n->generation == c->generation && c->media;
 	if (ours && n->ev == MEDIA_FIRST_PACKET)
 		ue_emit(u, UE_EV_FIRST_PACKET, c->began_ms, NULL, c->peer, c->pck ? c->pck->id : 0, "%s", n->text);
-	else if (ours && n->ev == MEDIA_SAID_ALL && ue_floor_said_all(u))
-		; /* the floor is given back; who has it next may answer */
-	else if (ours && n->ev == MEDIA_SAID_ALL && c->caller && !c->stay)
-		ue_call_event(u, &(struct cc_event){.kind = CC_EV_HANG_UP}, NULL);
+	else if (ours && n->ev == MEDIA_SAID_ALL)
+		said_all(u);
 	else if (ours && n->ev == MEDIA_SILENT)
 		ue_call_event(u, &(struct cc_event){.kind = CC_EV_SILENT}, NULL);
 	else if (ours && n->ev == MEDIA_FAILED) {
@@ -43,9 +52,10 @@ static void take_note(void *arg)
 	free(n);
 }
 
-struct media_link { /* what the media thread knows of us; lives as long as the media */
+struct media_link { /* what the media threads know of us; lives as long as the media */
 	struct ue *u;
 	unsigned generation;
+	_Atomic int64_t alive; /* shared by all streams of the call */
 };
 
 static void on_media(void *ctx, enum media_event ev, const char *text)
@@ -76,58 +86,88 @@ static void set_timer(struct ue *u, unsigned ms)
 	u->call.timer = sip_timer_start(u->loop, ms, on_timer, u);
 }
 
-/* Socket, codec, files: before the offer or answer that names the port. */
-static int open_media(struct ue *u, const struct ue_audio_files *files)
+/* Sockets, codec, files: before the offer or answer that names the ports. */
+static int open_media(struct ue *u, const struct ue_audio_files *files, const struct ue_video_files *show)
 {
 	struct ue_call_state *c = &u->call;
 	struct media_link *link = calloc(1, sizeof *link);
 	if (!link)
 		return -1;
-	*link = (struct media_link){u, c->generation};
+	link->u = u;
+	link->generation = c->generation;
 	struct media_options o = {.address = u->c.sip_address,
 				  .audio = *files,
 				  .ssrc = c->ssrc,
 				  .silent_ms = SILENT_MS,
+				  .alive = &link->alive,
 				  .on_event = on_media,
 				  .ctx = link,
 				  .hooks = u->c.hooks};
+	const struct video_options v = {.address = u->c.sip_address,
+					.files = *show,
+					.ssrc = c->video_ssrc,
+					.silent_ms = SILENT_MS,
+					.alive = &link->alive,
+					.on_event = on_media,
+					.ctx = link,
+					.hooks = u->c.hooks};
+	c->link = link;
+	c->to_say = files->send != NULL;
 	c->media = media_new(&o, c->trouble, sizeof c->trouble);
-	if (!c->media) {
-		free(link);
+	if (!c->media)
 		return -1;
+	if (c->service == MCX_MCVIDEO) {
+		c->to_say += show->send != NULL;
+		c->video = video_new(&v, c->trouble, sizeof c->trouble);
+		if (!c->video)
+			return -1;
 	}
 	c->trouble[0] = 0;
-	c->link = link;
 	return 0;
 }
 
 static int open_callee_media(struct ue *u)
 {
-	char send[UE_TEXT], record[UE_TEXT];
+	char send[UE_TEXT], record[UE_TEXT], show_send[UE_TEXT], show_record[UE_TEXT];
 	pthread_mutex_lock(&u->lock);
 	memcpy(send, u->answer_send, sizeof send);
 	memcpy(record, u->answer_record, sizeof record);
+	memcpy(show_send, u->show_send, sizeof show_send);
+	memcpy(show_record, u->show_record, sizeof show_record);
+	struct ue_video_files show = u->show;
 	int repeat = u->answer_repeat;
 	pthread_mutex_unlock(&u->lock);
-	return open_media(u, &(struct ue_audio_files){send[0] ? send : NULL, record[0] ? record : NULL, repeat});
+	show.send = show_send[0] ? show_send : NULL;
+	show.record = show_record[0] ? show_record : NULL;
+	return open_media(u, &(struct ue_audio_files){send[0] ? send : NULL, record[0] ? record : NULL, repeat}, &show);
 }
 
-/* An SSRC never used under this key, durable, with the replay record of the message (media.md M-D13). */
+/*
+ * An SSRC never used under this key, durable, with the replay record of the message (media.md M-D13). At a rekey the
+ * stream keeps its own; if the new key has seen it, it cannot be used. 0 or -1.
+ */
+static int record_ssrc(struct ue *u, const struct ue_pck *pck, uint8_t cs_id, uint32_t *ssrc)
+{
+	struct ue_call_state *c = &u->call;
+	int rekey = c->machine.state == CC_REKEYING, rc = 1;
+	for (int i = 0; i < (rekey ? 1 : SSRC_DRAWS) && rc == 1; i++) {
+		if (!rekey && ue_random(ssrc, sizeof *ssrc))
+			return -1;
+		rc = ue_store_record(u->store, pck->id, cs_id, *ssrc, c->has_entry ? &c->entry : NULL);
+	}
+	return rc ? -1 : 0;
+}
+
+/* All streams we send stand under one master key: each has an SSRC of its own there. */
 static int record(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
 	const struct ue_pck *pck = c->next_pck ? c->next_pck : c->pck;
+	int video = c->service == MCX_MCVIDEO, rekey = c->machine.state == CC_REKEYING;
+	uint8_t cs_id;
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the machine asks for it only when it has a key */
-	const uint8_t cs_id = pck->from_us ? MCSEC_CS_MCPTT_PRIVATE_INITIATOR : MCSEC_CS_MCPTT_PRIVATE_RECEIVER;
-	int rekey = c->machine.state == CC_REKEYING, rc = 1;
-	for (int i = 0; i < SSRC_DRAWS && rc == 1; i++) {
-		if (!rekey && ue_random(&c->ssrc, sizeof c->ssrc))
-			return -1;
-		rc = ue_store_record(u->store, pck->id, cs_id, c->ssrc, c->has_entry ? &c->entry : NULL);
-		if (rekey && rc == 1) /* the stream keeps its SSRC, and this key has seen it: it cannot be used */
-			return -1;
-	}
-	if (rc)
+	if (mcsec_cs_id_of(MCSEC_PCK, video, !pck->from_us, &cs_id) || record_ssrc(u, pck, cs_id, &c->ssrc) ||
+	    (video && record_ssrc(u, pck, cs_id, &c->video_ssrc)))
 		return -1;
 	if (!rekey && c->next_pck) {
 		c->pck = c->next_pck;
@@ -135,7 +175,7 @@ static int record(struct ue *u)
 		ue_emit(u, UE_EV_KEY_OPENED, c->began_ms, NULL, c->peer, c->pck->id, "key of the call from %s opened",
 			c->peer);
 	}
-	return rekey ? 0 : c->caller ? open_media(u, &c->files) : open_callee_media(u);
+	return rekey ? 0 : c->caller ? open_media(u, &c->files, &c->video_files) : open_callee_media(u);
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): each step moves the machine on, whose states are few and never come twice */
@@ -155,9 +195,12 @@ static void start_media(struct ue *u)
 	if (!rc) {
 		ue_pck_inspect(u, c->pck, keys);
 		ue_floor_begin(u);
-		rc = media_start(c->media, keys, c->remote, c->remote_port, c->payload_type, c->trouble,
+		rc = media_start(c->media, keys, c->remote.address, c->remote.port, c->remote.payload_type, c->trouble,
 				 sizeof c->trouble);
 	}
+	if (!rc && c->video)
+		rc = video_start(c->video, keys, c->remote_video.address, c->remote_video.port,
+				 c->remote_video.payload_type, c->trouble, sizeof c->trouble);
 	mcsec_secret_free(keys);
 	if (rc) {
 		ue_call_event(u, &(struct cc_event){.kind = CC_EV_FAILED}, NULL);
@@ -173,7 +216,7 @@ static void rekey_media(struct ue *u)
 	struct ue_call_state *c = &u->call;
 	struct media_keys *keys = mcsec_secret_alloc(sizeof *keys);
 	int rc = keys && c->next_pck ? ue_pck_media_keys(c->next_pck, keys) : -1;
-	if (!rc && !media_rekey(c->media, keys)) {
+	if (!rc && !media_rekey(c->media, keys) && (!c->video || !video_rekey(c->video, keys))) {
 		mcsec_secret_free(c->pck);
 		c->pck = c->next_pck;
 		c->next_pck = NULL;
@@ -185,24 +228,44 @@ static void keep_stats(struct ue *u)
 {
 	pthread_mutex_lock(&u->lock);
 	struct ue_media_stats before = u->stats;
-	media_stats(u->call.media, &u->stats);
+	u->stats = (struct ue_media_stats){0};
+	if (u->call.media)
+		media_stats(u->call.media, &u->stats);
+	if (u->call.video)
+		video_stats(u->call.video, &u->stats);
 	u->stats.control_opened = before.control_opened;
 	u->stats.control_dropped = before.control_dropped;
 	pthread_mutex_unlock(&u->lock);
+}
+
+/* A recording that lacks something says so. */
+static void tell_gaps(struct ue *u)
+{
+	const struct ue_media_stats *s = &u->stats; /* changed on this thread alone */
+	if (u->call.video && (s->video_lost || s->video_broken))
+		ue_emit(u, UE_EV_ALARM, u->call.began_ms, NULL, u->call.peer, 0,
+			"video: %llu packets were lost, %llu NAL units are not whole and left out",
+			(unsigned long long)s->video_lost, (unsigned long long)s->video_broken);
 }
 
 static void stop_media(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
 	ue_floor_close(u);
-	if (!c->media)
+	if (!c->link)
 		return;
-	if (media_stop(c->media) && !c->trouble[0])
+	int failed = c->media && media_stop(c->media);
+	if (c->video)
+		failed |= video_stop(c->video);
+	if (failed && !c->trouble[0])
 		snprintf(c->trouble, sizeof c->trouble, "the recording could not be written");
 	keep_stats(u);
+	tell_gaps(u);
 	media_free(c->media);
+	video_free(c->video);
 	free(c->link);
 	c->media = NULL;
+	c->video = NULL;
 	c->link = NULL;
 }
 
@@ -347,7 +410,9 @@ static void act(struct ue *u, enum cc_action a, const struct cc_event *ev, const
 	case CC_DO_REANSWER:
 		if (a == CC_DO_REANSWER) {
 			c->sdp_version++;
-			(void)media_move(c->media, c->remote, c->remote_port);
+			(void)media_move(c->media, c->remote.address, c->remote.port);
+			if (c->video)
+				(void)video_move(c->video, c->remote_video.address, c->remote_video.port);
 		}
 		answer(u, at_hand);
 		break;

@@ -76,6 +76,7 @@ void ue_pck_make(struct ue *u)
 	struct ue_ring *ring = ue_ring_ref(u);
 	if (j && pck && ring) {
 		*j = (struct make_job){.u = u, .generation = u->call.generation, .ring = ring, .pck = pck};
+		pck->service = u->call.service;
 		memcpy(j->peer, u->call.peer, sizeof j->peer);
 		memcpy(j->kms, u->call.kms_uri, sizeof j->kms);
 		if (!worker_submit(u->workers, &(struct worker_job){make_run, make_done, j}))
@@ -112,18 +113,21 @@ static int profile_fits(const struct mcsec_profile *p)
 		(p->authentication == RCCM3 && p->srtp_tag_len == SRTP_ROC_TAG && p->roc_rate));
 }
 
-/* The profile of the call's crypto session 0, by which both directions go. */
-static const struct mcsec_profile *profile_of(const struct mcsec_im *im)
+/* The profile of the call's crypto session 0, 2 of MCVideo, by which both directions go. */
+static const struct mcsec_profile *profile_of(const struct mcsec_im *im, enum mcx_service service)
 {
+	uint8_t cs_id;
+	if (mcsec_cs_id_of(MCSEC_PCK, service == MCX_MCVIDEO, 0, &cs_id))
+		return &im->profile;
 	for (size_t i = 0; i < im->n_cs; i++)
-		if (im->cs[i].cs_id == MCSEC_CS_MCPTT_PRIVATE_INITIATOR)
+		if (im->cs[i].cs_id == cs_id)
 			return &im->cs[i].profile;
 	return &im->profile;
 }
 
 static enum mcsec_err take_key(struct ue_pck *pck, const struct mcsec_im *im, uint64_t now)
 {
-	const struct mcsec_profile *profile = profile_of(im);
+	const struct mcsec_profile *profile = profile_of(im, pck->service);
 	if (MCX_FAULT(im.own_offer, im->notes & MCSEC_NOTE_TO_SELF)) /* an offer of our own that came back */
 		return MCSEC_E_NOT_FOR_US;
 	if (!im->key || im->rand_len > sizeof pck->rand)
@@ -211,6 +215,7 @@ void ue_pck_open(struct ue *u)
 	struct ue_ring *ring = ue_ring_ref(u);
 	enum mcsec_err e = j && pck ? ring ? MCSEC_OK : MCSEC_E_NO_KEYS : MCSEC_E_MEMORY;
 	if (!e) {
+		pck->service = u->call.service;
 		*j = (struct open_job){.u = u, .generation = u->call.generation, .ring = ring, .pck = pck};
 		e = begin_open(u, j);
 		if (!e && !worker_submit(u->workers, &(struct worker_job){open_run, open_done, j}))
@@ -233,7 +238,9 @@ void ue_pck_open(struct ue *u)
 
 static int derive(const struct ue_pck *pck, int from_initiator, struct srtp_master *out)
 {
-	uint8_t cs_id = from_initiator ? MCSEC_CS_MCPTT_PRIVATE_INITIATOR : MCSEC_CS_MCPTT_PRIVATE_RECEIVER;
+	uint8_t cs_id;
+	if (mcsec_cs_id_of(MCSEC_PCK, pck->service == MCX_MCVIDEO, !from_initiator, &cs_id))
+		return -1;
 	struct writer w = wr_init(out->mki, sizeof out->mki);
 	wr_u32(&w, pck->id); /* MKI = PCK-ID (media.md 2.3) */
 	return mcsec_srtp_master(pck->key, sizeof pck->key, cs_id, pck->id, pck->rand, pck->rand_len, out->key,

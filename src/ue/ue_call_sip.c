@@ -3,7 +3,8 @@
  * ue_call_sip.c - the messages of a private call as we send them: INVITE, its answer, BYE (sip.md 5, 6; RFC 3261). What
  * a peer's hold is ue_call_read.c.
  *
- * Our offers stand in the INVITE, at session level, one key for the one audio stream.
+ * Our offers stand in the INVITE; the key at session level is that of every stream. What differs between MCPTT and
+ * MCVideo is looked up in mcx_services.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,19 +13,25 @@
 #include "mcx/doc/mcptt_info.h"
 #include "mcx/doc/resource_lists.h"
 #include "mcx/flow/warning.h"
+#include "mcx/media/h264.h"
 #include "ue/codec.h"
 #include "ue/engine.h"
 #include "ue/ue_xml.h"
 
-enum { PAYLOAD_TYPE = 96, BYE_MS = 8000 };
+enum { PAYLOAD_TYPE = 96, VIDEO_PAYLOAD_TYPE = 97, BYE_MS = 8000 };
 #define SECURE_PROFILE "RTP/SAVP" /* switch sdp.secure_profile (sip.md 5.1) */
 
 /* ---- descriptions ---------------------------------------------------------------------------------------------- */
 
-static struct sdp_audio our_audio(struct ue *u, const char *proto, unsigned payload_type)
+/* *video is what it points to, where there is one. */
+static struct sdp_audio our_audio(struct ue *u, const char *proto, unsigned payload_type, unsigned video_type,
+				  struct sdp_video *video)
 {
 	struct ue_call_state *c = &u->call;
-	return (struct sdp_audio){.session_id = c->session_id,
+	if (c->video)
+		*video = (struct sdp_video){video_port(c->video), video_type, H264_RTPMAP, H264_FMTP};
+	return (struct sdp_audio){.video = c->video ? video : NULL,
+				  .session_id = c->session_id,
 				  .version = c->sdp_version,
 				  .address = u->c.sip_address,
 				  .port = media_port(c->media),
@@ -54,9 +61,10 @@ static enum mcsec_err write_offer(struct ue *u, struct writer *w)
 	memcpy(message, c->pck->message, len);
 	if (u->c.hooks.offer) /* a test may damage it on its way out */
 		u->c.hooks.offer(u->c.hooks.ctx, message, len);
-	struct sdp_audio a = our_audio(u, SECURE_PROFILE, PAYLOAD_TYPE);
+	struct sdp_video video;
+	struct sdp_audio a = our_audio(u, SECURE_PROFILE, PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE, &video);
 	struct sdp_control control;
-	if (c->floor_wanted && !ue_floor_open(u)) {
+	if (c->floor_wanted && c->service == MCX_MCPTT && !ue_floor_open(u)) {
 		control = ue_floor_describe(u);
 		a.control = &control;
 	}
@@ -64,7 +72,7 @@ static enum mcsec_err write_offer(struct ue *u, struct writer *w)
 	return sdp_write_offer(w, &a);
 }
 
-/* mcptt-info of an INVITE: session type and client id. */
+/* Info document of an INVITE: session type and client id. */
 static enum mcsec_err write_info(const struct ue *u, struct writer *w)
 {
 	struct mcptt_info *info = calloc(1, sizeof *info);
@@ -73,7 +81,7 @@ static enum mcsec_err write_info(const struct ue *u, struct writer *w)
 	snprintf(info->session_type, sizeof info->session_type, "private");
 	info->client_id.form = MCPTT_PLAIN;
 	snprintf(info->client_id.value, sizeof info->client_id.value, "%s", u->client_uuid);
-	enum mcsec_err e = mcptt_info_write(w, info);
+	enum mcsec_err e = mcx_info_write(w, u->call.service, info);
 	free(info);
 	return e;
 }
@@ -89,9 +97,9 @@ static int write_invite_body(struct ue *u, struct writer *w, char *type, size_t 
 		return -1;
 	c->offer_len = wr_len(&offer);
 	const struct body_out parts[] = {{TYPE_SDP, NULL, wr_result(&offer), 0},
-					 {TYPE_MCPTT_INFO, NULL, wr_result(&i), 0},
+					 {mcx_services[c->service].info_type, NULL, wr_result(&i), 0},
 					 {TYPE_RESOURCE_LIST, NULL, wr_result(&l), 0}};
-	return ue_body_write(u, u->csk, parts, 3, w, type, type_size) ? -1 : 0;
+	return ue_body_write(u, *ue_csk_at(u, c->service), parts, 3, w, type, type_size) ? -1 : 0;
 }
 
 static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
@@ -124,12 +132,14 @@ static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct s
 int ue_invite_send(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
-	char type[128], icsi[160];
+	const struct mcx_service_names *service = &mcx_services[c->service];
+	char type[128], feature[64], icsi[160];
 	uint8_t *body = malloc(UE_BODY);
 	struct writer w = wr_init(body, body ? UE_BODY : 0);
-	snprintf(icsi, sizeof icsi, "*;%s;require;explicit", UE_ICSI_TAG);
-	const struct sip_header headers[] = {{"P-Preferred-Service", UE_ICSI},
-					     {"Accept-Contact", "*;" UE_MCPTT_TAG ";require;explicit"},
+	snprintf(feature, sizeof feature, "*;%s;require;explicit", service->feature_tag);
+	snprintf(icsi, sizeof icsi, "*;%s;require;explicit", service->icsi_tag);
+	const struct sip_header headers[] = {{"P-Preferred-Service", service->icsi},
+					     {"Accept-Contact", feature},
 					     {"Accept-Contact", icsi},
 					     {"Answer-Mode", "Auto"},
 					     {"Route", ue_core_route(u)}};
@@ -168,7 +178,8 @@ int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 		return -1;
 	memcpy(proto, p.p, p.len);
 	proto[p.len] = 0;
-	struct sdp_audio a = our_audio(u, proto, c->payload_type);
+	struct sdp_video video;
+	struct sdp_audio a = our_audio(u, proto, c->remote.payload_type, c->remote_video.payload_type, &video);
 	struct sdp_control control;
 	ue_floor_take(u, offer);
 	if (c->floor) {
@@ -179,7 +190,7 @@ int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 		return -1;
 	if (!c->dialog)
 		c->dialog = sip_dialog_accept(tx, &ue_dialog_events, u);
-	const struct sip_header headers[] = {{"P-Preferred-Service", UE_ICSI}};
+	const struct sip_header headers[] = {{"P-Preferred-Service", mcx_services[c->service].icsi}};
 	struct sip_out with = {
 	    .n_headers = 1, .headers = headers, .contact = u->contact, .content_type = TYPE_SDP, .body = wr_result(&w)};
 	if (!c->dialog || sip_reply(tx, 200, NULL, &with))

@@ -331,6 +331,8 @@ struct sdp_control ue_floor_describe(const struct ue *u)
 static int usable(struct ue *u, const struct sdp *theirs, struct sdp_control *said)
 {
 	char address[64];
+	if (u->call.service != MCX_MCPTT)
+		return 0;
 	size_t at = sdp_control_read(theirs, MCX_MCPTT, said);
 	if (at == SIZE_MAX || !said->port || !said->has_floor_ssrc)
 		return 0;

@@ -53,12 +53,26 @@ static int take_line(struct ue *u)
 	return is_free;
 }
 
+/* The service that the server asserts, MCPTT where it says nothing; MCX_SERVICES: none whose calls this client takes.
+ */
+static enum mcx_service service_of(const struct ue *u, const struct sip_message *rq)
+{
+	const char *icsi = sip_header_at(rq, "P-Asserted-Service", 0);
+	enum mcx_service s = icsi ? mcx_service_of(icsi) : MCX_MCPTT;
+	return s <= MCX_MCVIDEO && u->c.services >> s & 1 ? s : MCX_SERVICES;
+}
+
 static void on_invite(struct ue *u, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	pthread_mutex_lock(&u->lock);
 	int answering = u->answering, required = u->require_protection;
 	unsigned max_ms = u->answer_max_ms;
 	pthread_mutex_unlock(&u->lock);
+	enum mcx_service service = service_of(u, rq);
+	if (service == MCX_SERVICES) {
+		ue_call_reply(u, tx, 403, 0);
+		return;
+	}
 	if (!answering) {
 		ue_call_reply(u, tx, 480, 0);
 		return;
@@ -70,6 +84,7 @@ static void on_invite(struct ue *u, struct sip_server_tx *tx, const struct sip_m
 	ue_call_reset(u, 0);
 	struct cc_event ev = {.kind = CC_EV_INVITE, .required = required};
 	u->call.max_ms = max_ms;
+	u->call.service = service;
 	u->call.invited = tx;
 	sip_tx_on_cancel(tx, on_cancel, u);
 	ue_invite_read(u, rq, &ev);
@@ -144,7 +159,9 @@ static void begin(void *arg)
 	struct ue_call_state *c = &u->call;
 	snprintf(c->kms_uri, sizeof c->kms_uri, "%s", o->call->kms_uri ? o->call->kms_uri : u->c.kms_uri);
 	snprintf(c->peer, sizeof c->peer, "%s", o->call->target);
+	c->service = o->call->service;
 	c->files = o->call->audio;
+	c->video_files = o->call->video;
 	c->stay = o->call->stay;
 	c->floor_wanted = o->call->floor;
 	c->ring_ms = o->call->ring_ms;
@@ -159,7 +176,7 @@ static void begin(void *arg)
 static enum ue_status ready_to_call(struct ue *u, const struct ue_call *c, struct ue_report *r)
 {
 	int64_t began = ue_clock_ms();
-	if (!u->loop_runs || ue_csk_id(u) == 0)
+	if (c->service > MCX_MCVIDEO || !u->loop_runs || ue_csk_id_of(u, c->service) == 0)
 		return ue_report_set(r, UE_STATE, began, "not registered");
 	if (!c->target || !c->target[0] || strlen(c->target) >= MCSEC_ID_MAX)
 		return ue_report_set(r, UE_STATE, began, "nobody to call");

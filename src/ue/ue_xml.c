@@ -26,7 +26,7 @@ static enum mcsec_err protect(const struct ue *u, const struct ue_csk *csk, stru
 		return MCSEC_OK;
 	if (!csk)
 		return MCSEC_E_NO_KEYS;
-	size_t len = suite_key_len(csk == u->csk ? csk->suite : csk->upload_suite);
+	size_t len = suite_key_len(csk == u->csk_new ? csk->upload_suite : csk->suite);
 	enum mcsec_err e = xml_key_derive_long(&key, csk->key, csk->id, u->own_id, len);
 	if (!e)
 		e = xml_protect(&policy, &key, &mcsec_rng_system, u->c.sip_address, parts, n, PARTS_MAX, arena);
@@ -55,10 +55,10 @@ enum mcsec_err ue_body_write(const struct ue *u, const struct ue_csk *csk, const
 	return e ? e : multipart_type(boundary, type, type_size);
 }
 
-static enum mcsec_err open_parts(const struct ue *u, struct ue_body *b)
+static enum mcsec_err open_parts(struct ue *u, enum mcx_service service, struct ue_body *b)
 {
 	struct xml_policy policy = ue_xml_policy(u);
-	const struct ue_csk *csks[] = {u->csk, u->csk_new};
+	const struct ue_csk *csks[] = {*ue_csk_at(u, service), u->csk_new};
 	struct xml_key key[2];
 	const struct xml_key *list[2];
 	struct xml_keys keys = {list, 0};
@@ -74,7 +74,7 @@ static enum mcsec_err open_parts(const struct ue *u, struct ue_body *b)
 	return e;
 }
 
-struct ue_body *ue_body_read(const struct ue *u, const struct sip_message *msg)
+struct ue_body *ue_body_read(struct ue *u, enum mcx_service service, const struct sip_message *msg)
 {
 	struct ue_body *b = calloc(1, sizeof *b);
 	if (b) {
@@ -83,7 +83,7 @@ struct ue_body *ue_body_read(const struct ue *u, const struct sip_message *msg)
 	}
 	if (b && b->scratch && b->arena && msg->content_type &&
 	    multipart_read(msg->content_type, msg->body, b->scratch, msg->body.len + 1, &b->parts, NULL) == MCSEC_OK &&
-	    open_parts(u, b) == MCSEC_OK)
+	    open_parts(u, service, b) == MCSEC_OK)
 		return b;
 	ue_body_free(b);
 	return NULL;

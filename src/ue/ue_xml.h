@@ -24,10 +24,11 @@ struct ue_body {
 	struct xml_opened opened;
 };
 /*
- * NULL: not readable, or without memory. Else opened.verdict says whether parts may be believed; parts are clear then.
- * Keys: the CSK in use, and the one whose upload the server may already have accepted. Free with ue_body_free.
+ * Protected as that service's messages are. NULL: not readable, or without memory. Else opened.verdict says whether
+ * parts may be believed; parts are clear then. Keys: the CSK in use, and the one whose upload the server may already
+ * have accepted. Free with ue_body_free.
  */
-struct ue_body *ue_body_read(const struct ue *u, const struct sip_message *msg);
+struct ue_body *ue_body_read(struct ue *u, enum mcx_service service, const struct sip_message *msg);
 void ue_body_free(struct ue_body *b); /* NULL is allowed */
 /* The part of this type if there is exactly one. */
 const struct body_part *ue_body_part(const struct ue_body *b, const char *type);

@@ -25,7 +25,6 @@ enum {
 	SHOWN_TAIL_MS = 200, /* the other end may wait for a packet that is late */
 	DRAIN_PACKETS = 64,
 	DEFAULT_FPS = 25,
-	MAX_FPS = 120,
 };
 
 struct video_session {
@@ -95,7 +94,7 @@ struct video_session *video_new(const struct video_options *o, char *err, size_t
 		return NULL;
 	v->o = *o;
 	pthread_mutex_init(&v->lock, NULL);
-	v->fps = o->files.fps && o->files.fps <= MAX_FPS ? o->files.fps : DEFAULT_FPS;
+	v->fps = o->files.fps && o->files.fps <= UE_MAX_FPS ? o->files.fps : DEFAULT_FPS;
 	if (o->files.record)
 		snprintf(v->record_path, sizeof v->record_path, "%s", o->files.record);
 	v->socket = rtp_socket_open(o->address);

@@ -546,6 +546,7 @@ static void turn_back(void)
 	    "suite,"
 	    " authorised_at, expires, sid, jti, wanted, offered FROM bindings WHERE service=0;"
 	    "INSERT INTO downloads SELECT id, 0, 536870913, zeroblob(64), zeroblob(16), 1, csk_id, 0, 0, 257 FROM old;"
+	    "ALTER TABLE users DROP COLUMN private_video;"
 	    "DROP TABLE control; DROP TABLE bindings; ALTER TABLE old RENAME TO bindings;"
 	    "CREATE TRIGGER binding_gone AFTER DELETE ON bindings BEGIN"
 	    " DELETE FROM downloads WHERE binding=OLD.id; DELETE FROM musik_holders WHERE binding=OLD.id; END;"
@@ -565,6 +566,7 @@ static void a_database_of_before_keeps_its_bindings_their_csks_and_what_is_pendi
 	(void)state;
 	begin();
 	assert_int_equal(REGISTER(.services = PTT, .age = 9), 200);
+	bed_user(bob.mcptt_id, "manual", 0, 0);
 	bed_stop();
 	turn_back();
 	assert_int_equal(rows_in_db("SELECT count(*) FROM downloads"), 1);
@@ -578,6 +580,9 @@ static void a_database_of_before_keeps_its_bindings_their_csks_and_what_is_pendi
 	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE service=0 AND csk IS NOT NULL"), 1);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM downloads"), 1);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM sqlite_master WHERE type='trigger'"), 2);
+	/* who could call may call with video, who could not may not */
+	assert_int_equal(rows_in_db("SELECT count(*) FROM users WHERE private_call=1 AND private_video=1"), 1);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM users WHERE private_call=0 AND private_video=0"), 1);
 	sqlite3 *db; /* one that no seal opens is nothing to go on with */
 	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "DELETE FROM downloads", NULL, NULL, NULL), SQLITE_OK);

@@ -59,7 +59,7 @@ static void bind_clients(const struct server_config *cfg)
 	struct seal *seal = seal_open(cfg->seal_key, cfg->passphrase, 1, err, sizeof err);
 	struct db *d =
 	    seal ? db_open(&(struct db_options){cfg->database, cfg->host, 5000, seal}, err, sizeof err) : NULL;
-	const struct db_user alice = {"sip:alice@a.test", "manual", 1, 0, "kms.a.test"};
+	const struct db_user alice = {"sip:alice@a.test", "manual", 1, 0, 1, "kms.a.test"};
 	HOLDS(d && db_put_user(d, &alice, "CN=x") == STORE_OK);
 	for (int i = 0; i < 64; i++) {
 		static struct db_change c;

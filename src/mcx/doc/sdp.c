@@ -195,18 +195,54 @@ size_t sdp_find_media(const struct sdp *s, const char *kind)
 	return SIZE_MAX;
 }
 
-struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format)
+/* What stands behind the payload type in the first a=<name>:<payload type> ... of it. */
+static struct octets of_format(const struct sdp *s, size_t media, const char *name, struct octets format)
 {
 	const struct sdp_media *m = &s->media[media];
+	size_t n = strlen(name);
 	for (size_t i = m->first; i < m->first + m->n; i++) {
 		struct octets v = s->lines[i].value;
-		if (s->lines[i].type != 'a' || !starts(v, "rtpmap:"))
+		if (s->lines[i].type != 'a' || !starts(v, name))
 			continue;
-		v = (struct octets){v.p + 7, v.len - 7};
+		v = (struct octets){v.p + n, v.len - n};
 		if (octets_equal(word(&v), format))
-			return word(&v);
+			return v;
 	}
 	return (struct octets){0};
+}
+
+struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format)
+{
+	struct octets v = of_format(s, media, "rtpmap:", format);
+	return v.p ? word(&v) : v;
+}
+
+struct octets sdp_fmtp(const struct sdp *s, size_t media, struct octets format)
+{
+	return of_format(s, media, "fmtp:", format);
+}
+
+/* The next of what ';' separates, without the blanks around it. */
+static struct octets next_parameter(struct octets *text)
+{
+	const uint8_t *end = memchr(text->p, ';', text->len);
+	size_t n = end ? (size_t)(end - text->p) : text->len;
+	struct octets p = {text->p, n};
+	n += end != NULL;
+	*text = (struct octets){text->p + n, text->len - n};
+	while (p.len && p.p[0] == ' ')
+		p = (struct octets){p.p + 1, p.len - 1};
+	while (p.len && p.p[p.len - 1] == ' ')
+		p.len--;
+	return p;
+}
+
+int sdp_fmtp_says(struct octets fmtp, const char *parameter)
+{
+	while (fmtp.len)
+		if (is(next_parameter(&fmtp), parameter))
+			return 1;
+	return 0;
 }
 
 /* ---- the media control line ------------------------------------------------------------------------------------ */
@@ -240,10 +276,6 @@ static void read_parameter(struct octets p, struct sdp_control *out)
 {
 	const struct sdp_control_names *names = &sdp_control_names[out->service];
 	uint32_t v = 0;
-	while (p.len && p.p[0] == ' ')
-		p = (struct octets){p.p + 1, p.len - 1};
-	while (p.len && p.p[p.len - 1] == ' ')
-		p.len--;
 	const uint8_t *sign = p.len ? memchr(p.p, '=', p.len) : NULL;
 	size_t n = sign ? (size_t)(sign - p.p) : p.len;
 	struct octets name = {p.p, n}, value = {p.p + n + (sign != NULL), p.len - n - (sign != NULL)};
@@ -272,13 +304,8 @@ static void read_parameter(struct octets p, struct sdp_control *out)
 
 static void read_parameters(struct octets text, struct sdp_control *out)
 {
-	while (text.len) {
-		const uint8_t *end = memchr(text.p, ';', text.len);
-		size_t n = end ? (size_t)(end - text.p) : text.len;
-		read_parameter((struct octets){text.p, n}, out);
-		n += end != NULL;
-		text = (struct octets){text.p + n, text.len - n};
-	}
+	while (text.len)
+		read_parameter(next_parameter(&text), out);
 }
 
 size_t sdp_control_read(const struct sdp *s, enum mcx_service service, struct sdp_control *out)

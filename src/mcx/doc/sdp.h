@@ -54,6 +54,10 @@ struct octets sdp_attribute(const struct sdp *s, size_t media, const char *name)
 size_t sdp_find_media(const struct sdp *s, const char *kind);
 /* Encoding name, clock rate and channels of a payload type, e.g. "opus/48000/2"; len 0 if there is no rtpmap. */
 struct octets sdp_rtpmap(const struct sdp *s, size_t media, struct octets format);
+/* Its parameters, e.g. "packetization-mode=1;profile-level-id=42e01f"; len 0 if there is no fmtp. */
+struct octets sdp_fmtp(const struct sdp *s, size_t media, struct octets format);
+/* 1 if this parameter stands in it with this value. */
+int sdp_fmtp_says(struct octets fmtp, const char *parameter);
 
 /*
  * A relay's copy: o= and c= get `address` (IPv4 or IPv6 text), media i gets ports[i] where its port is not 0, a=rtcp
