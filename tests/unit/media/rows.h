@@ -21,7 +21,7 @@ static inline int took(int row)
 /* The machine is in this state, and the last event made so many actions: these. expect(&m, STATE, 2, ONE, OTHER) */
 #define expect(m, in_state, ...)                                                                                       \
 	do {                                                                                                           \
-		const int want_[] = {__VA_ARGS__};                                                                     \
+		const int want_[8] = {__VA_ARGS__};                                                                    \
 		assert_int_equal((m)->state, in_state);                                                                \
 		assert_int_equal(acts.n, want_[0]);                                                                    \
 		for (size_t i_ = 0; i_ < acts.n; i_++)                                                                 \
