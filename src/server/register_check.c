@@ -136,6 +136,12 @@ static void done_check(struct work *w)
 		attempt_step(a, &ev);
 		return;
 	}
+	if (a->xml != BODY_OPENED && MCX_FAULT(alg.unspoken, !suite_key_len(suite_of_upload(&a->im->algs)))) {
+		/* What stands under a suite that nobody speaks cannot open: the suite is wrong (mikey 8 step 4). */
+		ev.token_ok = ev.same_id = 1;
+		attempt_step(a, &ev);
+		return;
+	}
 	ev.xml_forged = a->xml == BODY_FORGED;
 	ev.xml_bad = a->xml == BODY_UNDECRYPTABLE || !client_named(a);
 	if (ev.xml_forged || ev.xml_bad) {

@@ -151,6 +151,15 @@ static void mcx_sec_196_no_common_suite_is_403_100_and_no_key_is_kept(void **sta
 	assert_int_equal(got.n, 0);
 }
 
+static void mcx_sec_196_a_suite_that_nobody_speaks_is_403_100_though_its_documents_do_not_open(void **state)
+{
+	(void)state;
+	begin_with("0102 0101", "", SUITES_KNOWN);
+	refused(&(struct reg){.expires = -1, .suite = 0x0103}, 403, 100);
+	assert_non_null(strstr(alice.warning_text, "\"100 function not allowed due to no common security algorithm\""));
+	bed_wait_recorded("alg.refuse", NULL, 1);
+}
+
 static void a_suite_below_the_domains_minimum_is_403_100(void **state)
 {
 	(void)state;
@@ -418,6 +427,7 @@ int main(void)
 	    cmocka_unit_test(seed_002_5_4_the_suite_that_the_client_selects_is_the_one_in_use),
 	    cmocka_unit_test(mcx_sec_199_keys_of_the_other_suite_are_refused),
 	    cmocka_unit_test(mcx_sec_196_no_common_suite_is_403_100_and_no_key_is_kept),
+	    cmocka_unit_test(mcx_sec_196_a_suite_that_nobody_speaks_is_403_100_though_its_documents_do_not_open),
 	    cmocka_unit_test(a_suite_below_the_domains_minimum_is_403_100),
 	    cmocka_unit_test(a_selection_below_the_minimum_is_replaced_where_the_list_has_better),
 	    cmocka_unit_test(without_protection_nothing_can_be_forced_and_the_upload_is_403_100),
