@@ -103,6 +103,8 @@ unsigned lab_options(struct lab *l);
 /* The server dies with all its connections; it is back at the same address, knowing who is registered but no way. */
 void lab_go(struct lab *l);
 void lab_come_back(struct lab *l);
+/* The port on which that registered client listens. */
+uint16_t lab_port_of(struct lab *l, const char *impu);
 /* How many BYEs came in from clients. */
 int lab_byes(struct lab *l);
 

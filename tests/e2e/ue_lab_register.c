@@ -160,3 +160,11 @@ unsigned lab_options(struct lab *l)
 {
 	return l->options;
 }
+
+uint16_t lab_port_of(struct lab *l, const char *impu)
+{
+	const struct registered *c = lab_find(l, impu);
+	const char *port = c ? strrchr(c->contact, ':') : NULL;
+	assert_non_null(port);
+	return (uint16_t)atoi(port + 1);
+}
