@@ -43,6 +43,7 @@ static const char *event_name(enum ue_event_kind kind)
 	    [UE_EV_CSK_REPLACED] = "csk-replaced",
 	    [UE_EV_MUSIK] = "musik",
 	    [UE_EV_FLOOR] = "floor",
+	    [UE_EV_REDIRECTED] = "redirected",
 	};
 	return names[kind];
 }

@@ -17,6 +17,7 @@
 #include "mcx/flow/client_auth.h"
 #include "mcx/flow/client_call.h"
 #include "mcx/flow/kms_provision.h"
+#include "mcx/flow/redirect.h"
 #include "mcx/flow/suite.h"
 #include "mcx/media/csk_control.h"
 #include "net/kms_client.h"
@@ -36,6 +37,7 @@ enum {
 	UE_REPLAYS = 4096,
 	UE_BODY = 64 * 1024,
 	UE_SIGNERS = 64 * 1024,
+	UE_ABSENT = 8,
 	UE_ANSWER_MS = 8000 /* that the server has for a REGISTER or PUBLISH */
 };
 
@@ -129,7 +131,11 @@ struct ue_call_state {
 		uint8_t payload_type;
 	} remote, remote_video;
 	int64_t began_ms;
-	int byes; /* answers to our BYEs that are due */
+	int byes;               /* answers to our BYEs that are due */
+	struct redirect rounds; /* caller */
+	char refusal[UE_TEXT];  /* why no KMS is left, "" otherwise */
+	uint8_t *krr;           /* callee: the redirect that is our answer; NULL: none */
+	size_t krr_len;
 	struct ue_report report;
 };
 
@@ -137,6 +143,12 @@ struct ue_call_state {
 struct ue_scratch {
 	struct sdp ours, theirs;
 	uint8_t text[SDP_MAX], info[4096], list[2048];
+};
+
+/* A KMS that the home KMS has no certificate of, until then. */
+struct ue_absent {
+	char kms[KMS_URI_MAX];
+	int64_t until;
 };
 
 /* What a SIP core told us. */
@@ -189,6 +201,8 @@ struct ue {
 	unsigned kms_turn;               /* of the addresses of the KMS */
 	struct kms_transport *transport; /* TrK and InK, NULL without; secret memory */
 	struct kp_policy key_policy;
+	struct ue_absent absent[UE_ABSENT];
+	size_t n_absent;
 	struct ue_provision *provision; /* set once; NULL while nothing runs in the background */
 
 	/* the loop and what lives on it */
@@ -214,7 +228,16 @@ struct ue {
 	uint32_t register_cseq, granted_s;
 	char register_call_id[64];
 	int64_t auth_began_ms, auth_give_up_ms;
-	int64_t registered_until_ms; /* the SIP registration, by its last 200 */
+	int64_t registered_until_ms;  /* the SIP registration, by its last 200 */
+	char server_kms[KMS_URI_MAX]; /* under which the next CSK goes */
+	struct redirect upload_rounds;
+	const void *judging; /* the job that judges a redirect of an upload */
+	uint8_t *krr_held;   /* came before the answer to the REGISTER it is about */
+	size_t krr_held_len;
+	char auth_refusal[UE_TEXT]; /* why no KMS is left, "" otherwise */
+	_Atomic unsigned redirects_ignored;
+	struct krr_trust *krr_trust; /* set once */
+	struct krr_signer *krr_signer;
 	struct csk_control *control; /* control signalling under our CSKs; NULL until it is needed */
 	struct ue_call_state call;
 	struct ue_scratch scratch;
@@ -313,6 +336,26 @@ void ue_core_registered(struct ue *u, const struct sip_message *rs);
 const char *ue_core_route(const struct ue *u);
 /* The server's final answer to a protected request; or 200 for a request of its own that opened under our CSK. */
 void ue_core_proof(struct ue *u, int status, int warning);
+
+/* ---- ue_redirect.c, on the loop but for the first four ---- */
+/* Key and anchors of the configuration. 0, or -1 and a sentence. */
+int ue_redirect_open(struct ue *u, char *err, size_t err_size);
+void ue_redirect_close(struct ue *u);
+/* A redirect for this message, whose initiator goes by that name: malloc'ed; NULL: there is none. */
+uint8_t *ue_redirect_make(struct ue *u, const struct ue_ring *ring, struct octets message, const char *initiator,
+			  size_t *len);
+/* 488 with it. */
+void ue_redirect_reply(struct sip_server_tx *tx, struct octets text);
+enum ue_redirected { UE_REDIRECT_UPLOAD, UE_REDIRECT_MESSAGE, UE_REDIRECT_CALL };
+/* 1: the final answer is a redirect. */
+int ue_is_redirect(const struct sip_message *rs);
+/* To u->csk_new, or to the call: the machine is told, and later which KMS was chosen. 0, or -1: it cannot be judged. */
+int ue_redirect_upload(struct ue *u, struct octets text);
+int ue_redirect_call(struct ue *u, struct octets text);
+/* As a SIP MESSAGE, about the CSK that was uploaded last. */
+void ue_redirect_message(struct ue *u, struct octets text);
+/* The REGISTER was answered: what came before that is looked at now. */
+void ue_redirect_answered(struct ue *u);
 
 /* ---- ue_csk.c, on the loop ---- */
 /* A job whose end sends the upload, or tells the machine that it cannot. 0 or -1. */

@@ -63,6 +63,7 @@ enum ue_event_kind {
 	UE_EV_ALARM,        /* something the user should know: text */
 	UE_EV_CSK_REPLACED, /* key download: the server's CSK is the one in use */
 	UE_EV_MUSIK,        /* key download: a MuSiK was added */
+	UE_EV_REDIRECTED,   /* an upload or a call is tried anew under another KMS; text says whose and why */
 	UE_EV_FLOOR,        /* who may speak; key_id: the CSK that the server said it under */
 };
 
@@ -102,6 +103,10 @@ struct ue_config {
 	const char *https_proxy;  /* to both, as proxy there; NULL: none, whatever the environment says */
 	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
 	const char *mdsi;         /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
+	const char *sip_kms_uri;  /* KMS of the server; NULL: the home KMS */
+	const char *krr_ca;       /* trust anchors of those who sign KMS redirects; NULL: ca_file */
+	const char *krr_key;      /* certificate and key that sign ours; NULL: agent.pem of tls_dir, else unsigned */
+	int krr_accept_unsigned;  /* follow redirects that nobody has signed */
 	const char *sip_route;    /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */
 	const char *sip_user; /* private identity at a SIP core, which sip_route then names; NULL: there is no core */
 	const char *sip_password;                       /* for the core's digest access; kept in secret memory */
@@ -151,6 +156,8 @@ enum ue_status ue_register(struct ue *u, struct ue_report *r);
 /* REGISTER with Expires 0; the CSK is wiped whatever the answer. */
 enum ue_status ue_log_off(struct ue *u, struct ue_report *r);
 
+/* KMS redirects of no message of ours, or not signed by whom we trust. */
+unsigned ue_redirects_ignored(struct ue *u);
 /* "" before the sign-in. */
 const char *ue_mcptt_id(const struct ue *u);
 uint32_t ue_csk_id(const struct ue *u); /* MCPTT's */

@@ -280,6 +280,8 @@ static void wipe(struct ue *u)
 	mcsec_secret_free(c->next_pck);
 	c->pck = c->next_pck = NULL;
 	c->has_entry = 0;
+	free(c->krr);
+	c->krr = NULL;
 }
 
 static enum ue_status status_of(const struct ue_call_state *c, const struct cc_event *ev)
@@ -301,6 +303,7 @@ static enum ue_status status_of(const struct ue_call_state *c, const struct cc_e
 		return UE_STORE;
 	case CC_EV_UNOPENED:
 	case CC_EV_INVITE:
+	case CC_EV_EXHAUSTED:
 		return UE_REFUSED;
 	default:
 		return c->report.status;
@@ -319,7 +322,10 @@ static void tell(struct ue *u, const struct cc_event *ev, const struct cc_action
 		c->report.sip_status = out->status;
 		c->report.warning = out->warning;
 	}
-	const char *why = c->trouble[0] ? c->trouble : ev->kind == CC_EV_UNOPENED ? mcsec_im_refusal(ev->im) : "";
+	const char *why = c->trouble[0]                 ? c->trouble
+			  : ev->kind == CC_EV_UNOPENED  ? mcsec_im_refusal(ev->im)
+			  : ev->kind == CC_EV_EXHAUSTED ? c->refusal
+							: "";
 	ue_report_set(&c->report, status_of(c, ev), c->began_ms, "%s%s%s", out->reason, why[0] ? ": " : "", why);
 	ue_emit(u, rejected ? UE_EV_REJECTED : UE_EV_CALL_ENDED, c->began_ms, &c->report, c->peer, 0, "%s",
 		c->report.text);
@@ -332,7 +338,9 @@ static void reply(struct ue *u, struct sip_server_tx *at_hand, const struct cc_a
 	struct sip_server_tx *tx = at_hand ? at_hand : *held;
 	if (tx == *held)
 		*held = NULL;
-	if (tx)
+	if (tx && c->krr)
+		ue_redirect_reply(tx, (struct octets){c->krr, c->krr_len});
+	else if (tx)
 		ue_call_reply(u, tx, out->status, out->warning);
 }
 

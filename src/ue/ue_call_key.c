@@ -173,6 +173,9 @@ static void open_done(void *arg)
 		c->next_pck = j->pck;
 		j->pck = NULL;
 	}
+	if (wanted && e == MCSEC_E_KMS_REFUSED && c->machine.state == CC_CHECKING)
+		c->krr = ue_redirect_make(u, j->ring, (struct octets){j->pck->message, j->pck->message_len}, c->peer,
+					  &c->krr_len);
 	mcsec_im_free(im);
 	ue_ring_unref(u, j->ring);
 	mcsec_secret_free(j->pck);

@@ -120,6 +120,8 @@ static void on_invite_answer(void *ctx, struct sip_client_tx *tx, const struct s
 	c->unreachable = rs->error != NULL;
 	c->report.sip_status = rs->error ? 0 : rs->status;
 	c->report.warning = ev.warning;
+	if (ue_is_redirect(rs) && !ue_redirect_call(u, rs->body))
+		return;
 	if (rs->status / 100 == 2) {
 		const char *why;
 		ev = (struct cc_event){.kind = CC_EV_ANSWER, .secure = ue_answer_read(u, rs, &why)};
@@ -154,6 +156,8 @@ int ue_invite_send(struct ue *u)
 					  .contact = u->contact,
 					  .content_type = type,
 					  .body = wr_result(&w)}};
+	sip_dialog_free(c->dialog); /* of an INVITE that was redirected */
+	c->dialog = NULL;
 	if (ok) {
 		ue_show_sdp(u, 1, (struct octets){c->offer, c->offer_len});
 		c->dialog = sip_dialog_invite(u->port, &rq, on_invite_answer, &ue_dialog_events, u, &c->invite);

@@ -18,6 +18,7 @@ struct make_job {
 	struct ue *u;
 	struct ue_ring *ring;
 	struct ue_csk *csk;
+	char server_kms[KMS_URI_MAX];
 	enum mcsec_err err;
 };
 
@@ -82,7 +83,7 @@ static void make_run(void *arg, void *state)
 				     .initiator = u->own_id,
 				     .initiator_kms = u->c.kms_uri,
 				     .responder = server,
-				     .responder_kms = u->c.kms_uri,
+				     .responder_kms = j->server_kms,
 				     .hide_initiator = u->c.hide_identities,
 				     .hide_responder = u->c.hide_identities,
 				     .to_self = u->c.sakke_to_self,
@@ -129,6 +130,7 @@ int ue_csk_make(struct ue *u)
 	ue_csk_wipe_new(u);
 	if (j && csk && ring && !draw_csk(u, csk)) {
 		*j = (struct make_job){.u = u, .ring = ring, .csk = csk};
+		memcpy(j->server_kms, u->server_kms, sizeof j->server_kms);
 		u->making = j;
 		if (!worker_submit(u->workers, &(struct worker_job){make_run, make_done, j}))
 			return 0;

@@ -229,6 +229,16 @@ static void tell(struct ue *u, const struct download *d, const struct kr_actions
 		a->audit ? a->audit : "", d->detail);
 }
 
+/* Its signature held, but its KMS is not ours (flows 0.2). */
+static void redirect(struct download *d)
+{
+	struct octets text = {0}, message = {d->message, d->len};
+	uint8_t *made = ue_redirect_make(d->u, d->ring, message, d->u->c.sip_psi, &text.len);
+	text.p = made;
+	ue_redirect_reply(d->tx, text);
+	free(made);
+}
+
 static void step(struct download *d, const struct kr_event *ev);
 
 static void start_check(struct download *d);
@@ -262,7 +272,10 @@ static void act(struct download *d, enum kr_action what, const struct kr_actions
 		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_SIP_LOST});
 		break;
 	case KR_DO_REPLY:
-		reply(u, d->tx, a->status, a->warning, a->retry_after_s);
+		if (d->err == MCSEC_E_KMS_REFUSED && a->status == 488)
+			redirect(d);
+		else
+			reply(u, d->tx, a->status, a->warning, a->retry_after_s);
 		d->tx = NULL;
 		if (a->status == 200 && u->auth.state == CA_UNSURE) /* a valid key download proves the upload */
 			ue_auth_event(u, &(struct ca_event){.kind = CA_EV_PROVED, .expires_s = u->granted_s});
@@ -406,6 +419,9 @@ void ue_message(struct ue *u, struct sip_server_tx *tx, const struct sip_message
 	const struct body_part *mikey = parts ? multipart_find(parts, TYPE_MIKEY, NULL) : NULL;
 	if ((c.kind == MESSAGE_CSK_DOWNLOAD || c.kind == MESSAGE_MUSIK_DOWNLOAD) && mikey) {
 		key_download(u, tx, rq, service, c.csb_id, mikey->body);
+	} else if (c.kind == MESSAGE_KMS_REDIRECT && from_serving(u, rq)) {
+		ue_redirect_message(u, multipart_find(parts, TYPE_KRR, NULL)->body); /* the answer ends its text */
+		reply(u, tx, 200, 0, 0);
 	} else if (c.status == 415) {
 		struct sip_header h = {"Accept", message_accept(service)};
 		(void)sip_reply(tx, 415, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});

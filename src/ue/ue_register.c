@@ -100,6 +100,8 @@ void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_w
 	(void)ue_random(&jitter, 1);
 	int warning = sip_warning_code(rs);
 	note_answer(u, rs->error ? 0 : rs->status, warning);
+	if (ue_is_redirect(rs) && !ue_redirect_upload(u, rs->body))
+		return;
 	struct ca_event ev = {.kind = verdict(rs->status, warning),
 			      .expires_s = life(u, rs, way),
 			      .token_s = seconds_left(u),
@@ -109,7 +111,10 @@ void ue_auth_answer(struct ue *u, const struct sip_message *rs, enum ue_upload_w
 	if (ev.kind == CA_EV_ACCEPTED && ue_core_is(u) && way == UE_BY_REGISTER)
 		ev.kind = CA_EV_REGISTERED;
 	u->granted_s = ev.expires_s;
+	if (ev.kind == CA_EV_ACCEPTED)
+		u->upload_rounds = (struct redirect){0};
 	ue_auth_event(u, &ev);
+	ue_redirect_answered(u);
 }
 
 static void on_register_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
@@ -304,10 +309,10 @@ static void tell_failure(struct ue *u)
 	pthread_mutex_lock(&u->lock);
 	int status = u->auth_report.sip_status, warning = u->auth_report.warning;
 	pthread_mutex_unlock(&u->lock);
-	char text[UE_TEXT];
-	const char *warned = mcx_warning_text(warning);
-	snprintf(text, sizeof text, "service authorisation ended: %d%s%s", status, warned ? " " : "",
-		 warned ? warned : "");
+	char text[2 * UE_TEXT];
+	const char *warned = mcx_warning_text(warning), *refusal = u->auth_refusal;
+	snprintf(text, sizeof text, "service authorisation ended: %d%s%s%s%s", status, warned ? " " : "",
+		 warned ? warned : "", *refusal ? ", " : "", refusal);
 	ue_emit(u, UE_EV_ALARM, u->auth_began_ms, NULL, u->own_id, 0, "%s", text);
 	finish(u, status ? UE_REFUSED : UE_INTERNAL, text);
 }
@@ -377,9 +382,20 @@ void ue_auth_close(struct ue *u)
 
 /* ---- the caller's side ----------------------------------------------------------------------------------------- */
 
+/* Whatever was redirected before is over. */
+static void forget_redirects(struct ue *u)
+{
+	u->judging = NULL;
+	u->upload_rounds = (struct redirect){0};
+	u->auth_refusal[0] = 0;
+	free(u->krr_held);
+	u->krr_held = NULL;
+}
+
 static void start(void *arg)
 {
 	struct ue *u = arg;
+	forget_redirects(u);
 	u->auth_began_ms = ue_clock_ms();
 	u->auth_give_up_ms = u->auth_began_ms + GIVE_UP_MS;
 	if (u->auth.state == CA_OFF)
@@ -392,6 +408,7 @@ static void log_off(void *arg)
 {
 	struct ue *u = arg;
 	u->auth_began_ms = ue_clock_ms();
+	forget_redirects(u);
 	sip_timer_stop(u->auth_timer);
 	u->auth_timer = NULL;
 	int sends = u->auth.state != CA_OFF && u->auth.state != CA_KEYS;

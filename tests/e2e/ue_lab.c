@@ -39,33 +39,44 @@ static void issue(struct lab *l, const char *uri, uint64_t period)
 	mcsec_secret_free(issued);
 	struct mcsec_keyset *keys;
 	struct kms_fault f;
-	if (kms_key_set_check(s, &l->cert, l->kms.kms, uri, &keys, &f))
+	if (kms_key_set_check(s, &l->cert, l->kms[0].kms, uri, &keys, &f))
 		fail_msg("key set of %s: %s %s", uri, f.element, f.detail);
 	l->own[l->n_own++] = (struct mcsec_im_own){s->user_uri, l->cert.kms_uri, period, keys};
 }
 
-static void make_keys(struct lab *l)
+static void describe(struct kms_certificate *c, enum kms_role role, const char *kms, const char *domain,
+		     struct mcsec_master *master, struct mcsec_im_kms *out)
 {
-	uint64_t period, now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX;
-	struct kms_certificate *c = &l->cert;
-	assert_int_equal(mcsec_master_generate(&l->master, &mcsec_rng_system), MCSEC_OK);
-	c->role = KMS_ROLE_ROOT;
-	snprintf(c->kms_uri, sizeof c->kms_uri, LAB_KMS);
-	snprintf(c->cert_uri, sizeof c->cert_uri, "cert." LAB_KMS);
+	uint64_t now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX;
+	c->role = role;
+	snprintf(c->kms_uri, sizeof c->kms_uri, "%s", kms);
+	snprintf(c->cert_uri, sizeof c->cert_uri, "cert.%s", kms);
 	snprintf(c->user_id_format, sizeof c->user_id_format, "2");
 	c->valid_from = (int64_t)(now - MCSEC_NTP_UNIX) - 86400;
 	c->valid_to = c->valid_from + 365 * 86400;
 	c->periods = (struct mcsec_periods){PERIOD, (now % PERIOD + PERIOD / 2) % PERIOD}; /* now is in its middle */
 	c->parameter_set = 1;
 	c->n_domains = 1;
-	snprintf(c->domains[0], sizeof c->domains[0], "lab.mcx.test");
-	mcsec_master_public(l->master, c->pub_auth_key, c->pub_enc_key);
-	l->kms = (struct mcsec_im_kms){.uri = c->kms_uri, .periods = c->periods};
-	assert_int_equal(mcsec_kms_new(&l->kms.kms, c->pub_auth_key, c->pub_enc_key), MCSEC_OK);
-	assert_int_equal(mcsec_period_number(&c->periods, now, &period), MCSEC_OK);
+	snprintf(c->domains[0], sizeof c->domains[0], "%s", domain);
+	mcsec_master_public(master, c->pub_auth_key, c->pub_enc_key);
+	*out = (struct mcsec_im_kms){.uri = c->kms_uri, .periods = c->periods};
+	assert_int_equal(mcsec_kms_new(&out->kms, c->pub_auth_key, c->pub_enc_key), MCSEC_OK);
+}
+
+static void make_keys(struct lab *l)
+{
+	uint64_t period;
+	struct mcsec_master *other;
+	assert_int_equal(mcsec_master_generate(&l->master, &mcsec_rng_system), MCSEC_OK);
+	assert_int_equal(mcsec_master_generate(&other, &mcsec_rng_system), MCSEC_OK);
+	describe(&l->cert, KMS_ROLE_ROOT, LAB_KMS, "lab.mcx.test", l->master, &l->kms[0]);
+	describe(&l->other, KMS_ROLE_EXTERNAL, LAB_OTHER, "other.mcx.test", other, &l->kms[1]);
+	mcsec_master_free(other); /* it has no users here */
+	assert_int_equal(mcsec_period_number(&l->cert.periods, (uint64_t)time(NULL) + MCSEC_NTP_UNIX, &period),
+			 MCSEC_OK);
 	for (size_t i = 0; i < IDENTITIES; i++)
 		issue(l, identities[i], period);
-	l->book = (struct mcsec_im_book){.kms = &l->kms, .n_kms = 1, .own = l->own, .n_own = l->n_own};
+	l->book = (struct mcsec_im_book){.kms = l->kms, .n_kms = 2, .own = l->own, .n_own = l->n_own};
 }
 
 const struct mcsec_im_book *lab_book(const struct lab *l)
@@ -167,6 +178,33 @@ static void plant_suites(const struct lab *l, struct ue_store *s)
 	assert_int_equal(ue_store_put(s, "kms-suites", wr_result(&w)), 0);
 }
 
+void lab_hold_other(struct lab *l, int held)
+{
+	l->hold_other = held;
+}
+
+const struct kms_certificate *lab_other_certificate(const struct lab *l)
+{
+	return &l->other;
+}
+
+/* The certificate cache as a client keeps it: its number, then each certificate with its length. */
+static void plant_cache(const struct lab *l, struct ue_store *s)
+{
+	uint8_t *buf = malloc(2 * KMS_CERTIFICATE_BOUND), *one = malloc(KMS_CERTIFICATE_BOUND);
+	struct writer w = wr_init(buf, 2 * KMS_CERTIFICATE_BOUND), x = wr_init(one, KMS_CERTIFICATE_BOUND);
+	wr_u64(&w, 1);
+	if (l->hold_other) {
+		kms_certificate_write(&x, &l->other);
+		wr_u32(&w, (uint32_t)wr_len(&x));
+		wr_octets(&w, wr_result(&x));
+	}
+	assert_int_equal(w.err, MCSEC_OK);
+	assert_int_equal(ue_store_put(s, "kms-cache", wr_result(&w)), 0);
+	free(one);
+	free(buf);
+}
+
 struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra)
 {
 	char dir[128], route[64], err[512];
@@ -177,6 +215,7 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
 	plant_tokens(s, uri);
 	plant(s, "kms-certificate", write_certificate, &l->cert);
 	plant_suites(l, s);
+	plant_cache(l, s);
 	for (size_t i = 0; i < l->n_own; i++)
 		if (!strcmp(l->own[i].uri, uri))
 			plant(s, "key-set/00000000000000000001", write_key_set, &l->sets[i]);
@@ -187,9 +226,9 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
 	c.dir = dir;
 	c.user = uri;
 	c.idms_url = "https://idms.lab.mcx.test";
-	c.kms_url = "https://kms.lab.mcx.test";
+	c.kms_url = c.kms_url ? c.kms_url : "https://kms.lab.mcx.test";
 	c.kms_uri = LAB_KMS;
-	c.ca_file = "/nonexistent";
+	c.ca_file = c.ca_file ? c.ca_file : "/nonexistent";
 	c.sip_psi = LAB_PSI;
 	c.sip_route = route;
 	c.sip_address = "127.0.0.1";
@@ -276,7 +315,8 @@ void lab_free(struct lab *l)
 		mcsec_keyset_free((struct mcsec_keyset *)(uintptr_t)l->own[i].keys);
 		mcsec_secret_free(l->sets[i].secret);
 	}
-	mcsec_kms_free(l->kms.kms);
+	mcsec_kms_free(l->kms[0].kms);
+	mcsec_kms_free(l->kms[1].kms);
 	mcsec_master_free(l->master);
 	snprintf(command, sizeof command, "rm -rf %s", l->dir);
 	if (system(command))

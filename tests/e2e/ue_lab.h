@@ -10,10 +10,12 @@
 #define MCX_UE_LAB_H
 
 #include "mcsec/mikey.h"
+#include "mcx/doc/kms_doc.h"
 #include "mcx/doc/poc_settings.h"
 #include "ue/ue.h"
 
 #define LAB_KMS     "kms.lab.mcx.test"
+#define LAB_OTHER   "kms.other.mcx.test" /* the KMS of another domain */
 #define LAB_PSI     "sip:mcptt@lab.mcx.test"
 #define LAB_ALICE   "sip:alice@lab.mcx.test"
 #define LAB_BOB     "sip:bob@lab.mcx.test"
@@ -53,6 +55,9 @@ void lab_offer(const uint8_t *message, size_t len, char *out, size_t size);
 
 struct lab_answer {
 	int status, warning, retry_after_s;
+	char type[64]; /* of its body, "" none; to a MESSAGE */
+	size_t len;
+	uint8_t body[MCSEC_IM_MAX];
 };
 /* INVITE to a registered client, caller's identity as the server puts it; the final answer. A 2xx is ended by BYE. */
 struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling_user_id, const char *offer);
@@ -71,6 +76,8 @@ struct lab_message {
 	uint16_t suite;                /* list of this suite alone; 0: none */
 	uint32_t k_id;                 /* 0: drawn; out: what was sent */
 	int again, octets;             /* the key of the last one; its very octets */
+	const char *kms;               /* of the receiver; NULL: the lab's */
+	const char *type;              /* Content-Type; NULL: application/mikey */
 	uint8_t key[MCSEC_KEY_LEN];    /* out */
 	uint64_t time;                 /* out: T */
 	uint8_t message[MCSEC_IM_MAX]; /* out */
@@ -83,9 +90,10 @@ struct lab_register {
 	char event[32], expires[16], service[64], accept[128]; /* headers; "" none */
 	int uploads;                                           /* there was a body; what follows is of the last one */
 	enum poc_answer answer;
-	int csk_opened; /* the I_MESSAGE opened under the server's own keys, from the user, with a CSK */
-	uint32_t csk_id;
-	uint64_t time; /* T */
+	int csk_opened;          /* the I_MESSAGE opened under the server's own keys, from the user, with a CSK */
+	uint32_t csk_id, csb_id; /* when it opened; as it stands there */
+	char receiver_kms[64];   /* IDRkmsr */
+	uint64_t time;           /* T */
 	char token[256], client_id[64];
 	struct mcsec_alg_list algs;
 	int initiator_hidden, responder_hidden, to_self;
@@ -96,6 +104,15 @@ void lab_set_suites(struct lab *l, const char *list, const char *minimum);
 /* Answer the next n requests of this method (a literal) so; REGISTERs instead of 200. */
 void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning);
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning);
+/*
+ * Answer the next n requests of this method (REGISTER or PUBLISH) with 488 and the KMS redirect that `write` puts into
+ * out, on the server's loop; it returns its length.
+ */
+typedef size_t lab_redirect(void *ctx, const struct lab_register *sent, uint8_t *out, size_t size);
+void lab_redirect_with(struct lab *l, const char *method, int n, lab_redirect *write, void *ctx);
+/* Clients made from now on hold the certificate of LAB_OTHER. */
+void lab_hold_other(struct lab *l, int held);
+const struct kms_certificate *lab_other_certificate(const struct lab *l);
 /* How many of them came in. */
 unsigned lab_registers(struct lab *l);
 unsigned lab_publishes(struct lab *l);

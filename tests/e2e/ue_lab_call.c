@@ -54,7 +54,11 @@ static void on_forward_answer(void *ctx, struct sip_client_tx *tx, const struct 
 	if (rs->status >= 300) {
 		const char *warning = sip_header_at(rs, "Warning", 0);
 		struct sip_header h[] = {{"Warning", warning}};
-		sip_reply(invite, rs->status, NULL, &(struct sip_out){.n_headers = warning != NULL, .headers = h});
+		sip_reply(invite, rs->status, NULL,
+			  &(struct sip_out){.n_headers = warning != NULL,
+					    .headers = h,
+					    .content_type = rs->content_type,
+					    .body = rs->body});
 		sip_dialog_free(l->b);
 		l->b = NULL;
 		return;

@@ -23,11 +23,12 @@ struct registered {
 struct lab {
 	char dir[64];
 	struct mcsec_master *master;
-	struct kms_certificate cert;
+	struct kms_certificate cert, other; /* other: of LAB_OTHER */
+	int hold_other;
 	struct kms_key_set sets[MAX_OWN];
 	struct mcsec_im_own own[MAX_OWN];
 	size_t n_own;
-	struct mcsec_im_kms kms;
+	struct mcsec_im_kms kms[2]; /* ours, LAB_OTHER */
 	struct mcsec_im_book book;
 
 	pthread_t thread;
@@ -44,6 +45,8 @@ struct lab {
 		const char *method;
 		int n, status;
 		char warning[128];
+		lab_redirect *redirect; /* NULL: no body */
+		void *ctx;
 	} refusals[4];
 	_Atomic unsigned registers, publishes, options;
 	struct lab_message *outgoing;

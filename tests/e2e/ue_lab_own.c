@@ -10,7 +10,7 @@
 
 static void own_answer(struct lab *l, const struct sip_message *rs)
 {
-	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), 0};
+	l->answer = (struct lab_answer){.status = rs->status, .warning = sip_warning_code(rs)};
 	if (rs->status < 300 || l->second)
 		lab_send_bye(l, &l->own_dialog);
 	else {
@@ -90,7 +90,11 @@ static void on_message_answer(void *ctx, struct sip_client_tx *tx, const struct 
 	if (rs->status < 200)
 		return;
 	const char *after = sip_header_at(rs, "Retry-After", 0);
-	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), after ? atoi(after) : 0};
+	l->answer = (struct lab_answer){rs->status, sip_warning_code(rs), after ? atoi(after) : 0, "", 0, {0}};
+	snprintf(l->answer.type, sizeof l->answer.type, "%s", rs->content_type ? rs->content_type : "");
+	l->answer.len = rs->body.len < sizeof l->answer.body ? rs->body.len : 0;
+	if (l->answer.len)
+		memcpy(l->answer.body, rs->body.p, l->answer.len);
 	sem_post(&l->answered);
 }
 
@@ -102,7 +106,7 @@ static void make_message(struct lab *l, const char *to, struct lab_message *m)
 				     .initiator = m->from ? m->from : LAB_PSI,
 				     .initiator_kms = LAB_KMS,
 				     .responder = m->to ? m->to : to,
-				     .responder_kms = LAB_KMS,
+				     .responder_kms = m->kms ? m->kms : LAB_KMS,
 				     .hide_initiator = m->hide,
 				     .hide_responder = m->hide,
 				     .to_self = m->to_self,
@@ -127,14 +131,15 @@ static void begin_message(void *arg)
 	const char *icsi = m->icsi ? m->icsi : "urn:urn-7:3gpp-service.ims.icsi.mcptt";
 	const struct sip_header h[] = {{"P-Asserted-Identity", m->asserted ? m->asserted : "<" LAB_PSI ">"},
 				       {"P-Asserted-Service", icsi}};
-	struct sip_request rq = {
-	    .method = "MESSAGE",
-	    .uri = c ? c->contact : NULL,
-	    .from = LAB_PSI,
-	    .to = l->to,
-	    .flow = c ? c->flow : NULL,
-	    .with = {
-		.n_headers = *icsi ? 2 : 1, .headers = h, .content_type = TYPE_MIKEY, .body = {m->message, m->len}}};
+	struct sip_request rq = {.method = "MESSAGE",
+				 .uri = c ? c->contact : NULL,
+				 .from = LAB_PSI,
+				 .to = l->to,
+				 .flow = c ? c->flow : NULL,
+				 .with = {.n_headers = *icsi ? 2 : 1,
+					  .headers = h,
+					  .content_type = m->type ? m->type : TYPE_MIKEY,
+					  .body = {m->message, m->len}}};
 	l->answer = (struct lab_answer){0};
 	if (!c || !sip_send(l->port, &rq, on_message_answer, l))
 		sem_post(&l->answered);

@@ -62,6 +62,9 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 		l->last.initiator_hidden = peek.initiator_hidden;
 		l->last.responder_hidden = peek.responder_hidden;
 		l->last.to_self = peek.to_self;
+		l->last.csb_id = peek.csb_id;
+		snprintf(l->last.receiver_kms, sizeof l->last.receiver_kms, "%.*s", (int)peek.responder_kms.len,
+			 (const char *)peek.responder_kms.p);
 	}
 	mcsec_im_free(im);
 }
@@ -73,8 +76,14 @@ int lab_refused(struct lab *l, struct sip_server_tx *tx, const struct sip_messag
 		if (!r->n || strcmp(r->method, rq->method) != 0)
 			continue;
 		struct sip_header warning[] = {{"Warning", r->warning}};
+		static uint8_t text[64 * 1024];
+		struct sip_out with = {.n_headers = r->warning[0] != 0, .headers = warning};
 		r->n--;
-		sip_reply(tx, r->status, NULL, &(struct sip_out){.n_headers = r->warning[0] != 0, .headers = warning});
+		if (r->redirect) {
+			with.content_type = TYPE_KRR;
+			with.body = (struct octets){text, r->redirect(r->ctx, &l->last, text, sizeof text)};
+		}
+		sip_reply(tx, r->status, NULL, &with);
 		return 1;
 	}
 	return 0;
@@ -135,10 +144,24 @@ void lab_refuse(struct lab *l, const char *method, int n, int status, const char
 	while (l->refusals[i].method && strcmp(l->refusals[i].method, method) != 0)
 		i++;
 	struct refusal *r = &l->refusals[i];
+	r->redirect = NULL;
 	snprintf(r->warning, sizeof r->warning, "%s", warning ? warning : "");
 	r->method = method;
 	r->status = status;
 	r->n = n;
+}
+
+void lab_redirect_with(struct lab *l, const char *method, int n, lab_redirect *write, void *ctx)
+{
+	lab_refuse(l, method, 0, 488, NULL);
+	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
+		struct refusal *r = &l->refusals[i];
+		if (!r->method || strcmp(r->method, method) != 0)
+			continue;
+		r->redirect = write;
+		r->ctx = ctx;
+		r->n = n;
+	}
 }
 
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)

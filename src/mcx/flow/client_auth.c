@@ -69,6 +69,13 @@ static void note_repair(struct ca *m, const struct ca_event *ev)
 	m->repairing = 1;
 }
 
+/* A core's 200 says nothing: what follows a redirect goes to the server itself. */
+static void by_publish(struct ca *m, const struct ca_event *ev)
+{
+	(void)ev;
+	m->repairing = 1;
+}
+
 /* What goes by PUBLISH alone needs a registration at the core: where that is lost too, REGISTER brings both back. */
 static void repair_anew(struct ca *m, const struct ca_event *ev)
 {
@@ -146,6 +153,13 @@ static const struct row {
 	{ CA_RENEWING,   CA_EV_MIKEY,        0,                   note_keys,    CA_KEYS,       ACTS(CA_DO_WIPE, CA_DO_REFRESH_KEYS) },
 	{ CA_UPLOAD,     CA_EV_NO_SUITE,     0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_RENEWING,   CA_EV_NO_SUITE,     0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
+	{ CA_UPLOAD,     CA_EV_REDIRECTED,   0,                   0,            CA_UPLOAD,     ACTS(CA_DO_WIPE_NEW) },
+	{ CA_RENEWING,   CA_EV_REDIRECTED,   0,                   0,            CA_RENEWING,   ACTS(CA_DO_WIPE_NEW) },
+	{ CA_UNSURE,     CA_EV_REDIRECTED,   0,                   by_publish,   CA_UPLOAD,     NOTHING },
+	{ CA_UPLOAD,     CA_EV_CHOSEN,       0,                   0,            CA_UPLOAD,     ACTS(CA_DO_MAKE, CA_DO_SEND) },
+	{ CA_RENEWING,   CA_EV_CHOSEN,       0,                   0,            CA_RENEWING,   ACTS(CA_DO_MAKE, CA_DO_SEND) },
+	{ CA_UPLOAD,     CA_EV_EXHAUSTED,    0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
+	{ CA_RENEWING,   CA_EV_EXHAUSTED,    0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },
 	{ CA_UPLOAD,     CA_EV_REFUSED,      alone,               repair_anew,   CA_UPLOAD,     ACTS(CA_DO_WIPE_NEW, CA_DO_MAKE, CA_DO_SEND) },
 	{ CA_RENEWING,   CA_EV_REFUSED,      alone,               repair_anew,   CA_RENEWING,   ACTS(CA_DO_WIPE_NEW, CA_DO_MAKE, CA_DO_SEND) },
 	{ CA_UPLOAD,     CA_EV_REFUSED,      0,                   0,            CA_OFF,        ACTS(CA_DO_WIPE, CA_DO_TELL) },

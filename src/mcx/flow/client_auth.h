@@ -35,6 +35,9 @@ enum ca_event_kind {
 	CA_EV_UNREADABLE,   /* 403/139, 403/140                                      */
 	CA_EV_MIKEY,        /* 488/136                                               */
 	CA_EV_NO_SUITE,     /* 403/100                                               */
+	CA_EV_REDIRECTED,   /* 488 with a KMS redirect, or one as MESSAGE: it is being judged  */
+	CA_EV_CHOSEN,       /* another KMS is to be tried, with a new CSK                    */
+	CA_EV_EXHAUSTED,    /* there is none                                                */
 	CA_EV_REFUSED,      /* any other 3xx to 6xx                                  */
 	CA_EV_LATER,        /* 503, no answer, transport                              */
 	CA_EV_TIMER,        /* due_ms was reached: t_renew or t_reauth               */

@@ -18,6 +18,7 @@ enum cc_state {
 	CC_IDLE,
 	CC_MAKING,     /* caller: PCK and I_MESSAGE are being made                        */
 	CC_CALLING,    /* caller: INVITE is out                                          */
+	CC_CHOOSING,   /* caller: a KMS redirect is being judged                          */
 	CC_CANCELLING, /* caller: CANCEL is out, the final answer is due                  */
 	CC_CHECKING,   /* callee: the I_MESSAGE is being opened                           */
 	CC_RINGING,    /* callee: verified, the user is asked                             */
@@ -32,13 +33,16 @@ enum cc_event_kind {
 	CC_EV_FAILED,   /* it could not be made or sent; later: the media failed          */
 	CC_EV_RECORDED, /* what RECORD asked for is durable: `automatic`                  */
 	CC_EV_NOT_RECORDED,
-	CC_EV_RINGING,  /* 18x                                                            */
-	CC_EV_ANSWER,   /* 2xx: `secure`                                                  */
-	CC_EV_REFUSED,  /* 3xx to 6xx, or no answer: `status`, `warning`                   */
-	CC_EV_INVITE,   /* we are called: `has_key`, `required`, `known_peer`              */
-	CC_EV_OPENED,   /* V-IM passed                                                    */
-	CC_EV_UNOPENED, /* V-IM failed: `im`                                             */
-	CC_EV_ACCEPT,   /* the user                                                       */
+	CC_EV_RINGING,    /* 18x                                                            */
+	CC_EV_ANSWER,     /* 2xx: `secure`                                                  */
+	CC_EV_REFUSED,    /* 3xx to 6xx, or no answer: `status`, `warning`                   */
+	CC_EV_REDIRECTED, /* 488 with a KMS redirect                                     */
+	CC_EV_CHOSEN,     /* another KMS is to be tried, with a new key                    */
+	CC_EV_EXHAUSTED,  /* there is none                                               */
+	CC_EV_INVITE,     /* we are called: `has_key`, `required`, `known_peer`              */
+	CC_EV_OPENED,     /* V-IM passed                                                    */
+	CC_EV_UNOPENED,   /* V-IM failed: `im`                                             */
+	CC_EV_ACCEPT,     /* the user                                                       */
 	CC_EV_DECLINE,
 	CC_EV_CANCEL,    /* of the caller                                                */
 	CC_EV_RING_TIME, /* t_ring                                                       */

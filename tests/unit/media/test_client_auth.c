@@ -270,6 +270,39 @@ static void no_verdict_is_retried_with_doubling_waits_and_a_longer_retry_after_w
 	}
 }
 
+static void a_redirected_upload_is_made_anew_under_another_kms_or_ends(void **state)
+{
+	(void)state;
+	const enum ca_state at[] = {CA_UPLOAD, CA_RENEWING};
+	for (size_t i = 0; i < 2; i++) {
+		struct ca m = in(at[i]);
+		on(&m, CA_EV_REDIRECTED);
+		expect(&m, at[i], 1, CA_DO_WIPE_NEW); /* what is in use stays */
+		on(&m, CA_EV_CHOSEN);
+		expect(&m, at[i], 2, CA_DO_MAKE, CA_DO_SEND);
+		on(&m, CA_EV_REDIRECTED);
+		on(&m, CA_EV_EXHAUSTED);
+		expect(&m, CA_OFF, 2, CA_DO_WIPE, CA_DO_TELL);
+		on(&m, CA_EV_CHOSEN); /* too late */
+		assert_int_equal(m.state, CA_OFF);
+	}
+}
+
+static void after_a_redirect_that_a_core_did_not_tell_of_the_upload_goes_by_publish(void **state)
+{
+	(void)state;
+	struct ca m = in(CA_UNSURE);
+	on(&m, CA_EV_REDIRECTED);
+	expect(&m, CA_UPLOAD, 0);
+	assert_true(m.repairing);
+	on(&m, CA_EV_CHOSEN);
+	expect(&m, CA_UPLOAD, 2, CA_DO_MAKE, CA_DO_SEND);
+	assert_true(m.repairing);
+	m = in(CA_AUTHORISED); /* the server has said yes to this key */
+	on(&m, CA_EV_REDIRECTED);
+	assert_int_equal(m.state, CA_AUTHORISED);
+}
+
 static void log_off_wipes_in_every_state_and_is_said_where_something_was_sent(void **state)
 {
 	(void)state;
@@ -319,6 +352,8 @@ int main(void)
 	    cmocka_unit_test(a_repair_by_publish_that_is_refused_is_followed_by_a_register_once),
 	    cmocka_unit_test(no_common_suite_and_other_refusals_end_it),
 	    cmocka_unit_test(no_verdict_is_retried_with_doubling_waits_and_a_longer_retry_after_wins),
+	    cmocka_unit_test(a_redirected_upload_is_made_anew_under_another_kms_or_ends),
+	    cmocka_unit_test(after_a_redirect_that_a_core_did_not_tell_of_the_upload_goes_by_publish),
 	    cmocka_unit_test(log_off_wipes_in_every_state_and_is_said_where_something_was_sent),
 	    cmocka_unit_test(what_is_not_in_the_table_changes_nothing),
 	    cmocka_unit_test(every_row_of_the_authorisation_table_was_taken),

@@ -29,6 +29,7 @@ static struct cc in(enum cc_state state)
 		break;
 	case CC_MAKING:
 	case CC_CALLING:
+	case CC_CHOOSING:
 	case CC_CANCELLING:
 	case CC_UP:
 	case CC_REKEYING:
@@ -39,6 +40,10 @@ static struct cc in(enum cc_state state)
 		ON(&m, CC_EV_RECORDED);
 		if (state == CC_CALLING)
 			break;
+		if (state == CC_CHOOSING) {
+			ON(&m, CC_EV_REDIRECTED);
+			break;
+		}
 		if (state == CC_CANCELLING) {
 			ON(&m, CC_EV_HANG_UP);
 			break;
@@ -156,6 +161,24 @@ static void a_caller_who_gives_up_cancels_and_a_crossing_answer_gets_a_bye(void 
 	struct cc m = in(CC_CANCELLING);
 	ON(&m, CC_EV_REFUSED, .status = 487);
 	expect(&m, CC_IDLE, 1, CC_DO_TELL);
+}
+
+static void a_redirected_call_wipes_its_key_and_is_made_anew_or_ends(void **state)
+{
+	(void)state;
+	struct cc m = in(CC_CALLING);
+	ON(&m, CC_EV_REDIRECTED);
+	expect(&m, CC_CHOOSING, 1, CC_DO_WIPE);
+	ON(&m, CC_EV_CHOSEN);
+	expect(&m, CC_MAKING, 1, CC_DO_MAKE); /* never the key of before */
+	const enum cc_event_kind ends[] = {CC_EV_EXHAUSTED, CC_EV_HANG_UP, CC_EV_RING_TIME};
+	for (size_t i = 0; i < 3; i++) {
+		m = in(CC_CHOOSING);
+		ON(&m, ends[i]);
+		expect(&m, CC_IDLE, 1, CC_DO_TELL);
+		ON(&m, CC_EV_CHOSEN); /* too late */
+		assert_int_equal(m.state, CC_IDLE);
+	}
 }
 
 static void a_callee_opens_the_key_before_it_rings_or_answers(void **state)
@@ -344,6 +367,7 @@ int main(void)
 	    cmocka_unit_test(a_refusal_wipes_the_key_and_is_told_by_its_code_without_a_retry),
 	    cmocka_unit_test(a_call_that_cannot_be_prepared_stored_or_sent_leaves_no_key),
 	    cmocka_unit_test(a_caller_who_gives_up_cancels_and_a_crossing_answer_gets_a_bye),
+	    cmocka_unit_test(a_redirected_call_wipes_its_key_and_is_made_anew_or_ends),
 	    cmocka_unit_test(a_callee_opens_the_key_before_it_rings_or_answers),
 	    cmocka_unit_test(every_refused_i_message_is_488_with_136_and_never_rings_or_starts_media),
 	    cmocka_unit_test(mcx_sec_242_an_offer_without_key_is_488_without_136_where_policy_requires_one),
