@@ -269,10 +269,9 @@ static void report(struct judge *j)
 static void end_upload(struct judge *j)
 {
 	struct ue *u = j->u;
-	u->judging = NULL;
-	if (j->what == UE_REDIRECT_MESSAGE && j->verdict != REDIRECT_OURS)
-		return; /* nothing was said to us: what we hold is as good as it was */
-	if (j->what == UE_REDIRECT_MESSAGE)
+	if (j->what == UE_REDIRECT_UPLOAD)
+		u->judging = NULL;
+	else
 		ue_auth_event(u, &(struct ca_event){.kind = CA_EV_REDIRECTED});
 	u->upload_rounds = j->rounds;
 	int try = j->choice == REDIRECT_TRY;
@@ -293,21 +292,37 @@ static void end_call(struct judge *j)
 	ue_call_event(j->u, &(struct cc_event){.kind = try ? CC_EV_CHOSEN : CC_EV_EXHAUSTED}, NULL);
 }
 
+/*
+ * Does the machine still wait for it? A MESSAGE waits for nobody, and whoever sends one that is not ours keeps no other
+ * from being heard: it counts while the CSK that it is about is in use and not proved.
+ */
+static int is_wanted(const struct judge *j)
+{
+	struct ue *u = j->u;
+	const struct ue_csk *csk = *ue_csk_at(u, ue_first_service(u));
+	switch (j->what) {
+	case UE_REDIRECT_CALL:
+		return u->call.generation == j->generation && u->call.machine.state == CC_CHOOSING;
+	case UE_REDIRECT_MESSAGE:
+		return j->verdict == REDIRECT_OURS && u->auth.state == CA_UNSURE && csk && csk->id == j->key_id;
+	default:
+		return u->judging == j;
+	}
+}
+
 static void judge_done(void *arg)
 {
 	struct judge *j = arg;
 	struct ue *u = j->u;
-	int for_call = j->what == UE_REDIRECT_CALL;
-	int wanted = u->port && (for_call ? u->call.generation == j->generation && u->call.machine.state == CC_CHOOSING
-					  : u->judging == j);
+	int wanted = u->port && is_wanted(j);
 	if (j->verdict != REDIRECT_OURS)
 		u->redirects_ignored++;
-	if (u->port && j->verdict == REDIRECT_OURS && j->choice == REDIRECT_TRY)
+	if (wanted && j->verdict == REDIRECT_OURS && j->choice == REDIRECT_TRY)
 		ue_emit(u, UE_EV_REDIRECTED, ue_clock_ms(), NULL, j->receiver[0], j->key_id,
 			"%s wants another KMS: %s in place of %s", j->krr->processor_uri, j->kms, j->first);
 	if (u->port && j->krr && j->verdict != REDIRECT_UNSOLICITED)
 		report(j);
-	if (wanted && for_call)
+	if (wanted && j->what == UE_REDIRECT_CALL)
 		end_call(j);
 	else if (wanted)
 		end_upload(j);
@@ -324,11 +339,12 @@ static int begin(struct judge *j, struct octets text)
 		own->len = text.len;
 		own->text = memcpy(copy, text.p, text.len);
 		own->generation = j->u->call.generation;
-		if (j->what != UE_REDIRECT_CALL)
+		if (j->what == UE_REDIRECT_UPLOAD)
 			j->u->judging = own;
 		if (!worker_submit(j->u->workers, &(struct worker_job){judge_run, judge_done, own}))
 			return 0;
-		j->u->judging = NULL;
+		if (j->what == UE_REDIRECT_UPLOAD)
+			j->u->judging = NULL;
 	}
 	free(own);
 	free(copy);
@@ -382,7 +398,7 @@ void ue_redirect_message(struct ue *u, struct octets text)
 {
 	const struct ue_csk *csk = *ue_csk_at(u, ue_first_service(u));
 	int on_its_way = u->auth.state == CA_UPLOAD || u->auth.state == CA_RENEWING;
-	if (u->auth.state == CA_UNSURE && csk && !u->judging) {
+	if (u->auth.state == CA_UNSURE && csk) {
 		if (!begin_upload(u, UE_REDIRECT_MESSAGE, csk->id, text))
 			return;
 	} else if (on_its_way && u->csk_new && !u->krr_held && text.len && text.len <= KRR_MAX &&
