@@ -85,7 +85,7 @@ static inline struct mcsec_im_make im_good(const struct im_cast *c)
 	{                                                                                                              \
 		struct mcsec_im_make w = im_good(c);                                                                   \
 		__VA_ARGS__;                                                                                           \
-		im_made_by(c->book, &w, m);                                                                         \
+		im_made_by(c->book, &w, m);                                                                            \
 	}
 
 static inline void im_sign(const struct im_cast *c, struct im_octets *m)
@@ -157,13 +157,24 @@ static inline void im_twice(struct im_octets *m, int code, int role)
 	im_splice(m, p.at, 0, copy, p.len);
 }
 
+/* To this length by an extension that readers pass over (GEN type 0). */
+static inline void im_padded(struct im_octets *m, size_t len)
+{
+	uint8_t gen[MCSEC_IM_MAX] = {m->p[2]};
+	size_t n = len - m->len;
+	gen[2] = (uint8_t)((n - 4) >> 8);
+	gen[3] = (uint8_t)(n - 4);
+	m->p[2] = NP_GEN;
+	im_splice(m, HDR_LEN, 0, gen, n);
+}
+
 /* ---- the rows' messages ---- */
 
 #define IM_CHANGED(name, ...)                                                                                          \
 	static void name(const struct im_cast *c, struct im_octets *m)                                                 \
 	{                                                                                                              \
 		struct mcsec_im_make w = im_good(c);                                                                   \
-		im_made_by(c->book, &w, m);                                                                         \
+		im_made_by(c->book, &w, m);                                                                            \
 		__VA_ARGS__;                                                                                           \
 	}
 #define IM_RESIGNED(name, ...) IM_CHANGED(name, __VA_ARGS__; im_sign(c, m))
@@ -172,7 +183,7 @@ static inline void im_twice(struct im_octets *m, int code, int role)
 IM_CHANGED(im_cut, m->len /= 2)
 IM_CHANGED(im_cut_in_the_signature, m->len -= 3)
 IM_CHANGED(im_longer_by_one, m->p[m->len++] = 0)
-IM_CHANGED(im_of_8193_octets, memset(m->p + m->len, 0, IM_ROOM - m->len); m->len = MCSEC_IM_MAX + 1)
+IM_RESIGNED(im_of_8193_octets, im_padded(m, MCSEC_IM_MAX + 1))
 IM_CHANGED(im_unsigned, size_t end = m->len - MCSEC_SIG_LEN - SIGN_HEAD; m->p[im_find(m, NP_SAKKE, -1).at] = 0;
 	   m->len = end)
 IM_RESIGNED(im_without_t, im_without(m, NP_T, -1))
@@ -229,11 +240,12 @@ IM_CHANGED(im_sed_changed, m->p[im_find(m, NP_SAKKE, -1).at + 100] ^= 1)
 IM_CHANGED(im_signature_changed, m->p[m->len - 40] ^= 1)
 /* step 9: the encapsulated key */
 IM_RESIGNED(im_sed_for_another, w = im_good(c); w.responder = c->other; im_made_by(c->book, &w, m);
-	    struct im_payload p = im_find(m, NP_IDR, 2); size_t n = strlen(c->to);
-	    m->p[p.at + 3] = (uint8_t)(n >> 8); m->p[p.at + 4] = (uint8_t)n; im_splice(m, p.at + 5, p.len - 5, c->to, n))
+	    struct im_payload p = im_find(m, NP_IDR, 2); size_t n = strlen(c->to); m->p[p.at + 3] = (uint8_t)(n >> 8);
+	    m->p[p.at + 4] = (uint8_t)n; im_splice(m, p.at + 5, p.len - 5, c->to, n))
 IM_RESIGNED(im_sed_damaged, m->p[im_find(m, NP_SAKKE, -1).at + 270] ^= 1)
 /* step 10: key parameters; times are Unix seconds */
-IM_MADE(im_expired, struct mcsec_key_params p = {.status = MCSEC_STATUS_NOT_REVOKED, .expiry = (uint64_t)time(NULL) - 60};
+IM_MADE(im_expired,
+	struct mcsec_key_params p = {.status = MCSEC_STATUS_NOT_REVOKED, .expiry = (uint64_t)time(NULL) - 60};
 	w.params = &p)
 IM_MADE(im_expires_first, struct mcsec_key_params p = {.status = MCSEC_STATUS_NOT_REVOKED};
 	p.activation = (uint64_t)time(NULL) + 600; p.expiry = p.activation - 60; w.params = &p)
@@ -242,13 +254,13 @@ IM_RESIGNED(im_params_damaged, struct mcsec_key_params p = {.status = MCSEC_STAT
 	    m->p[g.at + g.len - 1] ^= 1)
 IM_MADE(im_revoked, struct mcsec_key_params p = {0}; w.params = &p)
 
-#define IM_UPLOAD (1 << IM_REGISTER | 1 << IM_PUBLISH)
-#define IM_OPENED (IM_UPLOAD | 1 << IM_CALL | 1 << IM_DOWNLOAD) /* by who has the keys */
-#define IM_ALL    (IM_OPENED | 1 << IM_OFFER)
+#define IM_UPLOAD   (1 << IM_REGISTER | 1 << IM_PUBLISH)
+#define IM_OPENED   (IM_UPLOAD | 1 << IM_CALL | 1 << IM_DOWNLOAD) /* by who has the keys */
+#define IM_ALL      (IM_OPENED | 1 << IM_OFFER)
 #define IM_BUT(way) (IM_ALL & ~(1u << (way)))
-#define IM_136 {488, 136}
 
 /* clang-format off */
+#define IM_136 {488, 136}
 static const struct im_row im_rows[] = {
 	/* malformed */
 	{"mikey_10_1_half_a_message",                       im_cut,                    IM_ALL,    IM_136},

@@ -221,7 +221,7 @@ static void uploads(const char *prefix, int published)
 	upload(NAME("multicast-key"), message((struct im){.kind = MCSEC_MUSIK}), my_token(), published, 0, 0);
 	upload(NAME("for-another"), message((struct im){.to = bob.user.mcptt}), my_token(), published, 0, 0);
 	upload(NAME("old"), message((struct im){.age = 400}), my_token(), published, 0, 0);
-	upload(NAME("early"), message((struct im){.age = -400}), my_token(), published, 0, 0);
+	upload(NAME("early"), message((struct im){.age = -900}), my_token(), published, 0, 0);
 	upload(NAME("suite"), message((struct im){.suite = 0x0103}), my_token(), published, 0, 0);
 	upload(NAME("no-token"), message((struct im){0}), NULL, published, 0, 0);
 	snprintf(token, sizeof token, "%s", my_token());
@@ -299,7 +299,7 @@ int main(int argc, char **argv)
 	uploads("publish", 1);
 	/* each later than the one before, and the last than any key download meanwhile (flows 0.4) */
 	upload("register-binary", message((struct im){0}), my_token(), 0, 0, 1);
-	upload("publish-good", message((struct im){.age = -120}), my_token(), 1, 0, 0);
+	upload("publish-good", message((struct im){.age = -200}), my_token(), 1, 0, 0);
 	upload("register-good", message((struct im){.age = -2}), my_token(), 0, 0, 0);
 	calls();
 	file("message-key", message((struct im){0}));

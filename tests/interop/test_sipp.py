@@ -10,6 +10,7 @@ into the scenarios of sipp/*.xml over TCP, and its checks decide: the status lin
 """
 import json
 import os
+import random
 import shutil
 import socket
 import sqlite3
@@ -51,7 +52,19 @@ def free_port():
         return s.getsockname()[1]
 
 
-contact_port = free_port()
+def lasting_port():
+    """One that no outgoing connection of this machine is given: sipp listens on it time and again."""
+    while True:
+        number = random.randrange(15000, 20000)
+        with socket.socket() as s:
+            try:
+                s.bind(('127.0.0.1', number))
+                return number
+            except OSError:
+                continue
+
+
+contact_port = lasting_port()
 
 
 def raise_domain():
@@ -81,7 +94,7 @@ def start(text, *args):
         f.write(text)
     errors = path[:-4] + '.errors'
     process = subprocess.Popen(['sipp', '-sf', path, '-m', '1', '-t', 't1', '-i', '127.0.0.1', '-nostdin', '-trace_err',
-                                '-error_file', errors, '-timeout', '40', '-timeout_error', '-cp', str(free_port()), *args],
+                                '-error_file', errors, '-timeout', '90', '-timeout_error', '-cp', str(free_port()), *args],
                                cwd=work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=dict(os.environ, TERM='dumb'))
     process.errors = errors
@@ -89,7 +102,7 @@ def start(text, *args):
 
 
 def passed(process):
-    out = process.communicate(timeout=90)[0]
+    out = process.communicate(timeout=120)[0]
     said = ''
     if os.path.exists(process.errors):
         with open(process.errors, encoding='utf-8', errors='replace') as f:
@@ -112,7 +125,7 @@ def ask(method, headers, body, status, warning=0):
                     contact_port=contact_port, status=status, phrase=PHRASES[status], warning=expect(warning), **{'from': alice})
     for _ in range(5):
         process = start(text, '-p', str(free_port()), '127.0.0.1:%d' % port)
-        process.wait(timeout=90)
+        process.wait(timeout=120)
         if process.returncode != NO_PORT:
             break
     passed(process)
