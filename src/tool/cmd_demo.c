@@ -49,6 +49,9 @@ static int work(struct demo *d)
 	narrate_title(&d->say, "A private call: Alice's recorded speech, end to end to Bob");
 	if (demo_call(d) || demo_bad_call(d))
 		return -1;
+	narrate_title(&d->say, "A private call with video: MCVideo");
+	if (demo_video(d))
+		return -1;
 	demo_log_off(d);
 	narrate_title(&d->say, "What was promised, and whether it is so");
 	demo_judge(d);

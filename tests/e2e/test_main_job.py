@@ -56,6 +56,12 @@ def bobs_wav_equals_alices_decoded_reference():
         assert heard.getnframes() / heard.getframerate() >= 10
 
 
+def bobs_video_is_alices_octet_for_octet():
+    met("Bob's video is Alice's, octet for octet")
+    with open(os.path.join(folder, 'ue/bob/seen.h264'), 'rb') as seen:
+        assert seen.read(4) == b'\0\0\0\1'
+
+
 def one_flipped_octet_in_the_i_message_ends_in_488_with_warning_136():
     met('one flipped octet in the I_MESSAGE ends in 488 with Warning 136')
 
@@ -69,8 +75,8 @@ def no_plaintext_and_no_pck_for_a_party_that_holds_every_server_database_and_key
 
 
 def the_verdict_is_the_exit_code():
-    assert len(conditions) == 9
-    assert lines[-1] == {'verdict': 'secure', 'met': 9, 'of': 9}, lines[-1]
+    assert len(conditions) == 10
+    assert lines[-1] == {'verdict': 'secure', 'met': 10, 'of': 10}, lines[-1]
     assert job.returncode == 0
 
 
@@ -122,7 +128,7 @@ try:
         each_daemon_ran_as_its_own_process, both_users_signed_in_by_code_flow_with_pkce,
         both_key_sets_came_from_the_kms_in_this_run, the_i_message_is_octet_identical_in_offer_and_invite,
         no_rtp_packet_on_the_wire_decodes_as_the_codec, bobs_wav_equals_alices_decoded_reference,
-        one_flipped_octet_in_the_i_message_ends_in_488_with_warning_136,
+        bobs_video_is_alices_octet_for_octet, one_flipped_octet_in_the_i_message_ends_in_488_with_warning_136,
         the_calls_keys_are_nowhere_in_the_memory_of_the_mc_server,
         no_plaintext_and_no_pck_for_a_party_that_holds_every_server_database_and_key, the_verdict_is_the_exit_code,
         every_step_has_its_line_and_the_steps_their_milliseconds, a_key_download_and_a_forced_algorithm_are_told,

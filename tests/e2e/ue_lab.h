@@ -61,6 +61,8 @@ struct lab_answer {
 };
 /* INVITE to a registered client, caller's identity as the server puts it; the final answer. A 2xx is ended by BYE. */
 struct lab_answer lab_invite(struct lab *l, const char *to, const char *calling_user_id, const char *offer);
+/* Of which service the INVITEs of the server's own are from now on; at first MCPTT. */
+void lab_set_service(struct lab *l, enum mcx_service service);
 /* Same, and while the call is up a re-INVITE with another offer: its answer. */
 struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *calling_user_id, const char *offer,
 				   const char *second);

@@ -13,8 +13,8 @@
 static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq);
 const struct sip_dialog_events lab_dialog_events = {.on_request = in_dialog};
 
-size_t lab_invite_body(const char *sdp, size_t sdp_len, const char *calling, const char *called, uint8_t *out,
-		       size_t size)
+size_t lab_invite_body(enum mcx_service service, const char *sdp, size_t sdp_len, const char *calling,
+		       const char *called, uint8_t *out, size_t size)
 {
 	static struct mcptt_info info;
 	static uint8_t xml[4096];
@@ -24,21 +24,27 @@ size_t lab_invite_body(const char *sdp, size_t sdp_len, const char *calling, con
 	snprintf(info.calling_user_id.value, sizeof info.calling_user_id.value, "%s", calling);
 	snprintf(info.called_party_id.value, sizeof info.called_party_id.value, "%s", called);
 	struct writer x = wr_init(xml, sizeof xml), w = wr_init(out, size);
-	mcptt_info_write(&x, &info);
-	const struct body_out parts[] = {{TYPE_MCPTT_INFO, NULL, wr_result(&x), 0},
+	mcx_info_write(&x, service, &info);
+	const struct body_out parts[] = {{mcx_services[service].info_type, NULL, wr_result(&x), 0},
 					 {TYPE_SDP, NULL, {(const uint8_t *)sdp, sdp_len}, 0}};
 	multipart_write(&w, "b0undary", parts, 2);
 	return wr_len(&w);
 }
 
-struct sip_request lab_invite_to(const struct registered *c, const char *from, struct octets body)
+struct sip_request lab_invite_to(enum mcx_service service, const struct registered *c, const char *from,
+				 struct octets body)
 {
+	static struct sip_header asserted[MCX_SERVICES];
+	asserted[service] = (struct sip_header){"P-Asserted-Service", mcx_services[service].icsi};
 	return (struct sip_request){.method = "INVITE",
 				    .uri = c->contact,
 				    .from = from,
 				    .to = c->impu,
 				    .flow = c->flow,
-				    .with = {.content_type = "multipart/mixed;boundary=b0undary", .body = body}};
+				    .with = {.n_headers = service != MCX_MCPTT, /* MCPTT is what nothing says */
+					     .headers = &asserted[service],
+					     .content_type = "multipart/mixed;boundary=b0undary",
+					     .body = body}};
 }
 
 static void on_forward_answer(void *ctx, struct sip_client_tx *tx, const struct sip_message *rs)
@@ -101,8 +107,10 @@ void lab_on_invite(struct lab *l, struct sip_server_tx *tx, const struct sip_mes
 	memcpy(text, sdp.p, len);
 	if (l->hooks.offer)
 		l->hooks.offer(l->hooks.ctx, text, &len, TEXT);
-	size_t n = lab_invite_body(text, len, rq->from, c->impu, body, sizeof body);
-	struct sip_request out = lab_invite_to(c, rq->from, (struct octets){body, n});
+	const char *icsi = sip_header_at(rq, "P-Preferred-Service", 0);
+	enum mcx_service service = icsi ? mcx_service_of(icsi) : MCX_MCPTT;
+	size_t n = lab_invite_body(service, text, len, rq->from, c->impu, body, sizeof body);
+	struct sip_request out = lab_invite_to(service, c, rq->from, (struct octets){body, n});
 	l->invite = tx;
 	sip_tx_on_cancel(tx, on_forward_cancel, l);
 	l->b = sip_dialog_invite(l->port, &out, on_forward_answer, &lab_dialog_events, l, &l->forwarded);

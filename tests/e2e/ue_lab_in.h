@@ -58,6 +58,7 @@ struct lab {
 	struct sip_client_tx *forwarded;
 	/* an INVITE of the server's own */
 	const char *to, *calling, *offer, *second;
+	enum mcx_service service; /* of that INVITE */
 	struct sip_dialog *own_dialog;
 	struct lab_answer answer;
 };
@@ -74,9 +75,10 @@ int lab_refused(struct lab *l, struct sip_server_tx *tx, const struct sip_messag
 extern const struct sip_dialog_events lab_dialog_events;
 void lab_on_invite(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq);
 /* The forwarded INVITE's body: description, and who calls. */
-size_t lab_invite_body(const char *sdp, size_t sdp_len, const char *calling, const char *called, uint8_t *out,
-		       size_t size);
-struct sip_request lab_invite_to(const struct registered *c, const char *from, struct octets body);
+size_t lab_invite_body(enum mcx_service service, const char *sdp, size_t sdp_len, const char *calling,
+		       const char *called, uint8_t *out, size_t size);
+struct sip_request lab_invite_to(enum mcx_service service, const struct registered *c, const char *from,
+				 struct octets body);
 void lab_send_bye(struct lab *l, struct sip_dialog **d);
 
 #endif

@@ -38,7 +38,7 @@ static void on_own_answer(void *ctx, struct sip_client_tx *tx, const struct sip_
 		own_answer(l, rs);
 		return;
 	}
-	size_t n = lab_invite_body(l->second, strlen(l->second), l->calling, l->to, body, sizeof body);
+	size_t n = lab_invite_body(l->service, l->second, strlen(l->second), l->calling, l->to, body, sizeof body);
 	struct sip_request again = {.method = "INVITE",
 				    .with = {.content_type = "multipart/mixed;boundary=b0undary", .body = {body, n}}};
 	if (!sip_dialog_send(l->own_dialog, &again, on_own_second, l))
@@ -50,14 +50,19 @@ static void begin_own(void *arg)
 	struct lab *l = arg;
 	static uint8_t body[TEXT];
 	struct registered *c = lab_find(l, l->to);
-	size_t n = lab_invite_body(l->offer, strlen(l->offer), l->calling, l->to, body, sizeof body);
+	size_t n = lab_invite_body(l->service, l->offer, strlen(l->offer), l->calling, l->to, body, sizeof body);
 	l->answer = (struct lab_answer){0};
 	if (c) {
-		struct sip_request rq = lab_invite_to(c, l->calling, (struct octets){body, n});
+		struct sip_request rq = lab_invite_to(l->service, c, l->calling, (struct octets){body, n});
 		l->own_dialog = sip_dialog_invite(l->port, &rq, on_own_answer, &lab_dialog_events, l, NULL);
 	}
 	if (!c || !l->own_dialog)
 		sem_post(&l->answered);
+}
+
+void lab_set_service(struct lab *l, enum mcx_service service)
+{
+	l->service = service;
 }
 
 struct lab_answer lab_invite_twice(struct lab *l, const char *to, const char *calling, const char *offer,

@@ -53,6 +53,13 @@ struct demo_end {
 	int sip_status, warning;
 };
 
+/* The MCVideo call. */
+struct demo_video {
+	size_t sent, seen; /* octets of the clip, and of what Bob kept */
+	int same;
+	struct ue_media_stats shown, recorded;
+};
+
 struct demo {
 	struct narrator say;
 	struct domain d;
@@ -66,6 +73,7 @@ struct demo {
 	struct ue_report call, bad_call;
 	struct ue_media_stats heard_stats, said_stats;
 	struct ue_call_keys *keys; /* secret memory */
+	struct demo_video video;
 	/* the searches of the server's memory: while the call is up, and after it */
 	int searched[2];
 	struct memory_result search[2];
@@ -82,10 +90,16 @@ int demo_prepare(struct demo *d, struct demo_end *e);
 int demo_new_keys(struct demo *d);
 int demo_call(struct demo *d);
 int demo_bad_call(struct demo *d);
+int demo_video(struct demo *d);
 void demo_log_off(struct demo *d);
 /* Looks at every condition and narrates it. */
 void demo_judge(struct demo *d);
 void demo_free(struct demo *d);
+
+/* What Bob kept of the video is what Alice showed: 1, and the evidence. */
+int demo_video_same(struct demo *d, char *why);
+/* A folder that a client begins with must not be there: its keys have to come from the KMS in this run. */
+int demo_empty_store(struct demo *d, const char *path);
 
 /* The party that holds everything of the MC server (demo_insider.c): 1 if it still has neither key nor speech. */
 int demo_insider(struct demo *d, char *why);

@@ -53,8 +53,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return remove(path);
 }
 
-/* The client begins with an empty store: its keys must come from the KMS in this run. */
-static int empty_store(struct demo *d, const char *path)
+int demo_empty_store(struct demo *d, const char *path)
 {
 	if (access(path, F_OK) == 0 && nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
 		return fail(d, path, strerror(errno));
@@ -80,7 +79,8 @@ int demo_enrol(struct demo *d)
 		struct demo_end *e = ends[i];
 		int64_t begin = process_now_ms();
 		char err[600];
-		if (user_fill_in(&d->d, &e->user, "ptt", err, sizeof err) || user_add(&d->d, &e->user, err, sizeof err))
+		if (user_fill_in(&d->d, &e->user, "ptt,video", err, sizeof err) ||
+		    user_add(&d->d, &e->user, err, sizeof err))
 			return fail(d, e->who, err);
 		narrate_step(&d->say, (double)(process_now_ms() - begin), "%s enrolled as %s", e->who, e->user.mcptt);
 	}
@@ -158,8 +158,8 @@ static void on_event(void *ctx, const struct ue_event *ev)
 	}
 	pthread_mutex_unlock(&e->lock);
 	if (ev->kind == UE_EV_OFFERED)
-		narrate_step(say, ev->ms, "%s's offer leaves: call key %08x inside, encrypted to %s, signed",
-			     e->who, ev->key_id, e->demo->bob.who);
+		narrate_step(say, ev->ms, "%s's offer leaves: call key %08x inside, encrypted to %s, signed", e->who,
+			     ev->key_id, e->demo->bob.who);
 	else if (ev->kind == UE_EV_KEY_OPENED)
 		narrate_step(say, ev->ms, "%s verifies the signature and opens call key %08x", e->who, ev->key_id);
 	else if (ev->kind == UE_EV_CALL_UP && e == &e->demo->alice)
@@ -187,7 +187,7 @@ static struct ue *open_client(struct demo *d, struct demo_end *e)
 	struct ue_config c;
 	char err[400];
 	client_config(&d->d, &e->user, &t, &c);
-	if (empty_store(d, t.dir))
+	if (demo_empty_store(d, t.dir))
 		return NULL;
 	c.on_event = on_event;
 	c.ctx = e;

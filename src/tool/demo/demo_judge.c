@@ -288,6 +288,7 @@ void demo_judge(struct demo *d)
 	    {"the I_MESSAGE is octet-identical in Alice's offer and Bob's INVITE", same_i_message},
 	    {"no RTP packet on the wire decodes as the codec", nothing_on_the_wire},
 	    {"Bob's WAV equals Alice's decoded reference", heard_well},
+	    {"Bob's video is Alice's, octet for octet", demo_video_same},
 	    {"one flipped octet in the I_MESSAGE ends in 488 with Warning 136", flip_refused},
 	    {"the call's keys are nowhere in the memory of the MC server", not_in_memory},
 	    {"who holds every file and key of the MC server has no key of the call", demo_insider},

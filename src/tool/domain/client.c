@@ -79,3 +79,8 @@ const char *client_speech(void)
 {
 	return access(MCX_SPEECH_INSTALLED, R_OK) == 0 ? MCX_SPEECH_INSTALLED : MCX_SPEECH_SOURCE;
 }
+
+const char *client_clip(void)
+{
+	return access(MCX_CLIP_INSTALLED, R_OK) == 0 ? MCX_CLIP_INSTALLED : MCX_CLIP_SOURCE;
+}

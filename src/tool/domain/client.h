@@ -24,5 +24,8 @@ enum ue_status client_sign_in(const struct domain *d, const struct user *u, stru
 
 /* The recorded announcement: the installed one, or the one in the source tree. */
 const char *client_speech(void);
+/* Likewise the recorded clip of H.264, and its pictures a second. */
+enum { CLIENT_CLIP_FPS = 10 };
+const char *client_clip(void);
 
 #endif
