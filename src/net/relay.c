@@ -22,7 +22,7 @@
 
 #include "sec/base/check.h"
 
-enum { ENDS = 2, KINDS = 2, BATCH = 64 };
+enum { ENDS = 2, KINDS = 2, BATCH = 64, RECEIVE_BUFFER = 1 << 20 };
 
 struct leg {
 	struct relay_session *session;
@@ -256,7 +256,9 @@ static int bind_one(const struct relay *r, uint16_t port)
 {
 	struct sockaddr_storage a;
 	socklen_t len = address_of(r->address, port, &a);
-	int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(a.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), room = RECEIVE_BUFFER;
+	if (fd >= 0) /* a picture's packets come in one burst */
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, len) != 0) {
 		close(fd);
 		return -1;

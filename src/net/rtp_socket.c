@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PORT_TRIES = 64 };
+enum { PORT_TRIES = 64, RECEIVE_BUFFER = 1 << 20 };
 
 struct rtp_socket {
 	int fd;
@@ -45,9 +45,10 @@ static socklen_t parse(const char *text, uint16_t port, union address *a)
 
 static int bind_any(union address *a, socklen_t len, uint16_t *port)
 {
-	int fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd = socket(a->any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), room = RECEIVE_BUFFER;
 	if (fd < 0)
 		return -1;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room); /* a picture's packets come in one burst */
 	union address bound = {0};
 	socklen_t bound_len = sizeof bound;
 	if (bind(fd, &a->any, len) || getsockname(fd, &bound.any, &bound_len)) {

@@ -10,7 +10,7 @@
 #include "mcsec/secret.h"
 #include "ue/engine.h"
 
-enum { SILENT_MS = 30000, SSRC_DRAWS = 16, RING_MS = 60000, MAX_CALL_MS = 3600000 };
+enum { SHOW_WAIT_MS = 2000, SILENT_MS = 30000, SSRC_DRAWS = 16, RING_MS = 60000, MAX_CALL_MS = 3600000 };
 
 /* ---- notes of the media thread ------------------------------------------------------------------------------------
  */
@@ -107,6 +107,7 @@ static int open_media(struct ue *u, const struct ue_audio_files *files, const st
 					.files = *show,
 					.ssrc = c->video_ssrc,
 					.silent_ms = SILENT_MS,
+					.wait_ms = c->caller ? 0 : SHOW_WAIT_MS,
 					.alive = &link->alive,
 					.on_event = on_media,
 					.ctx = link,

@@ -184,6 +184,7 @@ static void follow_ssrc(struct video_session *v, uint32_t ssrc)
 		v->order = fresh;
 		h264_join_end(v->joiner);
 	} else {
+		v->due = v->due > now_ms() ? now_ms() : v->due; /* the way is open: nothing to wait for */
 		open_recording(v);
 		tell(v, MEDIA_FIRST_PACKET, "first packet of the video decrypted");
 	}
@@ -312,8 +313,9 @@ static int wait_for(const struct video_session *v)
 static void *run(void *arg)
 {
 	struct video_session *v = arg;
-	v->due = now_ms();
-	atomic_store(v->o.alive, v->due);
+	int64_t begin = now_ms();
+	v->due = begin + (int64_t)v->o.wait_ms;
+	atomic_store(v->o.alive, begin);
 	while (!atomic_load(&v->stop)) {
 		tick(v, now_ms());
 		take_packets(v, wait_for(v));

@@ -20,6 +20,11 @@ struct video_options {
 	uint32_t ssrc;
 	unsigned silent_ms;     /* without a packet for so long: MEDIA_SILENT */
 	_Atomic int64_t *alive; /* see struct media_options */
+	/*
+	 * A callee's way through the server opens only when the caller has the answer; what is shown before is lost,
+	 * the first picture above all. So wait for the caller's first packet, or this long.
+	 */
+	unsigned wait_ms;
 	void (*on_event)(void *ctx, enum media_event ev, const char *text);
 	void *ctx;
 	struct ue_hooks hooks;
