@@ -100,12 +100,13 @@ static void file(struct octets stream)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t nothing[1];
-	joiner = h264_joiner_new();
-	again = h264_joiner_new();
+	if (!joiner) {
+		joiner = h264_joiner_new();
+		again = h264_joiner_new();
+	}
 	HOLDS(joiner && again);
+	h264_join_end(again); /* what an input that broke off left */
 	packets(size ? data : nothing, size);
 	file((struct octets){size ? data : nothing, size});
-	h264_joiner_free(joiner);
-	h264_joiner_free(again);
 	return 0;
 }
