@@ -50,8 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < sdp.n_media; i++) {
 		const struct sdp_media *m = &sdp.media[i];
 		HOLDS(inside(m->kind, data, size) && inside(m->address, data, size) && inside(m->key_mgmt, data, size));
-		for (size_t f = 0; f < m->n_formats; f++)
+		for (size_t f = 0; f < m->n_formats; f++) {
 			(void)sdp_rtpmap(&sdp, i, m->formats[f]);
+			HOLDS(inside(sdp_fmtp(&sdp, i, m->formats[f]), data, size));
+			(void)sdp_fmtp_says(sdp_fmtp(&sdp, i, m->formats[f]), "packetization-mode=1");
+		}
 		(void)sdp_attribute(&sdp, i, "rtcp");
 	}
 	(void)sdp_attribute(&sdp, SDP_SESSION, "tool");

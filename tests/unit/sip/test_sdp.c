@@ -434,6 +434,18 @@ static void parameters_of_the_other_service_say_nothing(void **state)
 	assert_int_equal(c.has_ssrc + c.has_floor_ssrc + c.has_video_ssrc + c.reception_priority, 0);
 }
 
+static void a_parameter_of_a_format_counts_whole_and_for_its_format_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    read_text("v=0\r\nm=video 1 RTP/SAVP 97 98 99 100\r\na=fmtp:97 a=1; packetization-mode=1 ;b\r\n"
+		      "a=fmtp:98 packetization-mode=12\r\na=fmtp:99 xpacketization-mode=1\r\n",
+		      &s),
+	    MCSEC_OK);
+	for (size_t i = 0; i < s.media[0].n_formats; i++)
+		assert_int_equal(sdp_fmtp_says(sdp_fmtp(&s, 0, s.media[0].formats[i]), "packetization-mode=1"), i == 0);
+}
+
 static void an_mcvideo_offer_is_answered_line_by_line(void **state)
 {
 	(void)state;
@@ -509,6 +521,7 @@ int main(void)
 	    cmocka_unit_test(every_truncation_is_read_within_its_bounds),
 	    cmocka_unit_test(the_three_lines_of_an_mcvideo_call_are_written_and_read),
 	    cmocka_unit_test(parameters_of_the_other_service_say_nothing),
+	    cmocka_unit_test(a_parameter_of_a_format_counts_whole_and_for_its_format_alone),
 	    cmocka_unit_test(an_mcvideo_offer_is_answered_line_by_line),
 	    cmocka_unit_test(each_downgrade_of_the_video_is_named),
 	};
