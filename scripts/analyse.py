@@ -44,13 +44,18 @@ EXCEPTION = re.compile(r'\b(NOLINT|NOLINTNEXTLINE|NOLINTBEGIN|NOLINTEND)\b(?:\((
 QUICK_TSAN = ['audit', 'http', 'http_tls', 'ibc_sakke', 'ibc_signers', 'media_session', 'relay', 'revocations', 'sip_dialog',
               'sip_headers', 'sip_loop', 'sip_port', 'sip_tls', 'store']
 THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_points', 'base', 'bearer', 'config', 'daemon', 'http_hostile',
-                         'ibc_eccsi', 'idms_abuse', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer', 'kms_watch', 'log', 'metrics',
-                         'sip_gate', 'ue_store', 'server_binding', 'server_call_moments', 'server_private_call', 'server_register', 'server_xml', 'ue_call',
-                         'kms_life', 'kms_requests']
+                         'ibc_eccsi', 'idms_abuse', 'idms_failing', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer',
+                         'kms_watch', 'log', 'metrics', 'pace', 'sip_gate', 'ue_store', 'server_binding',
+                         'server_call_moments', 'server_control', 'server_download', 'server_failing', 'server_hiding',
+                         'server_private_call', 'server_publish', 'server_register', 'server_services', 'server_suite',
+                         'server_xml', 'ue_call', 'ue_download', 'ue_hiding', 'ue_publish', 'ue_suite', 'kms_life',
+                         'kms_requests']
 # The test and what it tests share a process and speak over sockets: a test that prepares an answer and then asks for it has
 # put these in order, which ThreadSanitizer sees only when it takes any write as happening before any later read.
-PEERS = ['bearer', 'http', 'http_hostile', 'http_tls', 'idms_abuse', 'idms_flow', 'idms_signin', 'kms_client', 'server_binding',
-         'server_call_moments', 'server_private_call', 'server_register', 'server_xml', 'ue_call']
+PEERS = ['bearer', 'http', 'http_hostile', 'idms_abuse', 'idms_failing', 'idms_flow', 'idms_signin', 'kms_client',
+         'server_binding', 'server_call_moments', 'server_control', 'server_download', 'server_failing', 'server_hiding',
+         'server_private_call', 'server_publish', 'server_register', 'server_services', 'server_suite', 'server_xml', 'ue_call',
+         'ue_download', 'ue_hiding', 'ue_publish', 'ue_suite']
 QUICK_VALGRIND = ['base', 'kdf', 'mcptt_info', 'multipart', 'sdp', 'srtp', 'token', 'wrap', 'xml_refuse', 'mikey_parse']
 
 

@@ -106,9 +106,11 @@ static void want_indices(struct control_keys *k, uint32_t csk_id)
 		return;
 	*t = (struct taking){
 	    .work = {k->s, run_taking, done_taking}, .binding = k->binding, .csk_id = csk_id, .result = STORE_BROKEN};
-	k->asking = server_change(&t->work) == 0;
-	if (!k->asking)
-		free(t);
+	k->asking = 1;
+	if (server_change(&t->work) == 0)
+		return;
+	k->asking = 0;
+	free(t);
 }
 
 /* ---- keys ---- */
@@ -168,6 +170,7 @@ void control_keys_proved(struct control_keys *k, uint32_t csk_id)
 void control_tick(struct server *s)
 {
 	for (struct control_keys *k = s->control_keys; k; k = k->next) {
+		/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): what want_indices made is the pool's */
 		uint32_t with = csk_control_sends_with(control_keys_now(k));
 		/* A key that has its indices already; where it has none yet, they bring it about. */
 		if (with != k->said_with && csk_control_left(k->csk, with))

@@ -248,7 +248,8 @@ void bed_start(void)
 
 void bed_stop(void)
 {
-	server_stop(bed.server);
+	if (bed.server)
+		server_stop(bed.server);
 	bed.server = NULL;
 }
 

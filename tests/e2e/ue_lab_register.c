@@ -69,30 +69,53 @@ static void read_register(struct lab *l, const struct sip_message *rq)
 	mcsec_im_free(im);
 }
 
+/* Tests set and read on their thread what the server's loop reads and sets: refusals, what came last. */
+static pthread_mutex_t told = PTHREAD_MUTEX_INITIALIZER;
+
+/* The next refusal of this method, if one is left. */
+static int take_refusal(struct lab *l, const char *method, struct refusal *out)
+{
+	int found = 0;
+	pthread_mutex_lock(&told);
+	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals && !found; i++) {
+		struct refusal *r = &l->refusals[i];
+		if (!r->n || strcmp(r->method, method) != 0)
+			continue;
+		r->n--;
+		*out = *r;
+		found = 1;
+	}
+	pthread_mutex_unlock(&told);
+	return found;
+}
+
 int lab_refused(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
-		struct refusal *r = &l->refusals[i];
-		if (!r->n || strcmp(r->method, rq->method) != 0)
-			continue;
-		struct sip_header warning[] = {{"Warning", r->warning}};
-		static uint8_t text[64 * 1024];
-		struct sip_out with = {.n_headers = r->warning[0] != 0, .headers = warning};
-		r->n--;
-		if (r->redirect) {
-			with.content_type = TYPE_KRR;
-			with.body = (struct octets){text, r->redirect(r->ctx, &l->last, text, sizeof text)};
-		}
-		sip_reply(tx, r->status, NULL, &with);
-		return 1;
+	static uint8_t text[64 * 1024];
+	struct refusal r;
+	if (!take_refusal(l, rq->method, &r))
+		return 0;
+	struct sip_header warning[] = {{"Warning", r.warning}};
+	struct sip_out with = {.n_headers = r.warning[0] != 0, .headers = warning};
+	if (r.redirect) {
+		with.content_type = TYPE_KRR;
+		with.body = (struct octets){text, r.redirect(r.ctx, &l->last, text, sizeof text)};
 	}
-	return 0;
+	sip_reply(tx, r.status, NULL, &with);
+	return 1;
+}
+
+static void take_note(struct lab *l, const struct sip_message *rq)
+{
+	pthread_mutex_lock(&told);
+	read_register(l, rq);
+	pthread_mutex_unlock(&told);
 }
 
 /* The core lets nobody publish who is not registered; here both are one. */
 void lab_on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	read_register(l, rq);
+	take_note(l, rq);
 	l->publishes++;
 	if (lab_refused(l, tx, rq))
 		return;
@@ -102,7 +125,7 @@ void lab_on_publish(struct lab *l, struct sip_server_tx *tx, const struct sip_me
 
 void lab_on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	read_register(l, rq);
+	take_note(l, rq);
 	l->registers++;
 	if (lab_refused(l, tx, rq))
 		return;
@@ -121,7 +144,10 @@ void lab_on_register(struct lab *l, struct sip_server_tx *tx, const struct sip_m
 
 struct lab_register lab_last_register(struct lab *l)
 {
-	return l->last;
+	pthread_mutex_lock(&told);
+	struct lab_register last = l->last;
+	pthread_mutex_unlock(&told);
+	return last;
 }
 
 /* From a client that is registered: this is the way to it now. */
@@ -141,6 +167,7 @@ void lab_on_options(struct lab *l, struct sip_server_tx *tx, const struct sip_me
 void lab_refuse(struct lab *l, const char *method, int n, int status, const char *warning)
 {
 	size_t i = 0;
+	pthread_mutex_lock(&told);
 	while (l->refusals[i].method && strcmp(l->refusals[i].method, method) != 0)
 		i++;
 	struct refusal *r = &l->refusals[i];
@@ -149,11 +176,13 @@ void lab_refuse(struct lab *l, const char *method, int n, int status, const char
 	r->method = method;
 	r->status = status;
 	r->n = n;
+	pthread_mutex_unlock(&told);
 }
 
 void lab_redirect_with(struct lab *l, const char *method, int n, lab_redirect *write, void *ctx)
 {
 	lab_refuse(l, method, 0, 488, NULL);
+	pthread_mutex_lock(&told);
 	for (size_t i = 0; i < sizeof l->refusals / sizeof *l->refusals; i++) {
 		struct refusal *r = &l->refusals[i];
 		if (!r->method || strcmp(r->method, method) != 0)
@@ -162,6 +191,7 @@ void lab_redirect_with(struct lab *l, const char *method, int n, lab_redirect *w
 		r->ctx = ctx;
 		r->n = n;
 	}
+	pthread_mutex_unlock(&told);
 }
 
 void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)

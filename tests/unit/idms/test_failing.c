@@ -4,6 +4,7 @@
  * a request makes fails once, alone. The answer is then the one it always gives, or 503 with Retry-After; after a 503
  * nothing was half done: the very same request is good once more, and a code or token is not used up by it.
  */
+#include <dirent.h>
 #include <openssl/pem.h>
 
 #include "fuzz/failing.h"
@@ -123,13 +124,19 @@ static void gms_and_tokens(void)
 	fresh_tokens();
 }
 
-/* A few keys in turn, of the length that is quick to make; the linker puts this before the real one. */
+static void old_keys(void)
+{
+	pass_s(2 * 86400);
+}
+
+/* So many keys in turn that one is gone before it comes again, of the length that is quick to make; the linker puts
+ * this before the real one. */
 struct token_signer *__real_token_signer_generate(enum token_alg alg);
 struct token_signer *__wrap_token_signer_generate(enum token_alg alg);
 
 struct token_signer *__wrap_token_signer_generate(enum token_alg alg)
 {
-	enum { KEYS = 8 };
+	enum { KEYS = 16 };
 	static BIO *made[KEYS];
 	static unsigned n;
 	char *pem;
@@ -257,46 +264,80 @@ ADMIN(new_secret, "POST", CLIENT "/secret", NULL)
 ADMIN(delete_client, "DELETE", CLIENT, NULL)
 ADMIN(list_revoked, "GET", "/admin/v1/revoked", NULL)
 ADMIN(touches_service, "GET", "/admin/v1/touches?id=sip%3Aalice%40mcptt.a.example", NULL)
-ADMIN(rotate, "POST", "/admin/v1/keys/rotate", "{\"emergency\":true}")
+ADMIN(rotate, "POST", "/admin/v1/keys/rotate", NULL)
+ADMIN(rotate_in_emergency, "POST", "/admin/v1/keys/rotate", "{\"emergency\":true}")
 ADMIN(list_keys, "GET", "/admin/v1/keys", NULL)
+
+/* The keys in use are those that are stored, and there is a file for each and no other. */
+static void keys_hold(void)
+{
+	struct reply r = list_keys();
+	json_t *list = json_of(&r), *k;
+	size_t i, files = 0, rows = 0;
+	pthread_mutex_lock(&idms->db_lock);
+	json_array_foreach(list, i, k)
+	{
+		struct store_stmt *st =
+		    store_sql(idms->store, "SELECT count(*) FROM signing_key WHERE kid = ?1 AND state = ?2");
+		store_bind_text(st, 1, json_string_value(json_object_get(k, "kid")));
+		store_bind_text(st, 2, json_string_value(json_object_get(k, "state")));
+		assert_int_equal(store_step(st), STORE_ROW);
+		assert_int_equal(store_int(st, 0), 1);
+		store_reset(st);
+	}
+	struct store_stmt *st = store_sql(idms->store, "SELECT count(*) FROM signing_key");
+	assert_int_equal(store_step(st), STORE_ROW);
+	rows = (size_t)store_int(st, 0);
+	store_reset(st);
+	pthread_mutex_unlock(&idms->db_lock);
+	assert_int_equal(json_array_size(list), rows);
+	json_decref(list);
+	DIR *d = opendir(config.keys);
+	for (struct dirent *e = readdir(d); e; e = readdir(d))
+		files += e->d_name[0] != '.';
+	closedir(d);
+	assert_int_equal(files, rows);
+}
 
 static const struct deed {
 	const char *name;
 	void (*prepare)(void);
 	struct reply (*act)(void);
-	int status; /* when nothing fails */
+	int status;          /* when nothing fails */
+	void (*holds)(void); /* afterwards, however it went */
 } deeds[] = {
-    {"the form", nothing, ask_for_form, 200},
-    {"a sign-in", fresh_form, sign_in, 302},
-    {"a wrong sign-in", form_after_sign_in, sign_in_wrongly, 200},
-    {"nobody's sign-in", fresh_form, sign_in_as_nobody, 200},
-    {"a sign-in from a known device", known_device, sign_in_from_known_device, 302},
-    {"a session", fresh_session, ask_with_session, 302},
-    {"a code", fresh_code, redeem_code, 200},
-    {"a code shown twice", used_code, redeem_code, 400},
-    {"a refresh", fresh_tokens, refresh_token, 200},
-    {"a stolen refresh", stolen_token, refresh_token, 400},
-    {"userinfo", fresh_tokens, ask_userinfo, 200},
-    {"introspection", gms_and_tokens, introspect, 200},
-    {"revocation of a family", fresh_tokens, revoke_refresh, 200},
-    {"revocation of a token", fresh_tokens, revoke_access, 200},
-    {"an account", nothing, get_account, 200},
-    {"all accounts", nothing, list_accounts, 200},
-    {"a new account", no_other_account, put_account, 201},
-    {"a new password", other_account, set_password, 204},
-    {"an unlocked account", nothing, unlock_account, 200},
-    {"a cut account", fresh_tokens, cut_account, 200},
-    {"a deleted account", other_account, delete_account, 200},
-    {"a client", nothing, get_client, 200},
-    {"all clients", nothing, list_clients, 200},
-    {"a changed client", other_client, put_client, 200},
-    {"a new secret", other_client, new_secret, 200},
-    {"a deleted client", other_client, delete_client, 204},
-    {"what is revoked", nothing, list_revoked, 200},
-    {"what an identity touches", nothing, touches_service, 200},
-    {"a rotation", nothing, rotate, 200},
-    {"the keys", nothing, list_keys, 200},
-    {"an account without its rights", enabled_with_tokens, take_rights, 200},
+    {"the form", nothing, ask_for_form, 200, NULL},
+    {"a sign-in", fresh_form, sign_in, 302, NULL},
+    {"a wrong sign-in", form_after_sign_in, sign_in_wrongly, 200, NULL},
+    {"nobody's sign-in", fresh_form, sign_in_as_nobody, 200, NULL},
+    {"a sign-in from a known device", known_device, sign_in_from_known_device, 302, NULL},
+    {"a session", fresh_session, ask_with_session, 302, NULL},
+    {"a code", fresh_code, redeem_code, 200, NULL},
+    {"a code shown twice", used_code, redeem_code, 400, NULL},
+    {"a refresh", fresh_tokens, refresh_token, 200, NULL},
+    {"a stolen refresh", stolen_token, refresh_token, 400, NULL},
+    {"userinfo", fresh_tokens, ask_userinfo, 200, NULL},
+    {"introspection", gms_and_tokens, introspect, 200, NULL},
+    {"revocation of a family", fresh_tokens, revoke_refresh, 200, NULL},
+    {"revocation of a token", fresh_tokens, revoke_access, 200, NULL},
+    {"an account", nothing, get_account, 200, NULL},
+    {"all accounts", nothing, list_accounts, 200, NULL},
+    {"a new account", no_other_account, put_account, 201, NULL},
+    {"a new password", other_account, set_password, 204, NULL},
+    {"an unlocked account", nothing, unlock_account, 200, NULL},
+    {"a cut account", fresh_tokens, cut_account, 200, NULL},
+    {"a deleted account", other_account, delete_account, 200, NULL},
+    {"a client", nothing, get_client, 200, NULL},
+    {"all clients", nothing, list_clients, 200, NULL},
+    {"a changed client", other_client, put_client, 200, NULL},
+    {"a new secret", other_client, new_secret, 200, NULL},
+    {"a deleted client", other_client, delete_client, 204, NULL},
+    {"what is revoked", nothing, list_revoked, 200, NULL},
+    {"what an identity touches", nothing, touches_service, 200, NULL},
+    {"a rotation", old_keys, rotate, 200, keys_hold},
+    {"an emergency rotation", old_keys, rotate_in_emergency, 200, keys_hold},
+    {"the keys", nothing, list_keys, 200, NULL},
+    {"an account without its rights", enabled_with_tokens, take_rights, 200, NULL},
 };
 
 /* Is it the 503 of this interface? What a person sees keeps the form for another try. */
@@ -317,7 +358,10 @@ static unsigned try_all(const struct deed *d)
 		d->prepare();
 		failing_begin();
 		struct reply r = d->act();
-		if (failing_end() == FAILING_NONE) {
+		int failed = failing_end() != FAILING_NONE;
+		if (d->holds)
+			d->holds();
+		if (!failed) {
 			assert_int_equal(r.status, d->status);
 			return n;
 		}
