@@ -106,7 +106,7 @@ static void each_call_to_the_database_that_fails_is_a_refusal_and_nothing_is_hal
 	begin();
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);
-		print_message("%s: %u calls failed\n", deeds[i].name, n);
+		print_message("# %s: %u calls failed\n", deeds[i].name, n);
 		all += n;
 	}
 	assert_true(all > 10);

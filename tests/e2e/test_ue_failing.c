@@ -108,7 +108,7 @@ static void each_call_that_fails_is_told_and_the_next_try_succeeds(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);
-		print_message("%s: %u calls failed\n", deeds[i].name, n);
+		print_message("# %s: %u calls failed\n", deeds[i].name, n);
 		all += n;
 	}
 	assert_true(all > 8);

@@ -383,7 +383,7 @@ static void each_call_that_fails_is_503_and_nothing_is_half_done(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);
-		print_message("%s: %u calls failed\n", deeds[i].name, n);
+		print_message("# %s: %u calls failed\n", deeds[i].name, n);
 		all += n;
 	}
 	assert_true(all > 100);
