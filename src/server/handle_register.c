@@ -86,7 +86,7 @@ static void run_store(struct work *w, struct db *d)
 	if (a->storing == SA_DO_STORE && a->has_settings &&
 	    db_put_user(d, &a->settings, a->settings.mcptt_id) != STORE_OK)
 		return;
-	/* A message that loses is remembered too: it must not win when it comes again after what it lost to has gone. */
+	/* One that loses is remembered too: it must not win when it comes again after what it lost to has gone. */
 	const struct mcsec_im *im = a->im, *fresh = a->change.fresh ? im : NULL;
 	if (a->storing == SA_DO_REMOVE)
 		a->stored = db_remove_bindings(d, a->ids, a->n_ids, a->end_reason);

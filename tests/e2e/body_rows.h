@@ -17,36 +17,36 @@ struct body_row {
 
 enum { BY_KEY = 488136, NO_TOKEN = 403101, TOO_LARGE = 413 };
 
-#define MIXED                         "multipart/mixed;boundary=b"
-#define PART(type, content)           "--b\r\nContent-Type: " type "\r\n\r\n" content "\r\n"
-#define CODED(type, coding, content)  PART(type "\r\nContent-Transfer-Encoding: " coding, content)
-#define END                           "--b--\r\n"
-#define KEY                           PART(TYPE_MIKEY, "$M")
-#define INNER(boundary, content)      "--" boundary "\r\nContent-Type: " TYPE_MIKEY "\r\n\r\n" content "\r\n--" boundary "--"
-#define HEADERS_4                     "X-A: 1\r\nX-B: 2\r\nX-C: 3\r\nX-D: 4\r\n"
-#define PARTS_4                       PART("text/a", "a") PART("text/b", "b") PART("text/c", "c") PART("text/d", "d")
-#define LETTERS_64                    "0123456789012345678901234567890123456789012345678901234567890123"
-#define LETTERS_512                                                                                                    \
-	LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64
+#define MIXED                        "multipart/mixed;boundary=b"
+#define PART(type, content)          "--b\r\nContent-Type: " type "\r\n\r\n" content "\r\n"
+#define CODED(type, coding, content) PART(type "\r\nContent-Transfer-Encoding: " coding, content)
+#define END                          "--b--\r\n"
+#define KEY                          PART(TYPE_MIKEY, "$M")
+#define INNER(boundary, content)     "--" boundary "\r\nContent-Type: " TYPE_MIKEY "\r\n\r\n" content "\r\n--" boundary "--"
+#define HEADERS_4                    "X-A: 1\r\nX-B: 2\r\nX-C: 3\r\nX-D: 4\r\n"
+#define PARTS_4                      PART("text/a", "a") PART("text/b", "b") PART("text/c", "c") PART("text/d", "d")
+#define LETTERS_64                   "0123456789012345678901234567890123456789012345678901234567890123"
+#define LETTERS_512                  LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64 LETTERS_64
 
-/* REST: the parts beside application/mikey; what half a message alone, one that is no message, and all of it good earn. */
-#define UPLOAD_ROWS(REST, ALONE, UNREAD, GOOD)                                                                                        \
+/* REST: the parts beside application/mikey; what half a message alone, one that is no message, and all of it good earn.
+ */
+#define UPLOAD_ROWS(REST, ALONE, UNREAD, GOOD)                                                                         \
 	{"two_mikey_parts", MIXED, KEY KEY REST END, 400},                                                             \
 	    {"two_mikey_parts_one_of_them_in_base64", MIXED, KEY CODED(TYPE_MIKEY, "base64", "$6") REST END, 400},     \
 	    {"two_mikey_parts_spelt_differently", MIXED, KEY PART("Application/MIKEY;a=b", "$M") REST END, 400},       \
-	    {"a_multipart_in_a_multipart", MIXED,                                                                      \
-	     PART("multipart/mixed;boundary=c", INNER("c", "$M")) REST END, 400},                                      \
+	    {"a_multipart_in_a_multipart", MIXED, PART("multipart/mixed;boundary=c", INNER("c", "$M")) REST END, 400}, \
 	    {"a_multipart_beside_the_good_parts", MIXED,                                                               \
 	     KEY PART("multipart/mixed;boundary=c", INNER("c", "$M")) REST END, 400},                                  \
 	    {"a_multipart_of_another_kind_beside_the_good_parts", MIXED,                                               \
 	     KEY PART("Multipart/Related;boundary=c", INNER("c", "$M")) REST END, 400},                                \
 	    {"multiparts_four_levels_deep", MIXED,                                                                     \
-	     PART("multipart/mixed;boundary=c", "--c\r\nContent-Type: multipart/mixed;boundary=d\r\n\r\n"              \
-		  "--d\r\nContent-Type: multipart/mixed;boundary=e\r\n\r\n" INNER("e", "$M") "\r\n--d--\r\n--c--")      \
+	     PART("multipart/mixed;boundary=c",                                                                        \
+		  "--c\r\nContent-Type: multipart/mixed;boundary=d\r\n\r\n"                                            \
+		  "--d\r\nContent-Type: multipart/mixed;boundary=e\r\n\r\n" INNER("e", "$M") "\r\n--d--\r\n--c--")     \
 		 REST END,                                                                                             \
 	     400},                                                                                                     \
 	    {"an_inner_part_that_holds_the_outer_boundary", MIXED, PART(TYPE_MIKEY, "$1\r\n--b\r\n$2") REST END, 400}, \
-	    {"an_inner_part_that_holds_the_outer_end", MIXED, PART(TYPE_MIKEY, "$1\r\n--b--\r\n$2") REST END, ALONE}, \
+	    {"an_inner_part_that_holds_the_outer_end", MIXED, PART(TYPE_MIKEY, "$1\r\n--b--\r\n$2") REST END, ALONE},  \
 	    {"no_end_of_the_last_part", MIXED, KEY REST, 400},                                                         \
 	    {"a_boundary_that_is_not_there", "multipart/mixed;boundary=c", KEY REST END, 400},                         \
 	    {"two_boundaries", MIXED ";boundary=c", KEY REST END, 400},                                                \
@@ -55,10 +55,10 @@ enum { BY_KEY = 488136, NO_TOKEN = 403101, TOO_LARGE = 413 };
 	    {"no_part_at_all", MIXED, END, 400},                                                                       \
 	    {"seventeen_parts", MIXED, KEY REST PARTS_4 PARTS_4 PARTS_4 PARTS_4 END, 400},                             \
 	    {"seventeen_headers_of_a_part", MIXED,                                                                     \
-	     "--b\r\n" HEADERS_4 HEADERS_4 HEADERS_4 HEADERS_4 "Content-Type: " TYPE_MIKEY "\r\n\r\n$M\r\n" REST END,   \
+	     "--b\r\n" HEADERS_4 HEADERS_4 HEADERS_4 HEADERS_4 "Content-Type: " TYPE_MIKEY "\r\n\r\n$M\r\n" REST END,  \
 	     400},                                                                                                     \
 	    {"a_part_header_of_a_kibibyte", MIXED,                                                                     \
-	     "--b\r\nX-A: " LETTERS_512 LETTERS_512 "\r\nContent-Type: " TYPE_MIKEY "\r\n\r\n$M\r\n" REST END, 400},     \
+	     "--b\r\nX-A: " LETTERS_512 LETTERS_512 "\r\nContent-Type: " TYPE_MIKEY "\r\n\r\n$M\r\n" REST END, 400},   \
 	    {"two_types_of_a_part", MIXED, PART("text/plain\r\nContent-Type: " TYPE_MIKEY, "$M") REST END, 400},       \
 	    {"two_transfer_encodings", MIXED,                                                                          \
 	     CODED(TYPE_MIKEY, "base64\r\nContent-Transfer-Encoding: binary", "$6") REST END, 400},                    \
@@ -86,15 +86,15 @@ enum { BY_KEY = 488136, NO_TOKEN = 403101, TOO_LARGE = 413 };
 	     SDP_PART PART("APPLICATION/SDP;a=b", OFFER(OTHER_LINE)) REST END, 400},                                   \
 	    {"two_info_parts", MIXED, SDP_PART REST PART(TYPE_MCPTT_INFO, "$i") END, 400},                             \
 	    {"a_multipart_in_a_multipart", MIXED,                                                                      \
-	     PART("multipart/mixed;boundary=c", "--c\r\nContent-Type: " TYPE_SDP "\r\n\r\n" OFFER(KEY_LINE) "\r\n--c--")  \
-		 REST END,                                                                                             \
+	     PART("multipart/mixed;boundary=c",                                                                        \
+		  "--c\r\nContent-Type: " TYPE_SDP "\r\n\r\n" OFFER(KEY_LINE) "\r\n--c--") REST END,                   \
 	     400},                                                                                                     \
 	    {"a_multipart_beside_the_good_parts", MIXED,                                                               \
 	     SDP_PART PART("multipart/alternative;boundary=c",                                                         \
-			   "--c\r\nContent-Type: " TYPE_SDP "\r\n\r\n" OFFER(OTHER_LINE) "\r\n--c--") REST END,          \
+			   "--c\r\nContent-Type: " TYPE_SDP "\r\n\r\n" OFFER(OTHER_LINE) "\r\n--c--") REST END,        \
 	     400},                                                                                                     \
 	    {"a_description_that_holds_the_outer_boundary", MIXED,                                                     \
-	     PART(TYPE_SDP, OFFER(KEY_LINE) "a=x\r\n--b\r\n: y") REST END, 400},                                     \
+	     PART(TYPE_SDP, OFFER(KEY_LINE) "a=x\r\n--b\r\n: y") REST END, 400},                                       \
 	    {"no_end_of_the_last_part", MIXED, SDP_PART REST, 400},                                                    \
 	    {"two_boundaries", MIXED ";boundary=c", SDP_PART REST END, 400},                                           \
 	    {"seventeen_parts", MIXED, SDP_PART REST PARTS_4 PARTS_4 PARTS_4 PARTS_4 END, 400},                        \
