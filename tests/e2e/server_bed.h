@@ -156,6 +156,8 @@ extern uint32_t last_csk_id;
 #define BED_REGISTER_TYPE "multipart/mixed;boundary=\"bed-boundary-5f0d1\""
 size_t ua_register_body(struct ua *u, const struct reg *r, uint8_t *out, size_t size);
 
+/* Whom a request is for that came to the port of this one; NULL: for whose port it is. */
+extern struct ua *(*bed_addressee)(struct ua *port, const struct sip_message *rq);
 /* Answers a MESSAGE; NULL: 200. */
 extern void (*bed_on_message)(struct ua *u, struct sip_server_tx *tx, const struct sip_message *rq);
 /* Opens an I_MESSAGE with the user's keys, from PSI or MDSI. The caller frees. NULL: it does not open. */

@@ -126,9 +126,11 @@ struct mcsec_im *ua_open_im(const struct ua *u, struct octets message)
 	return mcsec_im_open(&book, &expect, message.p, message.len, &im, &fault) ? NULL : im;
 }
 
+struct ua *(*bed_addressee)(struct ua *port, const struct sip_message *rq);
+
 static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_message *rq)
 {
-	struct ua *u = ctx;
+	struct ua *u = bed_addressee ? bed_addressee(ctx, rq) : ctx;
 	if (strcmp(rq->method, "MESSAGE") == 0 && bed_on_message) {
 		bed_on_message(u, tx, rq);
 		return;

@@ -28,6 +28,7 @@ struct region {
 	uint32_t *run; /* run[i]: slots of the allocation that begins at slot i; 0 elsewhere */
 	uint8_t *taken;
 	size_t hint;
+	size_t longest; /* no run of free slots is longer: a full region is not searched once more */
 	int locked;
 };
 
@@ -55,7 +56,7 @@ static struct region *region_new(size_t slots)
 	if (!r || map == MAP_FAILED)
 		goto fail;
 	r->base = map + page;
-	r->slots = len / SLOT;
+	r->slots = r->longest = len / SLOT;
 	r->run = calloc(r->slots, sizeof *r->run);
 	r->taken = calloc(r->slots, 1);
 	if (!r->run || !r->taken || mprotect(r->base, len, PROT_READ | PROT_WRITE))
@@ -75,8 +76,10 @@ fail:
 }
 
 /* First fit from the hint, once round; SIZE_MAX when no run of `want` free slots is left. */
-static size_t find_run(const struct region *r, size_t want)
+static size_t find_run(struct region *r, size_t want)
 {
+	if (r->longest < want)
+		return SIZE_MAX;
 	for (int pass = 0; pass < 2; pass++) {
 		size_t from = pass ? 0 : r->hint, run = 0;
 		for (size_t i = from; i < r->slots; i++) {
@@ -85,6 +88,7 @@ static size_t find_run(const struct region *r, size_t want)
 				return i + 1 - want;
 		}
 	}
+	r->longest = want - 1;
 	return SIZE_MAX;
 }
 
@@ -98,7 +102,7 @@ void *mcsec_secret_alloc(size_t n)
 	struct region *r;
 	size_t at = SIZE_MAX;
 	for (r = regions; r; r = r->next)
-		if (r->slots >= want && (at = find_run(r, want)) != SIZE_MAX)
+		if ((at = find_run(r, want)) != SIZE_MAX)
 			break;
 	if (!r && want <= UINT32_MAX && (r = region_new(want > REGION_SLOTS ? want : REGION_SLOTS)) != NULL) {
 		r->next = regions;
@@ -131,6 +135,7 @@ void mcsec_secret_free(void *p)
 	size_t run = r->run[at];
 	mcsec_wipe(b, run * SLOT);
 	memset(r->taken + at, 0, run);
+	r->longest = r->slots;
 	r->run[at] = 0;
 	if (at < r->hint)
 		r->hint = at;
