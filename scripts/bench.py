@@ -6,8 +6,8 @@ Each prints one JSON object a line: {"op","impl","peer","sp_asm","consttime","n"
 ratio = peer time / our time. The lines go to standard output as they come and to BUILD/bench.jsonl; progress and, at
 the end, a table go to standard error. Targets are stated against a peer with wolfSSL's SP assembler, given as
 PEER=/path/lib.so (docs/performance.md says how to build one); without it only the installed library is measured, and
-that is said. A run takes about eight minutes, half of them for
-the keys of the 22,000 clients of bench_storm.
+that is said. A run takes about six minutes, two of them for
+the 22,000 clients of bench_storm and the 1,000 of bench_roll.
 """
 import argparse
 import json

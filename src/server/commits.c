@@ -11,7 +11,7 @@
 
 #include "app/log.h"
 
-enum { TOGETHER = 64 }; /* at most: none waits long for the others */
+enum { TOGETHER = 256 }; /* at most: as many as are paid with one sync of a slow disk */
 
 struct commits {
 	struct server *s;
@@ -112,6 +112,14 @@ int commits_add(struct commits *c, struct work *w)
 	}
 	pthread_mutex_unlock(&c->lock);
 	return ok ? 0 : -1;
+}
+
+size_t commits_waiting(struct commits *c)
+{
+	pthread_mutex_lock(&c->lock);
+	size_t n = c->n;
+	pthread_mutex_unlock(&c->lock);
+	return n;
 }
 
 void commits_free(struct commits *c)

@@ -20,6 +20,7 @@ struct commits;
 struct commits *commits_new(struct server *s, size_t max);
 /* 0, or -1: full, or ending; nothing of it is done then. Loop thread. */
 int commits_add(struct commits *c, struct work *w);
+size_t commits_waiting(struct commits *c);
 /* What waits is still done, and posted. */
 void commits_free(struct commits *c);
 

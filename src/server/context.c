@@ -22,7 +22,12 @@
 #include "server/uids.h"
 #include "server/waiting.h"
 
-enum { TICK_MS = 1000, REPLAY_CAPACITY = 200000 };
+enum {
+	TICK_MS = 1000,
+	REPLAY_CAPACITY = 200000,
+	CHANGES =
+	    4 /* so many times the queue of jobs may wait as changes: their jobs are done, it would be for nothing */
+};
 
 static const struct metric metric_names[M_METRICS] = {
     [M_REGISTER_OK] = {"mcx_server_register_total", "REGISTER requests answered", "result=\"ok\"", METRIC_COUNTER, 0},
@@ -257,7 +262,7 @@ static int begin(struct server *s)
 	s->invites = source_limit_new((unsigned)cfg->invites_per_user, 4 * (unsigned)cfg->invites_per_user);
 	if (!s->loop || !s->bindings || !s->uids || !s->refusals || !s->invites ||
 	    mcsec_replay_new(&s->replay, REPLAY_CAPACITY) != MCSEC_OK || !(s->pool = work_pool_new(s)) ||
-	    !(s->commits = commits_new(s, (size_t)cfg->queue)) || !(s->relay = relay_new(&r))) {
+	    !(s->commits = commits_new(s, CHANGES * (size_t)cfg->queue)) || !(s->relay = relay_new(&r))) {
 		snprintf(s->start_error, sizeof s->start_error, "loop, pool or relay cannot be made (address %s)",
 			 cfg->address);
 		return -1;

@@ -347,12 +347,24 @@ static void refuse_stranger(struct server *s, struct sip_server_tx *tx, const st
 	server_refuse(s, tx, 403, WARN_NONE, NULL);
 }
 
+/* It needs a job of the pool, if it is any good: the type of an I_MESSAGE stands in it, in a core's message too. */
+static int brings_key(const struct sip_message *rq)
+{
+	return rq->body.len && memmem(rq->body.p, rq->body.len, TYPE_MIKEY, strlen(TYPE_MIKEY)) != NULL;
+}
+
 void handle_register(struct server *s, struct sip_server_tx *tx, const struct sip_message *rq)
 {
 	if (s->cfg->core.n && !identity_core(s, rq)) {
 		refuse_stranger(s, tx, rq);
 		return;
 	}
+	if (server_full(s) && brings_key(rq)) { /* before anything of it is read: a storm costs as little as it can */
+		metric_add(&s->metrics[M_BUSY], 1);
+		server_refuse(s, tx, 503, WARN_NONE, NULL);
+		return;
+	}
+	int64_t begun = work_processor_us();
 	struct attempt *a = attempt_new(s, tx);
 	if (!a) {
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
@@ -369,6 +381,7 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
 		return;
 	}
+	a->work.busy_us = work_processor_us() - begun;
 	begin(a, &ev);
 }
 

@@ -112,7 +112,7 @@ struct work {
 	void (*run)(struct work *w, struct db *d); /* d NULL: in the pool, or the database cannot be opened now */
 	void (*done)(struct work *w);              /* loop thread */
 	int once;          /* a change that must not run again where its commit failed: it is never with others */
-	int64_t busy_us;   /* how long it has kept a thread */
+	int64_t busy_us;   /* processor time that it has taken */
 	struct work *next; /* commits.c */
 };
 struct worker_pool *work_pool_new(struct server *s);
@@ -121,6 +121,10 @@ struct db *work_db(const struct server *s, char *err, size_t err_size);
 /* 0, or -1: queue full. */
 int server_submit(struct work *w);
 int server_change(struct work *w);
+/* 1: server_submit would say -1, or the changes that wait are many already. */
+int server_full(const struct server *s);
+/* Processor time of this thread so far. */
+int64_t work_processor_us(void);
 /* For commits.c: on its thread; on the loop, of a struct work. */
 void work_run(struct work *w, struct db *d);
 void work_done(void *work);

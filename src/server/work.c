@@ -3,6 +3,7 @@
 #include "server/commits.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,18 +23,23 @@ struct db *work_db(const struct server *s, char *err, size_t err_size)
 	return db_open(&o, err, err_size);
 }
 
-static int64_t now_us(void)
+static int64_t clock_us(clockid_t id)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(id, &t);
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t work_processor_us(void)
+{
+	return clock_us(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void work_run(struct work *w, struct db *d)
 {
-	int64_t begun = now_us();
+	int64_t begun = work_processor_us();
 	w->run(w, d);
-	w->busy_us += now_us() - begun;
+	w->busy_us += work_processor_us() - begun;
 }
 
 void work_done(void *work)
@@ -66,10 +72,24 @@ int server_change(struct work *w)
 	return taken(w->s, w->s->commits ? commits_add(w->s->commits, w) : -1);
 }
 
+int server_full(const struct server *s)
+{
+	size_t most = (size_t)s->cfg->queue;
+	return !s->pool || worker_queued(s->pool) >= most || !s->commits || commits_waiting(s->commits) >= most;
+}
+
+/* Threads that share a processor serve no more than one. */
+static unsigned side_by_side(unsigned threads)
+{
+	cpu_set_t set;
+	unsigned n = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : threads;
+	return n < threads ? n : threads;
+}
+
 struct worker_pool *work_pool_new(struct server *s)
 {
 	const struct server_config *cfg = s->cfg;
-	pace_init(&s->pace, (unsigned)cfg->workers);
+	pace_init(&s->pace, side_by_side((unsigned)cfg->workers));
 	struct worker_options w = {
 	    .threads = (unsigned)cfg->workers, .max_queue = (size_t)cfg->queue, .post = post, .loop = s->loop};
 	return worker_pool_new(&w);
@@ -111,7 +131,8 @@ void server_refuse(struct server *s, struct sip_server_tx *tx, int status, int w
 	if (warning && mcx_warning_value(warning, s->cfg->host, reason, value, sizeof value) == 0)
 		h[with.n_headers++] = (struct sip_header){"Warning", value};
 	if (status == 503 || status == 500) {
-		snprintf(retry, sizeof retry, "%u", status == 503 ? pace_turn(&s->pace, now_us()) : RETRY_AFTER_S);
+		snprintf(retry, sizeof retry, "%u",
+			 status == 503 ? pace_turn(&s->pace, clock_us(CLOCK_MONOTONIC)) : RETRY_AFTER_S);
 		h[with.n_headers++] = (struct sip_header){"Retry-After", retry};
 	}
 	(void)sip_reply(tx, status, NULL, &with);

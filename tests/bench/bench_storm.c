@@ -7,11 +7,11 @@
  * Three rows:
  *
  *   register_csk    so many at a time that the server is never idle, against what the same core does when it only opens
- *                   I_MESSAGEs (verify and decapsulate)
+ *                   I_MESSAGEs (verify and decapsulate); must: 60 %
  *   restart_storm   all clients at once; who hears 503 comes again as a client does: after Retry-After or after a wait
  *                   that doubles from 1 s to 60 s less up to half, whichever is longer (flows 0.3). us: the longest
- * wait storm_control   meanwhile, somebody registered before asks something every 20 ms; us: 99 of 100 answers came
- * within
+ * wait storm_control   meanwhile, in a call that is up, a message on the control line every 20 ms, which the server
+ * opens and answers under the CSK; us: 99 of 100 answers came within
  *
  * usage: bench_storm [--quick] [CLIENTS]
  */
@@ -23,16 +23,17 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-#include "e2e/server_bed.h"
-
-#define CORE_HOST "core." ZONE
+#include "e2e/server_crowd.h"
 
 enum {
 	CLIENTS = 20000,
 	STEADY = 2000, /* for the first row */
 	WINDOW = 32,
 	RAW = 400,
-	GROUP = 256, /* key sets at a time */
+	GROUP = 256,   /* key sets at a time */
+	IN_A_CALL = 2, /* members of the crowd, who are served meanwhile: the first names are theirs */
+	PROBE_MS = 20,
+	LOST_MS = 1000,
 	PROBES = 100000
 };
 
@@ -52,13 +53,6 @@ struct wire {
 static struct client *clients;
 static size_t n_clients;
 static SSL_CTX *tls;
-
-static double now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void on_core(size_t cpu)
 {
@@ -80,7 +74,7 @@ static size_t group_at;
 
 static void name_of(size_t i, char out[64])
 {
-	snprintf(out, 64, "sip:u%05zu@mcptt." ZONE, i);
+	snprintf(out, 64, "sip:u%05zu@mcptt." ZONE, IN_A_CALL + i);
 }
 
 static void *make_keys(void *arg)
@@ -89,7 +83,7 @@ static void *make_keys(void *arg)
 	for (size_t i = odd; i < GROUP && group_at + i < n_clients; i += 2) {
 		char name[64];
 		name_of(group_at + i, name);
-		made[i] = bed_keys(name, 0);
+		made[i] = bed_signer(name);
 	}
 	return NULL;
 }
@@ -100,30 +94,22 @@ static void prepare(size_t i, struct mcsec_keyset *keys)
 	static char inner[40000];
 	struct ua u = {.name = "u", .keys = keys};
 	name_of(i, u.mcptt_id);
-	snprintf(u.impu, sizeof u.impu, "sip:u%05zu@" ZONE, i);
-	snprintf(u.client_id, sizeof u.client_id, "urn:uuid:00000000-0000-4000-8000-%012zx", i);
+	snprintf(u.impu, sizeof u.impu, "sip:u%05zu@" ZONE, IN_A_CALL + i);
+	snprintf(u.client_id, sizeof u.client_id, "urn:uuid:00000000-0000-4000-8000-%012zx", IN_A_CALL + i);
 	/* ahead of its time, so that it is still good when its turn comes */
 	size_t len = ua_register_body(&u, &(struct reg){.expires = -1, .age = -200}, body, sizeof body);
-	int head = snprintf(inner, sizeof inner,
-			    "REGISTER sip:" ZONE " SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.7:5060;branch=z9hG4bKc%zu\r\n"
-			    "Max-Forwards: 69\r\nFrom: <%s>;tag=c1\r\nTo: <%s>\r\nCall-ID: c-%zu@192.0.2.7\r\n"
-			    "CSeq: 7 REGISTER\r\n"
-			    "Contact: <sip:u@192.0.2.7:5060;transport=tls>;+g.3gpp.mcptt;+sip.instance=\"<%s>\"\r\n"
-			    "Expires: 3600\r\nContent-Type: " BED_REGISTER_TYPE "\r\nContent-Length: %zu\r\n\r\n",
-			    i, u.impu, u.impu, i, u.client_id, len);
-	size_t all = (size_t)head + len;
+	size_t all = crowd_message(&u, body, len, inner, sizeof inner);
 	struct client *c = &clients[i];
 	c->text = malloc(all + 1024);
 	int outer =
 	    snprintf(c->text, 1024,
 		     "REGISTER sip:sip." ZONE ":%u;transport=tls SIP/2.0\r\n"
 		     "Via: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bK%05zu-00000\r\nMax-Forwards: 68\r\n"
-		     "From: <sip:" CORE_HOST ">;tag=%zu\r\nTo: <%s>\r\nCall-ID: s%05zu@core\r\nCSeq: 1 REGISTER\r\n"
-		     "Contact: <sip:" CORE_HOST ":5061;transport=tls>\r\nExpires: 3600\r\n"
+		     "From: <sip:" CROWD_CORE ">;tag=%zu\r\nTo: <%s>\r\nCall-ID: s%05zu@core\r\nCSeq: 1 REGISTER\r\n"
+		     "Contact: <sip:" CROWD_CORE ":5061;transport=tls>\r\nExpires: 3600\r\n"
 		     "Content-Type: message/sip\r\nContent-Length: %zu\r\n\r\n",
 		     bed.server->sips_number, i, i, u.impu, i, all);
-	memcpy(c->text + outer, inner, (size_t)head);
-	memcpy(c->text + outer + head, body, len);
+	memcpy(c->text + outer, inner, all);
 	c->len = (size_t)outer + all;
 	const uint8_t *at = memmem(c->text, c->len, last_mikey, last_mikey_len);
 	assert_non_null(at);
@@ -166,7 +152,7 @@ static double raw_per_s(size_t n)
 {
 	struct server_keys *keys = server_keys_start(&bed.cfg);
 	struct server_book *book = server_keys_book(keys);
-	double begun = now();
+	double begun = crowd_now();
 	for (size_t i = 0; i < n; i++) {
 		const char *self = PSI;
 		struct mcsec_im_expect expect = {.now = (uint64_t)time(NULL) + MCSEC_NTP_UNIX,
@@ -180,7 +166,7 @@ static double raw_per_s(size_t n)
 				 MCSEC_OK);
 		mcsec_im_free(im);
 	}
-	double rate = (double)n / (now() - begun);
+	double rate = (double)n / (crowd_now() - begun);
 	server_keys_stop(keys);
 	return rate;
 }
@@ -246,29 +232,29 @@ static void answered(char *head)
 	struct client *c = &clients[i];
 	waiting--;
 	if (status == 200) {
-		c->done_s = now() - began;
+		c->done_s = crowd_now() - began;
 		authorised++;
 		return;
 	}
 	assert_true(status == 503 || status == 500);
 	refusals++;
 	double wait = fmin(60, (double)(1 << (c->refused < 6 ? c->refused : 6))) * (1 - draw() / 2);
-	c->next_s = now() + fmax(wait, after ? atof(after + 14) + draw() : 0);
+	c->next_s = crowd_now() + fmax(wait, after ? atof(after + 14) + draw() : 0);
 	new_branch(c);
 }
 
 /* Clients [from, to) are authorised, `window` of them at a time at the most. Returns how long it took. */
-static double crowd(size_t from, size_t to, size_t window)
+static double storm(size_t from, size_t to, size_t window)
 {
 	struct wire *w = wire_open();
 	size_t at = from, sending = SIZE_MAX, sent = 0;
-	began = now();
+	began = crowd_now();
 	waiting = authorised = refusals = 0;
 	for (size_t i = from; i < to; i++)
 		clients[i].next_s = began;
 	while (authorised < to - from) {
 		if (sending == SIZE_MAX && waiting < window) {
-			double t = now();
+			double t = crowd_now();
 			for (size_t looked = 0; looked < to - from; looked++, at = at + 1 < to ? at + 1 : from)
 				if (clients[at].next_s > 0 && clients[at].next_s <= t) {
 					sending = at;
@@ -290,7 +276,7 @@ static double crowd(size_t from, size_t to, size_t window)
 			wire_read(w, answered);
 	}
 	wire_close(w);
-	return now() - began;
+	return crowd_now() - began;
 }
 
 /* ---- somebody who is served ---- */
@@ -298,35 +284,28 @@ static double crowd(size_t from, size_t to, size_t window)
 static _Atomic int storm_over;
 static double probe[PROBES];
 static size_t n_probes;
-static int probe_answered;
 
-static void probe_heard(char *head)
+/* An answer that does not come within a second counts as that long. */
+static double ask_once(struct member *m)
 {
-	probe_answered += atoi(head + 8) >= 200;
+	double asked = crowd_now();
+	crowd_ask(m);
+	for (;;) {
+		double left = asked + LOST_MS / 1e3 - crowd_now();
+		struct pollfd p = {m->fd, POLLIN, 0};
+		if (left <= 0 || poll(&p, 1, (int)(left * 1e3) + 1) < 0)
+			return LOST_MS / 1e3;
+		if (crowd_hear(m))
+			return crowd_now() - asked;
+	}
 }
 
 static void *ask(void *arg)
 {
-	struct wire *w = arg;
-	while (!storm_over && n_probes < PROBES) {
-		char text[600];
-		int len =
-		    snprintf(text, sizeof text,
-			     "OPTIONS " PSI " SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;rport;branch=z9hG4bKp%zu\r\n"
-			     "Max-Forwards: 70\r\nFrom: <sip:u00000@" ZONE ">;tag=1\r\nTo: <" PSI ">\r\n"
-			     "P-Asserted-Identity: <sip:u00000@" ZONE ">\r\nCall-ID: p%zu\r\nCSeq: 1 OPTIONS\r\n"
-			     "Content-Length: 0\r\n\r\n",
-			     n_probes, n_probes);
-		double t = now();
-		probe_answered = 0;
-		assert_int_equal(SSL_write(w->ssl, text, len), len);
-		while (!probe_answered) {
-			struct pollfd p = {SSL_get_fd(w->ssl), POLLIN, 0};
-			poll(&p, 1, 1000);
-			wire_read(w, probe_heard);
-		}
-		probe[n_probes++] = now() - t;
-		usleep(20000);
+	(void)arg;
+	for (; !storm_over && n_probes < PROBES; n_probes++) {
+		probe[n_probes] = ask_once(&crowd[n_probes % IN_A_CALL]);
+		usleep(PROBE_MS * 1000);
 	}
 	return NULL;
 }
@@ -374,20 +353,26 @@ static void row(const char *op, const char *against, size_t n, double us, double
 	       op, against, n, us, per_s, ratio);
 }
 
+/* Which musts this run met; a noisy machine is no failure. */
+static void judge(double register_share, double wait_share, double kib, double p99_s)
+{
+	const struct {
+		const char *what;
+		int met;
+	} musts[] = {{"REGISTER with CSK at least 60 % of opening alone", register_share >= 0.6},
+		     {"longest wait at most 1.5 times what the rate needs", wait_share <= 1},
+		     {"at most 64 KiB a client", kib <= 64},
+		     {"99 of 100 control round trips below 50 ms", p99_s < 0.050}};
+	for (size_t i = 0; i < sizeof musts / sizeof *musts; i++)
+		fprintf(stderr, "bench_storm: %s: %s\n", musts[i].met ? "met" : "NOT MET", musts[i].what);
+}
+
 static void open_bed(void)
 {
-	static struct ua core, far;
-	bed_begin();
-	ua_make(&core, "core", "core", "core");
-	ua_make(&far, "far", "far", "far");
-	pki_agent(&bed.ca, &bed.ca, "the-core", "DNS:" CORE_HOST, core.tls, sizeof core.tls);
-	bed.cfg.core.n = 1;
-	strcpy(bed.cfg.core.item[0], CORE_HOST);
-	strcpy(bed.cfg.core_route, "sip:" CORE_HOST ":5061;transport=tls;lr");
-	bed.cfg.queue = 256;
+	crowd_begin(IN_A_CALL, 0);
 	char pem[300];
 	tls = SSL_CTX_new(TLS_client_method());
-	snprintf(pem, sizeof pem, "%s/agent.pem", core.tls);
+	snprintf(pem, sizeof pem, "%s/agent.pem", crowd_core_tls());
 	assert_int_equal(SSL_CTX_use_certificate_chain_file(tls, pem), 1);
 	assert_int_equal(SSL_CTX_use_PrivateKey_file(tls, pem, SSL_FILETYPE_PEM), 1);
 	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -396,6 +381,10 @@ static void open_bed(void)
 	snprintf(pem, sizeof pem, "%s/log", bed.ca.dir);
 	int log = open(pem, O_CREAT | O_WRONLY, 0600), err = dup(2);
 	dup2(log, 2);
+	bed_start(); /* which makes the database */
+	for (size_t i = 0; i < IN_A_CALL; i++)
+		bed_user(crowd[i].ua.mcptt_id, "automatic", 1, 1);
+	bed_stop();
 	bed_spawn();
 	dup2(err, 2);
 	close(log);
@@ -407,24 +396,25 @@ static void measure(size_t steady)
 	on_core(0);
 	double raw = raw_per_s(steady < RAW ? steady : RAW);
 	on_core(1);
-	(void)crowd(0, 1, 1); /* the published keys of the identity server are fetched once */
+	(void)storm(0, 1, 1); /* the published keys of the identity server are fetched once */
 	double used = used_s();
-	double rate = (double)(steady - 1) / crowd(1, steady, WINDOW);
+	double rate = (double)(steady - 1) / storm(1, steady, WINDOW);
 	used = used_s() - used;
 	on_core(0);
 	raw = (raw + raw_per_s(steady < RAW ? steady : RAW)) / 2;
 	on_core(1);
 	row("register_csk", "verify and decapsulate alone", steady, 1e6 / rate, rate, rate / raw);
 
+	crowd_register(0, IN_A_CALL, 0);
+	crowd_call(&crowd[0], &crowd[1]);
 	double before = resident_kib("VmRSS:");
 	size_t n = n_clients - steady;
 	pthread_t asker;
-	struct wire *w = wire_open();
-	assert_int_equal(pthread_create(&asker, NULL, ask, w), 0);
-	double took = crowd(steady, n_clients, n);
+	assert_int_equal(pthread_create(&asker, NULL, ask, NULL), 0);
+	double took = storm(steady, n_clients, n);
 	storm_over = 1;
 	pthread_join(asker, NULL);
-	wire_close(w);
+	crowd_hang_up(&crowd[0]); /* it is still there */
 	double longest = 0, bound = 1.5 * (double)n / rate;
 	for (size_t i = steady; i < n_clients; i++)
 		longest = fmax(longest, clients[i].done_s);
@@ -441,7 +431,8 @@ static void measure(size_t steady)
 		raw, rate, 100 * rate / raw, 1e3 * used / (double)(steady - 1), n, took, longest, bound, refusals,
 		(resident_kib("VmHWM:") - before) / (double)n, (resident_kib("VmRSS:") - before) / (double)n,
 		probe[n_probes / 2] * 1e3, p99 * 1e3, probe[n_probes - 1] * 1e3, n_probes);
-	assert_int_equal(bindings_in_db(), n_clients);
+	judge(rate / raw, longest / bound, (resident_kib("VmHWM:") - before) / (double)n, p99);
+	assert_int_equal(bindings_in_db(), n_clients + IN_A_CALL);
 }
 
 int main(int argc, char **argv)
@@ -454,5 +445,6 @@ int main(int argc, char **argv)
 	prepare_all();
 	measure(steady);
 	bed_kill();
+	crowd_end();
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "mcsec/ibc.h"
 #include "mcsec/secret.h"
+#include "sec/ibc/engine.h"
 
 struct bed bed;
 
@@ -50,6 +51,21 @@ struct mcsec_keyset *bed_keys(const char *uri, size_t tables)
 	assert_int_equal(mcsec_master_issue(master, &mcsec_rng_system, ++bed.issued, uid, sizeof uid, &got), MCSEC_OK);
 	assert_int_equal(mcsec_keyset_new_sized(&keys, kms, uid, sizeof uid, got.ssk, got.pvt, got.rsk, tables),
 			 MCSEC_OK);
+	return keys;
+}
+
+struct mcsec_keyset *bed_signer(const char *uri)
+{
+	uint8_t uid[MCSEC_UID_LEN];
+	struct mcsec_issued got;
+	struct mcsec_keyset *keys = mcsec_secret_alloc(sizeof *keys);
+	assert_non_null(keys);
+	assert_int_equal(mcsec_uid(uri, KMS_URI, &periods, bed_period_now(), uid), MCSEC_OK);
+	assert_int_equal(mcsec_master_issue(master, &mcsec_rng_system, ++bed.issued, uid, sizeof uid, &got), MCSEC_OK);
+	keys->kms = mcsec_kms_ref(kms);
+	assert_int_equal(ident_set(&keys->id, uid, sizeof uid), MCSEC_OK);
+	assert_int_equal(keyset_take_pair(keys, got.ssk, got.pvt), MCSEC_OK);
+	mcsec_wipe(&got, sizeof got);
 	return keys;
 }
 

@@ -96,6 +96,12 @@ void bed_fresh(void);
 /* The key set of this identity; tables: octets for those of its RSK. From any thread. */
 struct mcsec_keyset *bed_keys(const char *uri, size_t tables);
 
+/*
+ * As the user's device has it when all it does is sign: without the RSK, whose checks cost 7 ms. For crowds. From any
+ * thread.
+ */
+struct mcsec_keyset *bed_signer(const char *uri);
+
 /* The bed with Alice, Bob and, unless NULL, Alice's second device; the server is started by the test. */
 void bed_begin_for(struct ua *alice, struct ua *bob, struct ua *tablet);
 /* Server, user agents and bed end. */

@@ -119,6 +119,11 @@ void crowd_begin(size_t n, size_t tables)
 	bed_on_message = on_message;
 }
 
+const char *crowd_core_tls(void)
+{
+	return core.tls;
+}
+
 void crowd_end(void)
 {
 	bed_addressee = NULL;

@@ -36,6 +36,8 @@ struct member {
 /* The bed behind a core, with n members whose keys have tables of so many octets. The server is not started. */
 void crowd_begin(size_t n, size_t tables);
 void crowd_end(void);
+/* Where the core's certificate is. */
+const char *crowd_core_tls(void);
 extern struct member *crowd;
 extern size_t crowd_size;
 

@@ -19,13 +19,13 @@ enum {
 };
 
 struct pace {
-	unsigned threads; /* that serve side by side */
-	int64_t cost_us;  /* of one request: how long it kept a thread, moving mean */
-	int64_t next_us;  /* the first turn that is free */
+	unsigned side_by_side; /* so many are served at the same time, a processor each */
+	int64_t cost_us;       /* of one request: processor time of its jobs, moving mean */
+	int64_t next_us;       /* the first turn that is free */
 };
 
-void pace_init(struct pace *p, unsigned threads);
-/* One request was served, and kept a thread so long. */
+void pace_init(struct pace *p, unsigned side_by_side);
+/* One request was served, and its jobs took so long a processor. */
 void pace_served(struct pace *p, int64_t busy_us);
 /* Retry-After for one who is refused now, in seconds. now: any clock that never goes back. */
 unsigned pace_turn(struct pace *p, int64_t now_us);

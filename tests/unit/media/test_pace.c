@@ -21,7 +21,7 @@ static void turns_follow_each_other_as_fast_as_the_server_serves(void **state)
 		last = after;
 	}
 	for (unsigned s = PACE_FIRST_S + 1; s < last; s++)
-		assert_in_range(per_second[s], 440, 470);
+		assert_in_range(per_second[s], 390, 410);
 }
 
 static void nobody_comes_sooner_than_a_second_or_later_than_two_minutes(void **state)
