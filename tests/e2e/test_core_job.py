@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The main job behind a SIP core, Kamailio with the packaged configuration, and what that core refuses and strips.
 
-    test_core_job.py MCX
+    test_core_job.py MCX CORE_REPAIR
 
 First the whole job as a person runs it (`CORE=kamailio make run`), then the same domain up again, with a client of this
 test's own on raw TLS connections: it speaks SIP with digest, and lies.
@@ -24,7 +24,7 @@ import time
 
 import tap
 
-MCX = sys.argv[1]
+MCX, CORE_REPAIR = sys.argv[1:3]
 ICSI = 'urn:urn-7:3gpp-service.ims.icsi.mcptt'
 PATIENCE_S = 60
 top = tempfile.mkdtemp(prefix='mcx-core-')
@@ -46,10 +46,10 @@ def path(*parts):
     return os.path.join(folder, *parts)
 
 
-def bindings(where='1'):
+def bindings(where='1', what='*'):
     db = sqlite3.connect('file:%s?mode=ro' % path('server/db'), uri=True, timeout=10)
     try:
-        return db.execute('SELECT count(*) FROM bindings WHERE ' + where).fetchone()[0]
+        return db.execute('SELECT count(%s) FROM bindings WHERE %s' % (what, where)).fetchone()[0]
     finally:
         db.close()
 
@@ -233,6 +233,58 @@ def a_client_publishes_its_authorisation_through_the_core():
     wait_for("the end of Bob's binding", lambda: bindings("impu='sip:bob@%s'" % zone) == 0)
 
 
+def one_register_for_three_services_authorises_each_through_the_core():
+    mcx('user', 'add', 'frank', '--services', 'ptt,video,data', '--dir', folder)
+    phones.append(subprocess.Popen([MCX, 'register', 'frank', '--services', 'mcptt,mcvideo,mcdata', '--dir', folder],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env))
+    his = "impu='sip:frank@%s' AND csk IS NOT NULL" % zone
+    wait_for("Frank's bindings", lambda: bindings(his, 'DISTINCT service') == 3)
+    assert bindings(his) == 3 and bindings(his, 'DISTINCT csk_id') == 1
+
+
+def an_authorisation_that_the_server_lost_is_repaired_by_publish_through_the_core():
+    """No REGISTER of hers would pass: the core has forgotten her password while the repair goes on."""
+    mcx('user', 'add', 'grace', '--dir', folder)
+    with open(path('core/subscriber'), encoding='utf-8') as f:
+        whole = f.read()
+    grace = subprocess.Popen([CORE_REPAIR, folder, 'grace', 'sip:frank@' + zone], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True, env=env)
+    phones.append(grace)
+    what, first = grace.stdout.readline().split()
+    assert what == 'registered'
+    try:
+        with open(path('core/subscriber'), 'w', encoding='utf-8') as f:
+            f.writelines(line for line in whole.splitlines(True) if not line.startswith('grace:'))
+        grace.stdin.write('now\n')
+        grace.stdin.flush()
+        assert grace.stdout.readline() == 'refused 404 141\n'
+        what, second = grace.stdout.readline().split()
+        assert what == 'repaired' and second != first
+        assert grace.stdout.readline() == 'called\n'
+        assert bindings("impu='sip:grace@%s' AND csk_id=%d" % (zone, int(second, 16))) == 1
+    finally:
+        with open(path('core/subscriber'), 'w', encoding='utf-8') as f:
+            f.write(whole)
+    grace.stdin.close()
+    grace.wait(PATIENCE_S)
+    phones.remove(grace)
+    wait_for("the end of Grace's binding", lambda: bindings("impu='sip:grace@%s'" % zone) == 0)
+
+
+def a_publish_is_the_senders_whatever_it_asserts():
+    """Bob is registered at the core alone. A log-off that he publishes as Alice ends nothing of hers."""
+    bob = peer()
+    assert bob.register('bob').status == 200
+    for lie in ('P-Asserted-Identity: <sip:alice@%s>', 'P-Preferred-Identity: <sip:alice@%s>'):
+        a = bob.send('PUBLISH', PSI, 'bob', ['Event: poc-settings', 'Expires: 0', 'P-Preferred-Service: ' + ICSI, lie % zone])
+        assert a.status == 200 and a.header('SIP-ETag') is None, a.head  # there was nothing of his
+    a = bob.send('PUBLISH', PSI, 'alice', ['Event: poc-settings', 'Expires: 0', 'P-Preferred-Service: ' + ICSI])
+    assert a.status == 403 and a.warning == 0, a.head
+    bob.register('bob', expires=0)
+    bob.close()
+    assert bindings("impu='sip:alice@%s' AND csk IS NOT NULL" % zone) == 1
+
+
 def a_domain_that_is_up_does_not_lose_its_core():
     done = subprocess.run([MCX, 'up', folder, '--core', 'none'], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, env=env, timeout=60, check=False)
@@ -382,7 +434,10 @@ TESTS = [
     the_whole_main_job_runs_through_the_core, logging_off_at_the_core_ends_the_binding_at_the_server,
     nothing_stays_behind_when_it_ends, no_log_holds_a_password_and_no_file_is_open_to_others,
     the_same_domain_comes_up_with_its_core_again,
-    a_client_publishes_its_authorisation_through_the_core, a_domain_that_is_up_does_not_lose_its_core,
+    a_client_publishes_its_authorisation_through_the_core,
+    one_register_for_three_services_authorises_each_through_the_core,
+    an_authorisation_that_the_server_lost_is_repaired_by_publish_through_the_core,
+    a_publish_is_the_senders_whatever_it_asserts, a_domain_that_is_up_does_not_lose_its_core,
     a_registration_gets_service_route_gruu_and_path, a_device_named_like_the_server_is_not_the_server, a_wrong_digest_registers_nobody,
     the_password_of_one_user_does_not_register_another, without_a_registration_nothing_is_asserted,
     a_registration_proves_its_own_connection_alone, a_forged_asserted_identity_is_stripped,
