@@ -218,7 +218,7 @@ static void take_line(struct member *m)
 	struct sdp_control c;
 	assert_non_null(m->ua.sdp);
 	assert_int_equal(sdp_read(octets_of(m->ua.sdp), &s, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, &c), 1);
+	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, &c), 1);
 	assert_int_not_equal(c.port, 0);
 	struct sockaddr_in to = {
 	    .sin_family = AF_INET, .sin_port = htons(c.port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
