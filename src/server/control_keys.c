@@ -169,8 +169,8 @@ void control_keys_proved(struct control_keys *k, uint32_t csk_id)
 
 void control_tick(struct server *s)
 {
+	/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): what want_indices made is handed on */
 	for (struct control_keys *k = s->control_keys; k; k = k->next) {
-		/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): what want_indices made is the pool's */
 		uint32_t with = csk_control_sends_with(control_keys_now(k));
 		/* A key that has its indices already; where it has none yet, they bring it about. */
 		if (with != k->said_with && csk_control_left(k->csk, with))

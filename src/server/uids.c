@@ -87,7 +87,9 @@ static void fill(struct table *t, const struct bindings *users, const struct mcs
 	while (size < users_count(users))
 		size *= 2;
 	empty(t);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): a table of pointers is what is wanted */
 	t->bucket = calloc(size, sizeof *t->bucket);
+	/* NOLINTNEXTLINE(-Wanalyzer-malloc-leak): it is the table's, which empty() frees */
 	if (!t->bucket)
 		return;
 	t->size = size;

@@ -14,6 +14,7 @@
 
 enum { MAX = 4096, ROOM = 16 * MAX, ELEMENTS = 16 };
 
+/* NOLINTNEXTLINE(misc-no-recursion): no deeper than the reader lets a document be */
 static void canonical(xmlDoc *doc, const xmlNode *node, unsigned *left)
 {
 	static uint8_t room[2][ROOM];

@@ -121,8 +121,7 @@ struct delimiter {
 static int delimiter_here(struct octets body, size_t at, const char *boundary, struct delimiter *d)
 {
 	size_t len = strlen(boundary);
-	if (body.len - at < len + 2 || memcmp(body.p + at, "--", 2) != 0 ||
-	    memcmp(body.p + at + 2, boundary, len) != 0)
+	if (body.len - at < len + 2 || memcmp(body.p + at, "--", 2) != 0 || memcmp(body.p + at + 2, boundary, len) != 0)
 		return 0;
 	at += len + 2;
 	d->closing = body.len - at >= 2 && !memcmp(body.p + at, "--", 2);
@@ -249,13 +248,19 @@ static enum mcsec_err undo_base64(struct body_part *part, struct writer *scratch
 	if (!text)
 		return MCSEC_E_NO_SPACE;
 	for (size_t i = 0; i < part->body.len; i++)
-		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): four octets to look among, NUL is none of them */
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): four octets to look among, NUL is none of them
+		 */
 		if (!memchr(" \t\r\n", part->body.p[i], 4))
 			text[packed++] = part->body.p[i];
 	size_t len = 0;
 	enum mcsec_err e = base64_decode((const char *)text, packed, text, part->body.len, &len);
 	part->body = (struct octets){text, len};
 	return e;
+}
+
+static int is_multipart(const char *type)
+{
+	return !strncmp(type, "multipart/", 10);
 }
 
 static enum mcsec_err read_part(struct octets body, size_t from, size_t to, struct body_part *part,
@@ -270,7 +275,7 @@ static enum mcsec_err read_part(struct octets body, size_t from, size_t to, stru
 	if (e)
 		return e;
 	/* What stands in it would be another reader's, not ours (multipart.h). */
-	if (MCX_FAULT(size.nested, !strncmp(part->type, "multipart/", 10)))
+	if (MCX_FAULT(size.nested, is_multipart(part->type)))
 		return MCSEC_E_UNSUPPORTED;
 	part->at = from + here;
 	part->body = (struct octets){text.p + here, text.len - here};
@@ -374,7 +379,8 @@ enum mcsec_err multipart_write(struct writer *w, const char *boundary, const str
 	if (!boundary_valid(boundary, len) || memchr(boundary, ' ', len))
 		return MCSEC_E_VALUE;
 	for (size_t i = 0; i < n; i++) {
-		if (parts[i].body.len && memmem(parts[i].body.p, parts[i].body.len, boundary, len))
+		if (is_multipart(parts[i].type) ||
+		    (parts[i].body.len && memmem(parts[i].body.p, parts[i].body.len, boundary, len)))
 			return MCSEC_E_VALUE;
 		write_part(w, boundary, &parts[i]);
 	}

@@ -7,8 +7,8 @@
  * position. Binary parts pass untouched; base64 transfer encoding is undone on reading. Reading is bounded in parts,
  * headers and lengths, takes one pass, and allocates nothing: decoded parts go into the caller's scratch.
  *
- * One level: no sender of the specification nests, and a part that is a multipart itself could hide from us what another
- * reader on the way sees. Such a body is refused whole.
+ * One level: no sender of the specification nests, and a part that is a multipart itself could hide from us what
+ * another reader on the way sees. Such a body is refused whole.
  */
 #ifndef MCX_DOC_MULTIPART_H
 #define MCX_DOC_MULTIPART_H
@@ -65,7 +65,8 @@ struct body_out {
 
 /*
  * Writes parts in order. The boundary is the caller's (random, 1..70 characters of RFC 2046 bchars without blank);
- * MCSEC_E_VALUE if it is none or occurs in a part. The Content-Type header is multipart_type().
+ * MCSEC_E_VALUE if it is none or occurs in a part, or a part is a multipart itself. The Content-Type header is
+ * multipart_type().
  */
 enum mcsec_err multipart_write(struct writer *w, const char *boundary, const struct body_out *parts, size_t n);
 /* `multipart/mixed;boundary="..."` into out; MCSEC_E_NO_SPACE. */

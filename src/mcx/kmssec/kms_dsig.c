@@ -211,8 +211,8 @@ static void find_target(struct kms_xml *x, struct dsig *d, const xmlNode *inner,
 	if (!kms_attribute(x, reference, "URI", uri, sizeof uri) || x->f->code)
 		refuse(x, reference, "without URI");
 	else if (!uri[0] && d->enveloped)
+		/* NOLINTNEXTLINE(bugprone-branch-clone): one line for each form of reference */
 		d->target = d->root;
-	/* NOLINTNEXTLINE(bugprone-branch-clone): one line for each form of reference */
 	else if (uri[0] == '#' && d->enveloped && has_id(x, d->root, uri + 1))
 		d->target = d->root;
 	else if (uri[0] == '#' && !d->enveloped && has_id(x, inner, uri + 1))

@@ -140,12 +140,12 @@ static void every_message_with_all_its_fields_reads_back(void **state)
 					   .track_info = OCTETS(list),
 					   .granted_users = OCTETS(list),
 					   .ssrcs = OCTETS(list)};
-	for (uint8_t type = 0; type < FLOOR_TYPES; type++) {
+	for (unsigned type = 0; type < FLOOR_TYPES; type++) {
 		if (!floor_type_name(type))
 			continue;
 		uint8_t first[512], second[512];
 		struct floor_message m = full;
-		m.type = type;
+		m.type = (uint8_t)type;
 		struct writer w = wr_init(first, sizeof first), again = wr_init(second, sizeof second);
 		assert_int_equal(floor_message_write(&w, &m), MCSEC_OK);
 		struct floor_message back = read_ok(wr_result(&w));

@@ -263,9 +263,25 @@ static void a_boundary_that_occurs_in_a_part_is_not_written(void **state)
 	assert_int_equal(multipart_write(&w, "b 2", &part, 1), MCSEC_E_VALUE);
 }
 
+/* Of another kind than mixed, it reads as the only part: nobody here looks into it, and nobody hands it on. */
+static void a_multipart_is_no_part_neither_read_nor_written(void **state)
+{
+	(void)state;
+	uint8_t out[256];
+	struct writer w = wr_init(out, sizeof out);
+	struct body_out part = {"multipart/mixed;boundary=b2", NULL, octets_of("--b2--"), 0};
+	const char *body = "--b1\r\nContent-Type: multipart/related\r\n\r\nx\r\n--b1--\r\n";
+	assert_int_equal(multipart_write(&w, "b1", &part, 1), MCSEC_E_VALUE);
+	assert_int_equal(multipart_read(B, octets_of(body), scratch, sizeof scratch, &m, NULL), MCSEC_E_UNSUPPORTED);
+	assert_int_equal(multipart_read("multipart/related", octets_of("x"), scratch, sizeof scratch, &m, NULL),
+			 MCSEC_OK);
+	assert_int_equal(m.n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_multipart_is_no_part_neither_read_nor_written),
 	    cmocka_unit_test(a_written_body_reads_back_octet_for_octet_with_binary_parts),
 	    cmocka_unit_test(a_base64_part_is_decoded_also_when_it_is_wrapped),
 	    cmocka_unit_test(a_base64_part_written_reads_back),
