@@ -32,7 +32,10 @@ static void provision(const char *mcptt_id)
 {
 	sqlite3 *db;
 	char sql[300];
-	snprintf(sql, sizeof sql, "INSERT INTO users VALUES('%s','automatic',1,1,'')", mcptt_id);
+	snprintf(sql, sizeof sql,
+		 "INSERT INTO users(mcptt_id, answer_mode, private_call, auto_answer, kms_uri) "
+		 "VALUES('%s','automatic',1,1,'')",
+		 mcptt_id);
 	assert_int_equal(sqlite3_open(bed.cfg.database, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
