@@ -75,18 +75,24 @@ static void put_key(struct writer *w, const char *name, const struct tkey *k, co
 	mcsec_secret_free(hex);
 }
 
+static void put_keys(struct writer *w, const struct tkey k[2], const uint8_t *keys, int with_ink)
+{
+	wr_text(w, "{");
+	put_key(w, "trk", &k[0], keys);
+	if (with_ink) {
+		wr_text(w, ",");
+		put_key(w, "ink", &k[1], keys + KMS_TRK_LEN);
+	}
+	wr_text(w, "}");
+}
+
 static void answer_keys(struct call *c, const struct tkey k[2], const uint8_t *keys, int with_ink)
 {
 	uint8_t *text = malloc(TEXT);
 	struct writer w = wr_init(text, text ? TEXT : 0);
-	wr_text(&w, "{");
-	put_key(&w, "trk", &k[0], keys);
-	if (with_ink) {
-		wr_text(&w, ",");
-		put_key(&w, "ink", &k[1], keys + KMS_TRK_LEN);
-	}
-	wr_text(&w, "}");
-	if (w.err) {
+	if (text)
+		put_keys(&w, k, keys, with_ink);
+	if (!text || w.err) {
 		if (text)
 			mcsec_wipe(text, TEXT);
 		free(text);
