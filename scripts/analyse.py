@@ -193,6 +193,7 @@ def static(kind, a, exceptions):
 
 
 def programs(build, names):
+    subprocess.run(['ninja', '-C', build, 'build.ninja'], stdout=subprocess.DEVNULL, check=True)  # an older tree's knows less
     said = subprocess.run(['meson', 'introspect', '--tests', build], stdout=subprocess.PIPE, check=True).stdout
     tests = {t['name']: t for t in json.loads(said)}
     absent = sorted(set(names or []) - set(tests))
