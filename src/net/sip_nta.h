@@ -108,7 +108,9 @@ struct sip_flow {
 	tport_t *tp; /* NULL once the port is gone */
 };
 
-/* sip_parse.c: fills *out, its source only with a port; texts live in the message's home. MCSEC_E_LENGTH when there is more than the bounds allow.
+/*
+ * sip_parse.c: fills *out, its source only with a port; texts live in the message's home. MCSEC_E_LENGTH when there is
+ * more than the bounds allow, MCSEC_E_VALUE a status that is none.
  */
 enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out);
 /* sip_parse.c: where a message came from. */

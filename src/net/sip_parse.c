@@ -154,6 +154,9 @@ enum mcsec_err sip_parse(struct sip_port *p, msg_t *msg, const sip_t *sip, struc
 		out->method = sip->sip_request->rq_method_name;
 		out->uri = uri_text(home, sip->sip_request->rq_url);
 	} else if (sip->sip_status) {
+		/* The library takes any number; 0 would make it a request without a URI (RFC 3261 7.2). */
+		if (sip->sip_status->st_status < 100 || sip->sip_status->st_status > 699)
+			return MCSEC_E_VALUE;
 		out->status = sip->sip_status->st_status;
 		out->phrase = sip->sip_status->st_phrase;
 		out->method = sip->sip_cseq ? sip->sip_cseq->cs_method_name : "";

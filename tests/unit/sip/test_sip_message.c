@@ -98,6 +98,27 @@ static void a_message_inside_another_is_read_whole_or_not_at_all(void **state)
 		assert_null(sip_inner_read(octets_of(none[k])));
 }
 
+static void a_response_whose_status_is_none_does_not_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *status;
+		int reads;
+	} rows[] = {{"200", 1}, {"100", 1}, {"699", 1}, {"-00", 0}, {"000", 0}, {"099", 0}, {"-99", 0}, {"700", 0}};
+	for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+		char text[256];
+		snprintf(
+		    text, sizeof text,
+		    "SIP/2.0 %s OK\r\nVia: SIP/2.0/TCP h\r\nFrom: <sip:a@x>;tag=1\r\nTo: <sip:a@x>\r\nCall-ID: c\r\n"
+		    "CSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n",
+		    rows[k].status);
+		struct sip_inner *i = sip_inner_read(octets_of(text));
+		if (!i != !rows[k].reads)
+			fail_msg("status %s", rows[k].status);
+		sip_inner_free(i);
+	}
+}
+
 static int warning(const char *v1, const char *v2)
 {
 	struct sip_message m = {.n_headers = v2 ? 2 : 1, .headers = {{"Warning", v1}, {"warning", v2}}};
@@ -132,6 +153,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_instance_is_a_urn_in_brackets_and_quotes_and_nothing_else),
 	    cmocka_unit_test(a_message_inside_another_is_read_whole_or_not_at_all),
+	    cmocka_unit_test(a_response_whose_status_is_none_does_not_read),
 	    cmocka_unit_test(the_uri_is_found_in_every_form_of_a_name_addr),
 	    cmocka_unit_test(a_feature_tag_is_found_with_or_without_plus_encoded_or_not),
 	    cmocka_unit_test(the_mcx_code_is_read_from_inside_the_quotes_of_a_399),
