@@ -21,6 +21,8 @@
 #include "ue/engine.h"
 
 #define BOUNDARY "mcx-sipp"
+/* A part that no writer of ours would write; its first letter becomes an m. */
+#define NESTED "xultipart/mixed"
 
 enum { ROOM = 64 * 1024, PARTS = 8 };
 
@@ -185,6 +187,9 @@ static void body(const char *name, const struct end *whose, const uint8_t *key, 
 		     xml_protect(&xml_policy_default, &k, &mcsec_rng_system, "sipp.test", all, &n, PARTS, &arena));
 	}
 	must(name, multipart_write(&w, BOUNDARY, all, n));
+	uint8_t *nested = memmem(out, wr_len(&w), NESTED, strlen(NESTED));
+	if (nested)
+		*nested = 'm';
 	file(name, wr_result(&w));
 }
 
@@ -242,7 +247,7 @@ static void uploads(const char *prefix, int published)
 	uint8_t inner[16384];
 	struct writer w = wr_init(inner, sizeof inner);
 	must("inner", multipart_write(&w, "inner", parts, 1));
-	parts[0] = (struct body_out){.type = "multipart/mixed;boundary=inner", .body = wr_result(&w)};
+	parts[0] = (struct body_out){.type = NESTED ";boundary=inner", .body = wr_result(&w)};
 	body(NAME("nested"), &alice, NULL, 0, parts, published ? 4 : 3);
 }
 
