@@ -130,7 +130,7 @@ static void take_packet(struct call_control *cc, int end, struct octets packet)
 		return;
 	relay_alive(cc->call->relay);
 	control_keys_proved(e->keys, csk_id);
-	if (floor_message_read((struct octets){plain, len}, &m) != FLOOR_READ_OK ||
+	if (floor_message_read((struct octets){plain, len}, &m) != APP_READ_OK ||
 	    MCX_FAULT(floor.user, names_another(cc, end, &m)))
 		return;
 	if (m.ack && m.type != FLOOR_ACK) {

@@ -125,7 +125,7 @@ static void hold(struct control_keys *k, const struct db_binding *row, uint32_t 
 		return;
 	if (db_open_csk(k->s->seal, row, csk) == MCSEC_OK) {
 		struct csk_control_key key = {
-		    row->csk_id, csk, {row->rand, row->rand_len}, (uint8_t)suite_key_len(row->suite)};
+		    row->csk_id, csk, {row->rand, row->rand_len}, (uint8_t)suite_key_len(row->suite), 0};
 		if (csk_control_hold(k->csk, &key))
 			log_warn("control.no-key", log_int("csk_id", row->csk_id));
 	}

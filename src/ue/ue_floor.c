@@ -79,7 +79,8 @@ static struct csk_control *keys_now(struct ue *u)
 		struct csk_control_key k = {csks[i]->id,
 					    csks[i]->key,
 					    {csks[i]->rand, csks[i]->rand_len},
-					    (uint8_t)suite_key_len(csks[i]->suite)};
+					    (uint8_t)suite_key_len(csks[i]->suite),
+					    0};
 		(void)csk_control_hold(u->control, &k); /* without memory: nothing is sent or opened */
 	}
 	csk_control_send_with(u->control, u->csk ? u->csk->id : 0);
@@ -214,7 +215,7 @@ static void take_packet(struct ue *u, struct octets packet)
 	if (v)
 		return;
 	ue_core_proof(u, 200, 0); /* the server holds our CSK */
-	if (floor_message_read((struct octets){plain, len}, &m) != FLOOR_READ_OK)
+	if (floor_message_read((struct octets){plain, len}, &m) != APP_READ_OK)
 		return;
 	int64_t now = ue_clock_ms();
 	fp_message(&f->machine, &m, now, &out);

@@ -34,7 +34,7 @@ static struct ua *addressee(struct ua *port, const struct sip_message *rq)
 
 static void use_csk(struct member *m)
 {
-	struct csk_control_key k = {m->ua.csk_id, m->ua.csk, OCTETS(m->ua.csk_rand), 16};
+	struct csk_control_key k = {m->ua.csk_id, m->ua.csk, OCTETS(m->ua.csk_rand), 16, 0};
 	if (!m->control)
 		return;
 	assert_int_equal(csk_control_hold(m->control, &k), 0);
@@ -268,7 +268,7 @@ static int is_answer(struct member *m, struct octets packet)
 	struct floor_message a;
 	return csk_control_unprotect(m->control, m->own, m->server_ssrc, packet, plain, sizeof plain, &len, &id) ==
 		   SRTP_OK &&
-	       floor_message_read((struct octets){plain, len}, &a) == FLOOR_READ_OK && a.type == FLOOR_ACK;
+	       floor_message_read((struct octets){plain, len}, &a) == APP_READ_OK && a.type == FLOOR_ACK;
 }
 
 int crowd_hear(struct member *m)

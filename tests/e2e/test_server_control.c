@@ -46,7 +46,7 @@ static void open_end(struct end *e, const char *parameters)
 /* The key of the last REGISTER of that user agent. */
 static void use_csk(struct end *e)
 {
-	struct csk_control_key k = {e->ua->csk_id, e->ua->csk, OCTETS(e->ua->csk_rand), 16};
+	struct csk_control_key k = {e->ua->csk_id, e->ua->csk, OCTETS(e->ua->csk_rand), 16, 0};
 	assert_int_equal(csk_control_hold(e->csk, &k), 0);
 	csk_control_send_with(e->csk, k.id);
 	csk_control_grant(e->csk, k.id, 1, 1000);
@@ -145,7 +145,7 @@ static struct floor_message hear(struct end *e, uint8_t *raw, size_t *raw_len)
 		assert_int_equal(csk_control_unprotect(e->csk, e->own, e->server_ssrc, (struct octets){raw, (size_t)n},
 						       plain, sizeof plain, &len, &id),
 				 SRTP_OK);
-		assert_int_equal(floor_message_read((struct octets){plain, len}, &m), FLOOR_READ_OK);
+		assert_int_equal(floor_message_read((struct octets){plain, len}, &m), APP_READ_OK);
 		return m;
 	}
 	fail_msg("%s hears nothing", e->ua->name);
@@ -269,7 +269,7 @@ static void a_packet_under_a_foreign_key_is_dropped(void **state)
 	call_is_up();
 	is_dropped(&a, made(&b, a.own, FLOOR_REQUEST, NULL, raw)); /* Bob's, on Alice's leg */
 	struct csk_control *own = a.csk;
-	struct csk_control_key forged = {alice.csk_id, other, OCTETS(alice.csk_rand), 16};
+	struct csk_control_key forged = {alice.csk_id, other, OCTETS(alice.csk_rand), 16, 0};
 	a.csk = csk_control_new(NULL, NULL);
 	assert_int_equal(csk_control_hold(a.csk, &forged), 0);
 	csk_control_send_with(a.csk, forged.id);

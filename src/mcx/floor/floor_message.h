@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * floor_message.h - floor control messages: RTCP APP packets named MCPT (TS 24.380 8.1, 8.2; floor 1 to 4).
+ * floor_message.h - floor control messages: RTCP APP packets named MCPT (TS 24.380 8.2; floor 1 to 4), in the form of
+ * app_packet.h.
  *
- *   V=2 P=0 subtype(5) | 204 | length in words - 1 (2) | SSRC (4) | "MCPT" | fields
- *   field: ID (1) | length (1, or 2 from ID 192 on) | value | zeros to a multiple of 4
- *
- * Receivers take fields in any order and skip what they do not know. The reader keeps views into the packet, which must
- * outlive the message; it allocates nothing and its time is linear. What it hands out came in clear: the packet was
- * opened, or is to be sealed, by csk_control.h.
+ * The reader keeps views into the packet, which must outlive the message; it allocates nothing and its time is linear.
+ * What it hands out came in clear: the packet was opened, or is to be sealed, by csk_control.h.
  */
 #ifndef MCX_FLOOR_MESSAGE_H
 #define MCX_FLOOR_MESSAGE_H
 
-#include "sec/base/bytes.h"
+#include "mcx/floor/app_packet.h"
 
 /* Table 8.2.2.1-1, without the acknowledgement bit. */
 enum floor_type {
@@ -108,13 +105,8 @@ struct floor_message {
 	struct octets track_info, granted_users, ssrcs; /* as they came */
 };
 
-enum floor_read {
-	FLOOR_READ_OK = 0,
-	FLOOR_READ_OTHER, /* well formed, but none of these messages: ignore (8.1.4) */
-	FLOOR_READ_BROKEN /* length, header or a field that runs over the end: drop (F-D1) */
-};
 /* A whole plain RTCP packet. Wrong fixed lengths and texts that are no UTF-8 drop their field alone. */
-enum floor_read floor_message_read(struct octets packet, struct floor_message *out);
+enum app_read floor_message_read(struct octets packet, struct floor_message *out);
 /* Fields in the order of the message's table. MCSEC_E_ARGUMENT an unknown type, MCSEC_E_LENGTH a value too long. */
 enum mcsec_err floor_message_write(struct writer *w, const struct floor_message *m);
 

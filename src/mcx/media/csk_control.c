@@ -101,8 +101,9 @@ int csk_control_hold(struct csk_control *c, const struct csk_control_key *k)
 			     .counter = {.reserve = never},
 			     .master = mcsec_secret_alloc(sizeof *slot->master)};
 	struct srtp_master *m = slot->master;
-	if (!m || mcsec_srtp_master(k->key, MCSEC_KEY_LEN, MCSEC_CS_MCPTT_UNICAST_SRTCP, k->id, k->rand.p, k->rand.len,
-				    m->key, k->key_len, m->salt, sizeof m->salt)) {
+	uint8_t cs_id = k->video ? MCSEC_CS_MCVIDEO_UNICAST_SRTCP : MCSEC_CS_MCPTT_UNICAST_SRTCP;
+	if (!m || mcsec_srtp_master(k->key, MCSEC_KEY_LEN, cs_id, k->id, k->rand.p, k->rand.len, m->key, k->key_len,
+				    m->salt, sizeof m->salt)) {
 		wipe(slot);
 		return -1;
 	}

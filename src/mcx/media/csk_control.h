@@ -4,7 +4,7 @@
  * E.4; media 2.3, 3.4, 3.5, 4; floor 13).
  *
  * One object is one end's keys towards one peer; the calls of that peer share it. Each CSK has its own master key
- * (CS-ID 6), MKI (the CSK-ID), windows and index counter. Both ends of a CSK share the master key, so:
+ * (CS-ID 6, of MCVideo 8), MKI (the CSK-ID), windows and index counter. Both ends of a CSK share the master key, so:
  *  - an end sends with SSRCs of its half of the number space (csk_control_ssrc), and takes from a call only the one
  * SSRC that the peer's session description named: a packet of our own that comes back is never taken for the peer's;
  *  - an index is used only after the store has given it away for ever (csk_control_grant), so that a crash skips
@@ -31,6 +31,7 @@ struct csk_control_key {
 	const uint8_t *key; /* MCSEC_KEY_LEN octets */
 	struct octets rand; /* of the I_MESSAGE that brought it */
 	uint8_t key_len;    /* of the master key: 16, or 32 under suite 0x0102 */
+	int video;          /* MCVideo's: all keys of one object are of one service */
 };
 
 /* used: called with each triple that leaves, before it does; may be NULL. NULL without memory. */

@@ -13,12 +13,12 @@ static const uint32_t id_one = 0x2aaaaaaa, id_two = 0x2bbbbbbb;
 
 static struct csk_control_key one(void)
 {
-	return (struct csk_control_key){id_one, key_one, OCTETS(rand_one), 16};
+	return (struct csk_control_key){id_one, key_one, OCTETS(rand_one), 16, 0};
 }
 
 static struct csk_control_key two(void)
 {
-	return (struct csk_control_key){id_two, key_two, OCTETS(rand_two), 16};
+	return (struct csk_control_key){id_two, key_two, OCTETS(rand_two), 16, 0};
 }
 
 /* One end, holding the first key with indices 1 ... 99. */
@@ -82,31 +82,30 @@ static struct csk_control *from_vector(json_t *c, uint8_t key[16], uint8_t rand[
 {
 	unhex(text(c, "tgk"), key, 16);
 	unhex(text(c, "rand"), rand, 16);
-	struct csk_control_key k = {number(text(c, "key_id")), key, {rand, 16}, 16};
+	struct csk_control_key k = {
+	    number(text(c, "key_id")), key, {rand, 16}, 16, json_integer_value(json_object_get(c, "cs_id")) == 8};
 	struct csk_control *out = csk_control_new(NULL, NULL);
 	assert_int_equal(csk_control_hold(out, &k), 0);
 	csk_control_send_with(out, k.id);
 	return out;
 }
 
-static json_t *vectors(json_t **root)
+static json_t *vectors(json_t **root, const char *name)
 {
 	char path[512];
 	json_t *c;
 	size_t i;
 	snprintf(path, sizeof path, "%s/media.json", getenv("MCX_VECTORS"));
 	*root = json_load_file(path, 0, NULL);
-	json_array_foreach(json_object_get(*root, "cases"), i,
-			   c) if (!strcmp(text(c, "name"), "unicast-floor-csk")) return c;
+	json_array_foreach(json_object_get(*root, "cases"), i, c) if (!strcmp(text(c, "name"), name)) return c;
 	fail();
 	return NULL;
 }
 
-static void every_packet_of_the_csk_vectors_is_made_and_opened(void **state)
+static size_t made_and_opened(const char *name)
 {
-	(void)state;
 	uint8_t key[16], rand[16], want[ROOM], plain[ROOM], out[ROOM];
-	json_t *root, *c = vectors(&root), *p;
+	json_t *root, *c = vectors(&root, name), *p;
 	struct csk_control *sends = from_vector(c, key, rand), *opens = from_vector(c, key, rand);
 	size_t i, len, n = 0;
 	json_array_foreach(json_object_get(c, "packets"), i, p)
@@ -129,17 +128,43 @@ static void every_packet_of_the_csk_vectors_is_made_and_opened(void **state)
 		assert_int_equal(id, csk_control_sends_with(sends));
 		n++;
 	}
-	assert_int_equal(n, 9);
 	csk_control_free(sends);
 	csk_control_free(opens);
 	json_decref(root);
+	return n;
+}
+
+static void every_packet_of_the_csk_vectors_is_made_and_opened(void **state)
+{
+	(void)state;
+	assert_int_equal(made_and_opened("unicast-floor-csk"), 9);
+}
+
+static void every_packet_of_the_csk_vectors_of_mcvideo_is_made_and_opened(void **state)
+{
+	(void)state;
+	assert_int_equal(made_and_opened("unicast-transmission-csk"), 3);
+}
+
+static void one_csk_protects_mcptt_and_mcvideo_under_two_master_keys(void **state)
+{
+	(void)state;
+	struct csk_control *floor = end_of(), *transmission = csk_control_new(NULL, NULL);
+	struct csk_control_key k = one();
+	struct packet p;
+	k.video = 1;
+	assert_int_equal(csk_control_hold(transmission, &k), 0);
+	assert_int_equal(say(floor, CLIENT_SSRC, &p), SRTP_OK);
+	assert_int_equal(at_server(transmission, &p), SRTP_AUTH);
+	csk_control_free(floor);
+	csk_control_free(transmission);
 }
 
 static void every_negative_packet_of_the_csk_vectors_is_dropped(void **state)
 {
 	(void)state;
 	uint8_t key[16], rand[16], packet[ROOM];
-	json_t *root, *c = vectors(&root), *n;
+	json_t *root, *c = vectors(&root, "unicast-floor-csk"), *n;
 	size_t i, seen = 0;
 	json_array_foreach(json_object_get(root, "negative"), i, n)
 	{
@@ -233,7 +258,7 @@ static void clear_rtcp_a_foreign_key_and_short_packets_are_dropped(void **state)
 	(void)state;
 	struct csk_control *client = end_of(), *server = end_of(), *mallory = csk_control_new(NULL, NULL);
 	struct packet p;
-	struct csk_control_key k = {id_one, key_two, OCTETS(rand_one), 16};
+	struct csk_control_key k = {id_one, key_two, OCTETS(rand_one), 16, 0};
 	static const uint8_t clear[] = {0x84, 204, 0, 2, 0x11, 0x22, 0x33, 0x44, 'M', 'C', 'P', 'T'};
 	assert_int_equal(csk_control_hold(mallory, &k), 0);
 	csk_control_send_with(mallory, id_one);
@@ -402,7 +427,7 @@ static void only_a_csk_is_held_and_no_more_than_there_is_room_for(void **state)
 	assert_int_equal(csk_control_hold(c, &k), -1);
 	k.id--;
 	assert_int_equal(csk_control_hold(c, &k), 0); /* held already */
-	k = (struct csk_control_key){id_one, key_one, OCTETS(rand_one), 17};
+	k = (struct csk_control_key){id_one, key_one, OCTETS(rand_one), 17, 0};
 	csk_control_keep_only(c, NULL, 0);
 	assert_int_equal(csk_control_hold(c, &k), -1);
 	k.key_len = 32;
@@ -433,6 +458,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_packet_of_the_csk_vectors_is_made_and_opened),
+	    cmocka_unit_test(every_packet_of_the_csk_vectors_of_mcvideo_is_made_and_opened),
+	    cmocka_unit_test(one_csk_protects_mcptt_and_mcvideo_under_two_master_keys),
 	    cmocka_unit_test(every_negative_packet_of_the_csk_vectors_is_dropped),
 	    cmocka_unit_test(the_ends_of_a_csk_send_with_ssrcs_of_different_halves),
 	    cmocka_unit_test(both_ends_talk_under_one_key),

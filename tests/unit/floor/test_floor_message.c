@@ -9,11 +9,11 @@
 static struct floor_message read_ok(struct octets packet)
 {
 	struct floor_message m;
-	assert_int_equal(floor_message_read(packet, &m), FLOOR_READ_OK);
+	assert_int_equal(floor_message_read(packet, &m), APP_READ_OK);
 	return m;
 }
 
-static enum floor_read verdict(const char *hex)
+static enum app_read verdict(const char *hex)
 {
 	uint8_t p[256];
 	struct floor_message m;
@@ -214,42 +214,42 @@ static void an_identity_that_is_no_text_is_dropped(void **state)
 static void a_field_that_runs_over_the_end_drops_the_message(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict("80cc0003000000014d43505406030000"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict("80cc0003000000014d435054c8ffff00"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict("80cc0003000000014d43505406ff0000"), FLOOR_READ_BROKEN);
+	assert_int_equal(verdict("80cc0003000000014d43505406030000"), APP_READ_BROKEN);
+	assert_int_equal(verdict("80cc0003000000014d435054c8ffff00"), APP_READ_BROKEN);
+	assert_int_equal(verdict("80cc0003000000014d43505406ff0000"), APP_READ_BROKEN);
 }
 
 static void a_packet_whose_length_field_is_not_its_length_is_dropped(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict("84cc00034a3635e74d435054"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict("84cc00014a3635e74d435054"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict("84ccffff4a3635e74d435054"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict("84cc00014a3635e7"), FLOOR_READ_BROKEN);
-	assert_int_equal(verdict(""), FLOOR_READ_BROKEN);
+	assert_int_equal(verdict("84cc00034a3635e74d435054"), APP_READ_BROKEN);
+	assert_int_equal(verdict("84cc00014a3635e74d435054"), APP_READ_BROKEN);
+	assert_int_equal(verdict("84ccffff4a3635e74d435054"), APP_READ_BROKEN);
+	assert_int_equal(verdict("84cc00014a3635e7"), APP_READ_BROKEN);
+	assert_int_equal(verdict(""), APP_READ_BROKEN);
 }
 
 static void another_version_of_rtp_is_dropped(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict("44cc00024a3635e74d435054"), FLOOR_READ_BROKEN);
+	assert_int_equal(verdict("44cc00024a3635e74d435054"), APP_READ_BROKEN);
 }
 
 static void a_padded_packet_is_dropped(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict("a4cc00024a3635e74d435054"), FLOOR_READ_BROKEN);
+	assert_int_equal(verdict("a4cc00024a3635e74d435054"), APP_READ_BROKEN);
 }
 
 static void other_rtcp_packets_names_and_subtypes_are_ignored(void **state)
 {
 	(void)state;
-	assert_int_equal(verdict("80c900014a3635e7"), FLOOR_READ_OTHER);         /* receiver report */
-	assert_int_equal(verdict("80cc00024a3635e74d435043"), FLOOR_READ_OTHER); /* MCPC */
-	assert_int_equal(verdict("80cc00024a3635e74d434d43"), FLOOR_READ_OTHER); /* MCMC */
-	assert_int_equal(verdict("87cc00024a3635e74d435054"), FLOOR_READ_OTHER); /* Floor Revoke Request */
-	assert_int_equal(verdict("8bcc00024a3635e74d435054"), FLOOR_READ_OTHER); /* Unicast Media Flow Control */
-	assert_int_equal(verdict("8ecc00024a3635e74d435054"), FLOOR_READ_OTHER); /* changed its meaning in Rel-18 */
+	assert_int_equal(verdict("80c900014a3635e7"), APP_READ_OTHER);         /* receiver report */
+	assert_int_equal(verdict("80cc00024a3635e74d435043"), APP_READ_OTHER); /* MCPC */
+	assert_int_equal(verdict("80cc00024a3635e74d434d43"), APP_READ_OTHER); /* MCMC */
+	assert_int_equal(verdict("87cc00024a3635e74d435054"), APP_READ_OTHER); /* Floor Revoke Request */
+	assert_int_equal(verdict("8bcc00024a3635e74d435054"), APP_READ_OTHER); /* Unicast Media Flow Control */
+	assert_int_equal(verdict("8ecc00024a3635e74d435054"), APP_READ_OTHER); /* changed its meaning in Rel-18 */
 }
 
 static void every_truncation_and_every_octet_changed_is_read_without_harm(void **state)
@@ -262,12 +262,12 @@ static void every_truncation_and_every_octet_changed_is_read_without_harm(void *
 		  p, sizeof p);
 	struct floor_message m;
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(floor_message_read((struct octets){p, i}, &m), FLOOR_READ_BROKEN);
+		assert_int_equal(floor_message_read((struct octets){p, i}, &m), APP_READ_BROKEN);
 	for (size_t i = 0; i < n; i++)
 		for (unsigned v = 0; v < 256; v++) {
 			memcpy(q, p, n);
 			q[i] = (uint8_t)v;
-			if (floor_message_read((struct octets){q, n}, &m) != FLOOR_READ_OK)
+			if (floor_message_read((struct octets){q, n}, &m) != APP_READ_OK)
 				continue;
 			uint8_t out[256];
 			struct writer w = wr_init(out, sizeof out);
