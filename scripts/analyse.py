@@ -43,19 +43,26 @@ EXCEPTION = re.compile(r'\b(NOLINT|NOLINTNEXTLINE|NOLINTBEGIN|NOLINTEND)\b(?:\((
 # the HTTP edge, the identity server's house keeping, the SIP loop and its workers, the relay, the engine and its media.
 QUICK_TSAN = ['audit', 'http', 'http_tls', 'ibc_sakke', 'ibc_signers', 'media_session', 'relay', 'revocations', 'sip_dialog',
               'sip_headers', 'sip_loop', 'sip_port', 'sip_tls', 'store']
-THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_points', 'base', 'bearer', 'config', 'daemon', 'http_hostile',
-                         'ibc_eccsi', 'idms_abuse', 'idms_failing', 'idms_flow', 'idms_signin', 'kms_client', 'kms_issuer',
-                         'kms_watch', 'log', 'metrics', 'pace', 'sip_gate', 'ue_store', 'server_binding',
-                         'server_call_moments', 'server_control', 'server_download', 'server_failing', 'server_hiding',
-                         'server_private_call', 'server_publish', 'server_register', 'server_services', 'server_suite',
-                         'server_xml', 'ue_call', 'ue_download', 'ue_hiding', 'ue_publish', 'ue_suite', 'kms_life',
-                         'kms_requests']
+THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_faults', 'audit_points', 'base', 'bearer', 'config', 'daemon', 'hear',
+                         'http_hostile', 'http_proxy', 'ibc_eccsi', 'idms_abuse', 'idms_authorize', 'idms_failing',
+                         'idms_flow', 'idms_refusals', 'idms_resource', 'idms_signin', 'kms_callers', 'kms_ceremony',
+                         'kms_client', 'kms_extcert', 'kms_issuer', 'kms_life', 'kms_nodes', 'kms_reports', 'kms_requests',
+                         'kms_separation', 'kms_watch', 'log', 'metrics', 'pace', 'server_binding', 'server_busy',
+                         'server_call_moments', 'server_control', 'server_core', 'server_download', 'server_failing',
+                         'server_hiding', 'server_hostile', 'server_octets', 'server_private_call', 'server_publish',
+                         'server_queue', 'server_redirect', 'server_redirect_core', 'server_register', 'server_roll',
+                         'server_services', 'server_suite', 'server_torture', 'server_video_call', 'server_xml', 'sip_gate',
+                         'sip_unread', 'ue_call', 'ue_download', 'ue_failing', 'ue_hiding', 'ue_hostile', 'ue_keys',
+                         'ue_publish', 'ue_redirect', 'ue_store', 'ue_suite', 'ue_video', 'ue_way', 'video_session']
 # The test and what it tests share a process and speak over sockets: a test that prepares an answer and then asks for it has
 # put these in order, which ThreadSanitizer sees only when it takes any write as happening before any later read.
-PEERS = ['bearer', 'http', 'http_hostile', 'idms_abuse', 'idms_failing', 'idms_flow', 'idms_signin', 'kms_client',
-         'server_binding', 'server_call_moments', 'server_control', 'server_download', 'server_failing', 'server_hiding',
-         'server_private_call', 'server_publish', 'server_register', 'server_services', 'server_suite', 'server_xml', 'ue_call',
-         'ue_download', 'ue_hiding', 'ue_publish', 'ue_suite']
+PEERS = ['bearer', 'http', 'http_hostile', 'http_proxy', 'idms_abuse', 'idms_authorize', 'idms_failing', 'idms_flow',
+         'idms_refusals', 'idms_resource', 'idms_signin', 'kms_client', 'server_binding', 'server_busy',
+         'server_call_moments', 'server_control', 'server_core', 'server_download', 'server_failing', 'server_hiding',
+         'server_hostile', 'server_octets', 'server_private_call', 'server_publish', 'server_queue', 'server_redirect',
+         'server_redirect_core', 'server_register', 'server_roll', 'server_services', 'server_suite', 'server_torture',
+         'server_video_call', 'server_xml', 'ue_call', 'ue_download', 'ue_failing', 'ue_hiding', 'ue_hostile', 'ue_keys',
+         'ue_publish', 'ue_redirect', 'ue_suite', 'ue_video', 'ue_way']
 QUICK_VALGRIND = ['base', 'kdf', 'mcptt_info', 'multipart', 'sdp', 'srtp', 'token', 'wrap', 'xml_refuse', 'mikey_parse']
 
 
