@@ -57,7 +57,7 @@ size_t bed_recorded(const char *type, const char *also)
 
 void bed_wait_recorded(const char *type, const char *also, size_t n)
 {
-	for (int i = 0; i < 500 && bed_recorded(type, also) < n; i++)
+	for (int i = 0; i < 1500 && bed_recorded(type, also) < n; i++)
 		pump(10);
 	assert_int_equal(bed_recorded(type, also), n);
 }

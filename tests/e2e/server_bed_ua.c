@@ -234,6 +234,6 @@ void pump(unsigned ms)
 
 void wait_until(const int *value, int at_least)
 {
-	for (int i = 0; i < 600 && *value < at_least; i++)
+	for (int i = 0; i < 1500 && *value < at_least; i++)
 		pump(10);
 }

@@ -206,7 +206,7 @@ static int admin(const char *role_pem, const char *method, const char *path, con
 					.key_file = role_pem,
 					.resolve = resolve,
 					.max_body = 65536,
-					.timeout_ms = 5000};
+					.timeout_ms = 20000};
 	struct http_client *c = http_client_new(&o);
 	struct http_call call = {.method = method,
 				 .url = url,

@@ -89,7 +89,7 @@ static void a_kill_in_a_call_ends_it_at_both_ends(void **state)
 	wait_until(&bob.byes, 1);
 	assert_int_equal(alice.byes, 1);
 	assert_int_equal(bob.byes, 1);
-	for (int i = 0; i < 100 && rows_in_db("SELECT count(*) FROM calls"); i++)
+	for (int i = 0; i < 1500 && rows_in_db("SELECT count(*) FROM calls"); i++)
 		pump(20);
 	assert_int_equal(rows_in_db("SELECT count(*) FROM calls"), 0);
 	bed_kill();

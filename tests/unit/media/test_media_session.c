@@ -128,7 +128,7 @@ static struct ue_media_stats talk(int (*treat)(struct network *, uint8_t *, size
 	pthread_create(&n.thread, NULL, forward, &n);
 	start(b, &keys_b, rtp_socket_port(n.to_b));
 	start(a, &keys_a, rtp_socket_port(n.from_a));
-	for (int i = 0; i < 300 && !atomic_load(&said_all); i++)
+	for (int i = 0; i < 3000 && !atomic_load(&said_all); i++)
 		sleep_ms(10);
 	assert_int_equal(atomic_load(&said_all), 1);
 	assert_int_equal(media_stop(a), 0);
@@ -274,7 +274,7 @@ static void a_rekey_is_followed_at_the_first_packet_under_the_new_key_without_lo
 	/* One end begins to send under the new key by itself, as the one who offered it does. */
 	assert_int_equal(media_rekey(b, &new_b), 0);
 	assert_int_equal(media_rekey(a, &new_a), 0);
-	for (int i = 0; i < 300 && atomic_load(&said_all) < 2; i++)
+	for (int i = 0; i < 3000 && atomic_load(&said_all) < 2; i++)
 		sleep_ms(10);
 	media_stats(a, &sa);
 	media_stats(b, &sb);

@@ -121,7 +121,7 @@ void ask_port(unsigned port, const char *host, const char *who, const struct htt
 	    .key_file = who ? lab_path(&lab, key) : NULL,
 	    .resolve = resolve,
 	    .max_body = 4096,
-	    .timeout_ms = 5000,
+	    .timeout_ms = 20000,
 	});
 	assert_non_null(c);
 	struct http_call call = *rest;
@@ -152,7 +152,7 @@ SSL *raw_connect(SSL_CTX *ctx, struct http_server *s)
 	inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-	struct timeval patience = {.tv_sec = 6};
+	struct timeval patience = {.tv_sec = 20};
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	SSL *ssl = SSL_new(ctx);
 	SSL_set_fd(ssl, fd);

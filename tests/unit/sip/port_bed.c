@@ -109,7 +109,7 @@ void end_close(struct end *e)
 
 void wait_for(const int *value)
 {
-	for (int i = 0; i < 500 && !*value; i++)
+	for (int i = 0; i < 3000 && !*value; i++)
 		sip_loop_step(loop, 10);
 }
 

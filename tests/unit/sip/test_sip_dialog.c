@@ -74,7 +74,7 @@ static void after_a_dialog_is_freed_no_answer_to_its_requests_is_delivered(void 
 	struct sip_request info = {.method = "INFO", .timeout_ms = 400};
 	assert_non_null(sip_dialog_send(c.d, &info, on_response, &c.client)); /* will be answered */
 	assert_non_null(sip_dialog_send(c.d, &info, on_response, &c.client)); /* will run into its bound */
-	for (int i = 0; i < 200 && !c.server.held; i++)
+	for (int i = 0; i < 3000 && !c.server.held; i++)
 		sip_loop_step(loop, 10);
 	assert_non_null(c.server.held);
 	sip_dialog_free(c.d);

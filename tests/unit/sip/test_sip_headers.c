@@ -51,7 +51,7 @@ static void register_with(struct end *server, const char *params)
 	int fd = socket(AF_INET, SOCK_STREAM, 0), before = server->requests;
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
-	for (int sent = 0, i = 0; i < 200 && server->requests == before; i++) {
+	for (int sent = 0, i = 0; i < 4000 && server->requests == before; i++) {
 		ssize_t n = sent < len ? write(fd, text + sent, (size_t)(len - sent)) : 0;
 		sent += n > 0 ? (int)n : 0;
 		sip_loop_step(loop, 5);

@@ -29,7 +29,7 @@ static void work_posted_from_other_threads_runs_on_the_loop_and_none_is_lost(voi
 		pthread_create(&t[i], NULL, poster, &n);
 	for (int i = 0; i < 3; i++)
 		pthread_join(t[i], NULL);
-	for (int i = 0; i < 100 && n < 3000; i++)
+	for (int i = 0; i < 3000 && n < 3000; i++)
 		sip_loop_step(loop, 10);
 	assert_int_equal(n, 3000);
 }

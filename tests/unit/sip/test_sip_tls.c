@@ -112,7 +112,7 @@ static void a_client_is_reached_back_over_its_own_connection(void **state)
 	assert_int_equal(server.status, 200);
 	assert_string_equal(client.method, "MESSAGE");
 	end_close(&client);
-	for (int i = 0; i < 100 && sip_flow_alive(server.flow); i++)
+	for (int i = 0; i < 3000 && sip_flow_alive(server.flow); i++)
 		sip_loop_step(loop, 10);
 	assert_false(sip_flow_alive(server.flow));
 	end_close(&server);
