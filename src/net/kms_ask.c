@@ -101,7 +101,8 @@ static void post(struct kms_ask *a, struct octets body)
 		a->c->report = (struct kms_error){0};
 }
 
-static void send(struct kms_ask *a, const char *path)
+/* 1: it left, and a->http says what came back. */
+static int send(struct kms_ask *a, const char *path)
 {
 	struct kms_request *rq = calloc(1, sizeof *rq);
 	uint8_t *body = malloc(REQUEST_BOUND);
@@ -121,12 +122,15 @@ static void send(struct kms_ask *a, const char *path)
 		rq->received_len = a->received.len;
 		write_request(a, &w, rq);
 	}
-	if (rq && !w.err)
+	int ok = rq && body && !w.err;
+	if (ok)
 		post(a, wr_result(&w));
 	else
-		snprintf(a->http.error, sizeof a->http.error, "the request cannot be written");
+		kms_ask_fail(a, rq && body ? KMS_REJECTED : KMS_LATER,
+			     rq && body ? "the request cannot be written" : "no memory", NULL);
 	free(rq);
 	free(body);
+	return ok;
 }
 
 static void read_refusal(struct kms_ask *a)
@@ -266,7 +270,8 @@ int kms_ask(struct kms_ask *a, const char *path, enum kms_message message)
 {
 	struct kms_fault f;
 	*a->r = (struct kms_result){.kms_time = KMS_NO_TIME};
-	send(a, path);
+	if (!send(a, path))
+		return 0;
 	a->r->status = a->http.status;
 	a->r->retry_after_s = a->http.retry_after_s;
 	a->r->outcome = outcome_of(a->http.status);

@@ -120,7 +120,7 @@ int kms_client_cert(struct kms_client *c, const char *token, const char *user_ur
 {
 	struct kms_ask a = {.c = c, .token = token, .user_uri = user_uri, .now = now, .r = r};
 	char path[3 * KMS_URI_MAX + 16];
-	*r = (struct kms_result){0};
+	*r = (struct kms_result){.kms_time = KMS_NO_TIME};
 	if (!make_path(path, sizeof path, "cert", kms_uri))
 		return kms_ask_fail(&a, KMS_REJECTED, "no such KMS URI can be", NULL);
 	int ok = kms_ask(&a, path, KMS_MSG_CERTCACHE) && take_certificate(&a, KMS_ROLE_EXTERNAL, kms_uri, external);
@@ -175,7 +175,7 @@ int kms_client_lookup(struct kms_client *c, const char *token, const char *user_
 	char path[3 * KMS_URI_MAX + 16];
 	size_t room = *n;
 	*n = 0;
-	*r = (struct kms_result){0};
+	*r = (struct kms_result){.kms_time = KMS_NO_TIME};
 	if (!make_path(path, sizeof path, "lookup", target))
 		return kms_ask_fail(&a, KMS_REJECTED, "no such target can be", NULL);
 	int ok = kms_ask(&a, path, KMS_MSG_LOOKUP);
@@ -252,7 +252,7 @@ int kms_client_keyprov(struct kms_client *c, const char *token, const char *user
 	struct wanted wanted;
 	size_t room = *n, taken = 0;
 	*n = 0;
-	*r = (struct kms_result){0};
+	*r = (struct kms_result){.kms_time = KMS_NO_TIME};
 	if (!keyprov_path(path, sizeof path, for_uri, at) || !wanted_periods(home, at, now, &wanted))
 		return kms_ask_fail(&a, KMS_REJECTED, "no such identity or time can be asked for", NULL);
 	int ok = kms_ask(&a, path, KMS_MSG_KEYPROV);
