@@ -4,8 +4,8 @@
  *
  * A round asks init, then keyprov for each identity: for the current period, and for the next as soon as less than a
  * quarter of the current one is left (the KMS opens that window; kms.md 3.4). A book is exchanged whole or not at all:
- * a failed round leaves the old one. Rounds come every tenth of the period, at most every hour; after a failure after
- * 1, 2, 4 ... 60 s.
+ * a failed round leaves the old one, unless the KMS says that it is revoked: then all keys are wiped (kms.md 15A row
+ * 14). Rounds come every tenth of the period, at least every hour; after a failure after 1, 2, 4 ... 60 s.
  */
 #include "server/keys.h"
 
@@ -19,7 +19,7 @@
 #include "net/kms_client.h"
 #include "server/server.h"
 
-enum { MAX_OWN = 2 * SERVER_IDENTITIES + 4 };
+enum { MAX_OWN = 2 * SERVER_IDENTITIES + 4, LONGEST_S = 3600 };
 #define SIGNERS_OCTETS ((size_t)4 << 20) /* about 1,500 initiators remembered */
 
 struct server_book {
@@ -156,7 +156,7 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 				       .resolve = *cfg->resolve ? cfg->resolve : NULL};
 	struct kms_client *c = kms_client_new(&o);
 	struct server_book *b = calloc(1, sizeof *b);
-	memset(r, 0, sizeof *r);
+	*r = (struct kms_result){.outcome = KMS_LATER, .detail = "no memory, or the trust anchors cannot be read"};
 	if (!c || !b) {
 		kms_client_free(c);
 		free(b);
@@ -170,9 +170,9 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 	for (size_t i = 0; ok && i < n_selves; i++) {
 		ok = provision(c, b, selves[i], now, r) == 0;
 		int64_t left = period_left(b);
+		/* The next; where it cannot be had it is asked for again in the next round. */
 		if (ok && left < (int64_t)b->home.cert.periods.period / 4)
-			(void)provision(c, b, selves[i], now + left + 1,
-					r); /* the next; asked again in the next round */
+			ok = provision(c, b, selves[i], now + left + 1, r) == 0 || r->outcome != KMS_REVOKED;
 	}
 	kms_client_free(c);
 	if (!ok || b->tables.n_own == 0) {
@@ -190,7 +190,43 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 static unsigned pause_after(const struct server_book *b)
 {
 	uint64_t tenth = b->home.cert.periods.period / 10;
-	return tenth < 1 ? 1 : tenth > 3600 ? 3600 : (unsigned)tenth;
+	return tenth < 1 ? 1 : tenth > LONGEST_S ? LONGEST_S : (unsigned)tenth;
+}
+
+/* What the KMS asks for holds, but nobody can keep us away for longer than an hour. */
+static unsigned pause_after_failure(const struct kms_result *r, unsigned *backoff)
+{
+	unsigned asked = r->retry_after_s < LONGEST_S ? r->retry_after_s : LONGEST_S;
+	unsigned pause = asked > *backoff ? asked : *backoff;
+	*backoff = *backoff >= 32 ? 60 : *backoff * 2;
+	return pause;
+}
+
+/* One round; returns the seconds until the next. */
+static unsigned round_of(struct server_keys *k, unsigned *backoff)
+{
+	struct kms_result r;
+	struct server_book *b = fetch(k, &r), *old = NULL;
+	int revoked = r.outcome == KMS_REVOKED;
+	unsigned pause;
+	if (b) {
+		log_info("server.keys", log_int("sets", (int64_t)b->tables.n_own));
+		pause = pause_after(b);
+		*backoff = 1;
+	} else {
+		pause = pause_after_failure(&r, backoff);
+		log_warn(revoked ? "server.keys-revoked" : "server.keys-failed",
+			 log_text("outcome", kms_outcome_name(r.outcome)), log_int("status", r.status),
+			 log_text("detail", r.detail), log_int("again_s", pause));
+	}
+	pthread_mutex_lock(&k->lock);
+	if (b || revoked) {
+		old = k->book;
+		k->book = b;
+	}
+	pthread_mutex_unlock(&k->lock);
+	server_book_release(old);
+	return pause;
 }
 
 static void *thread_main(void *arg)
@@ -198,33 +234,16 @@ static void *thread_main(void *arg)
 	struct server_keys *k = arg;
 	unsigned backoff = 1;
 	for (;;) {
-		struct kms_result r;
-		struct server_book *b = fetch(k, &r), *old = NULL;
-		unsigned pause;
-		if (b) {
-			log_info("server.keys", log_int("sets", (int64_t)b->tables.n_own));
-			pause = pause_after(b);
-			backoff = 1;
-		} else {
-			log_warn("server.keys-failed", log_text("outcome", kms_outcome_name(r.outcome)),
-				 log_int("status", r.status), log_text("detail", r.detail));
-			pause = r.retry_after_s > backoff ? r.retry_after_s : backoff;
-			backoff = backoff >= 32 ? 60 : backoff * 2;
-		}
 		struct timespec until;
+		unsigned pause = round_of(k, &backoff);
 		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_sec += pause;
 		pthread_mutex_lock(&k->lock);
-		if (b) {
-			old = k->book;
-			k->book = b;
-		}
 		while (!k->stop && !k->renew && pthread_cond_timedwait(&k->wake, &k->lock, &until) == 0)
 			;
 		k->renew = 0;
 		int stop = k->stop;
 		pthread_mutex_unlock(&k->lock);
-		server_book_release(old);
 		if (stop)
 			return NULL;
 	}
