@@ -142,7 +142,9 @@ static enum store_err remember(struct db *d, const struct mcsec_replay_entry *r)
 	return e;
 }
 
-static enum store_err upsert(struct db *d, struct db_binding *b, struct octets sealed, struct octets rand)
+/* *id: the row's. What it had before is left alone: a change whose commit fails is carried out once more, as it was. */
+static enum store_err upsert(struct db *d, const struct db_binding *b, struct octets sealed, struct octets rand,
+			     int64_t *id)
 {
 	char offered[SUITE_TEXT];
 	struct store_stmt *st = store_sql(
@@ -180,7 +182,7 @@ static enum store_err upsert(struct db *d, struct db_binding *b, struct octets s
 	store_bind_int(st, 18, b->service);
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
-		b->id = store_int(st, 0);
+		*id = store_int(st, 0);
 		e = store_step(st);
 	}
 	store_reset(st);
@@ -213,7 +215,7 @@ static enum store_err drop_bare(struct db *d, const struct db_binding *b)
 }
 
 /* With the records of both: csk.upload and svc.auth. The CSK is sealed in the row already. */
-static enum store_err authorise(struct db *d, struct db_binding *b, struct octets rand)
+static enum store_err authorise(struct db *d, struct db_binding *b, struct octets rand, int64_t *id)
 {
 	if (rand.len > sizeof b->rand)
 		return STORE_BROKEN;
@@ -222,7 +224,7 @@ static enum store_err authorise(struct db *d, struct db_binding *b, struct octet
 	char before[DB_URI];
 	enum store_err e = previous_owner(d, b, before, sizeof before);
 	if (e == STORE_OK)
-		e = upsert(d, b, OCTETS(b->csk), rand);
+		e = upsert(d, b, OCTETS(b->csk), rand, id);
 	if (e == STORE_OK && *b->client_id)
 		e = drop_bare(d, b);
 	struct audit_record upload = {.class_ = 'K',
@@ -253,8 +255,9 @@ static enum store_err move_contact(struct db *d, const struct db_binding *b)
 	store_bind_int(st, 3, b->expires);
 	store_bind_int(st, 4, b->id);
 	enum store_err e = store_step(st);
+	int there = e == STORE_OK && store_changes(d->store) == 1;
 	store_reset(st);
-	return e;
+	return e != STORE_OK || there ? e : STORE_CONFLICT; /* nothing was stored: nobody may be told so */
 }
 
 static enum store_err remove_one(struct db *d, int64_t id, const char *reason)
@@ -303,9 +306,10 @@ enum sa_stored db_store_change(struct db *d, struct db_change *c, const uint8_t 
 	}
 	for (size_t i = 0; i < c->n && e == STORE_OK; i++) {
 		struct db_binding *b = &c->rows[i];
-		e = c->fresh >> i & 1 ? authorise(d, b, rand)
+		c->ids[i] = b->id;
+		e = c->fresh >> i & 1 ? authorise(d, b, rand, &c->ids[i])
 		    : b->id           ? move_contact(d, b)
-				      : upsert(d, b, (struct octets){0}, (struct octets){0});
+				      : upsert(d, b, (struct octets){0}, (struct octets){0}, &c->ids[i]);
 	}
 	for (size_t i = 0; i < c->n_gone && e == STORE_OK; i++)
 		e = remove_one(d, c->gone[i], c->reason);

@@ -56,9 +56,10 @@ struct db_binding {
 /* What becomes of one client's bindings, all in one transaction. */
 struct db_change {
 	size_t n, n_gone;
-	struct db_binding rows[MCX_SERVICES]; /* their ids are set */
-	unsigned fresh;                       /* bit i: rows[i] is authorised anew, under the CSK that came */
-	int64_t gone[MCX_SERVICES];           /* these leave */
+	struct db_binding rows[MCX_SERVICES];
+	int64_t ids[MCX_SERVICES];  /* set: which rows they are once stored */
+	unsigned fresh;             /* bit i: rows[i] is authorised anew, under the CSK that came */
+	int64_t gone[MCX_SERVICES]; /* these leave */
 	const char *reason;
 };
 /*

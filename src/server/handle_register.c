@@ -125,6 +125,7 @@ static void install_row(struct attempt *a, size_t i)
 	struct server *s = a->work.s;
 	int fresh = a->change.fresh >> i & 1;
 	struct db_binding *row = &a->change.rows[i];
+	row->id = a->change.ids[i];
 	const struct binding *now = bindings_by_client(s->bindings, row->impu, row->client_id, row->service);
 	if (!fresh && now) { /* its CSK may have changed while the contact was stored */
 		*row = now->row;

@@ -5,6 +5,8 @@
  * can be had by asking again, what was acknowledged is stored, and no call is left over.
  */
 #include "fuzz/failing.h"
+#include "server/db.h"
+#include "server/seal.h"
 #include "server_call_lab.h"
 
 enum { RUNS_MAX = 200 };
@@ -129,11 +131,42 @@ static void after_all_of_it_no_call_is_left_and_the_record_is_whole(void **state
 	assert_true(found.records > 20);
 }
 
+/* As work does that was done together with others, when the disk is full at their commit (commits.h). */
+static void a_change_whose_commit_failed_is_stored_when_it_is_carried_out_again(void **state)
+{
+	char err[512];
+	struct db_change c = {.n = 1};
+	struct db_binding *b = &c.rows[0];
+	(void)state;
+	bed_fresh();
+	struct seal *seal = seal_open(bed.cfg.seal_key, bed.cfg.passphrase, 0, err, sizeof err);
+	struct db *d = db_open(&(struct db_options){bed.cfg.database, bed.cfg.host, 5000, seal}, err, sizeof err);
+	if (!seal || !d)
+		fail_msg("%s", err);
+	strcpy(b->impu, alice.impu);
+	strcpy(b->contact, "sip:alice@127.0.0.1:9");
+	b->expires = db_now() + 600;
+	assert_int_equal(store_group_begin(d->store), STORE_OK);
+	assert_int_equal(db_store_change(d, &c, NULL, (struct octets){0}, NULL), SA_STORED_OK);
+	assert_int_equal(store_run(d->store, "ROLLBACK"), STORE_OK); /* SQLite itself, at a full disk */
+	assert_int_equal(store_group_commit(d->store), STORE_FULL);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings"), 0);
+	assert_int_equal(db_store_change(d, &c, NULL, (struct octets){0}, NULL), SA_STORED_OK);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings"), 1);
+	b->id = c.ids[0] + 1; /* one that is not there */
+	assert_int_equal(db_store_change(d, &c, NULL, (struct octets){0}, NULL), SA_STORED_FAILED);
+	b->id = c.ids[0] - 1;
+	assert_int_equal(db_store_change(d, &c, NULL, (struct octets){0}, NULL), SA_STORED_OK);
+	db_close(d);
+	seal_close(seal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_call_to_the_database_that_fails_is_a_refusal_and_nothing_is_half_done),
 	    cmocka_unit_test(after_all_of_it_no_call_is_left_and_the_record_is_whole),
+	    cmocka_unit_test(a_change_whose_commit_failed_is_stored_when_it_is_carried_out_again),
 	};
 	return cmocka_run_group_tests_name("server_failing", tests, set_up, tear_down);
 }
