@@ -304,27 +304,40 @@ void attempt_step(struct attempt *a, const struct sa_event *ev)
 	attempt_free(a);
 }
 
+/*
+ * By its contact it is about one client, if that one alone is bound there: then it waits for that client's work
+ * wherever it comes from. Without a contact it is about all clients of the user, also one that is only being bound.
+ */
+static void name_client(struct attempt *a)
+{
+	const struct bindings *t = a->work.s->bindings;
+	const char *first = a->n_ids ? bindings_by_id(t, a->ids[0])->row.client_id : "";
+	if (*a->row.client_id || !*a->row.contact)
+		return;
+	for (size_t i = 1; i < a->n_ids; i++)
+		if (strcmp(bindings_by_id(t, a->ids[i])->row.client_id, first) != 0)
+			return;
+	db_copy(a->row.client_id, sizeof a->row.client_id, first);
+}
+
 /* Facts are gathered: the machine takes over. One REGISTER a client at a time; the next ones wait (flows 0.2). */
 static void begin(struct attempt *a, struct sa_event *ev)
 {
 	struct server *s = a->work.s;
-	const struct binding *b = a->n_ids ? bindings_by_id(s->bindings, a->ids[0]) : NULL;
-	if (b) {
-		for (size_t i = 0; i < a->n_ids; i++)
-			ev->authorised |= bindings_by_id(s->bindings, a->ids[i])->row.has_csk;
-		if (!*a->row.client_id)
-			db_copy(a->row.client_id, sizeof a->row.client_id, b->row.client_id);
+	for (size_t i = 0; i < a->n_ids; i++) {
+		ev->authorised |= bindings_by_id(s->bindings, a->ids[i])->row.has_csk;
 		a->machine.state = SA_BOUND;
 	}
-	const struct attempt *other = *a->row.impu ? attempt_at_work(s, a, &a->row) : NULL;
-	if (other && waiting_put(s, a->tx, &a->row)) {
+	name_client(a);
+	int waits = *a->row.impu && (attempt_at_work(s, a, &a->row) || waiting_before(s, &a->row));
+	if (waits && waiting_put(s, a->tx, &a->row)) {
 		attempt_free(a);
 		return;
 	}
-	if (other)
-		a->machine.state = other->machine.state; /* as many wait as may: it is told to come later */
+	if (waits)
+		a->machine.state = SA_STORING; /* at work; and as many wait as may: it is told to come later */
 	attempt_step(a, ev);
-	if (other)
+	if (waits)
 		attempt_free(a);
 }
 

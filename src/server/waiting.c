@@ -43,6 +43,14 @@ static int put(struct server *s, struct sip_server_tx *tx, const struct db_bindi
 	return 1;
 }
 
+int waiting_before(const struct server *s, const struct db_binding *who)
+{
+	const struct waiting *w = s->waiting_turn ? NULL : s->waiting; /* whose turn it is came before those */
+	while (w && !same_client(&w->who, who))
+		w = w->next;
+	return w != NULL;
+}
+
 int waiting_put(struct server *s, struct sip_server_tx *tx, const struct db_binding *who)
 {
 	size_t n = 0, same = 0;
@@ -85,13 +93,14 @@ static void take_up(struct server *s, struct waiting *w)
 /* NOLINTNEXTLINE(misc-no-recursion): it is not entered again while it runs */
 void waiting_next(struct server *s, const struct db_binding *ended)
 {
-	struct db_binding who = *ended; /* its attempt goes */
+	char impu[sizeof ended->impu]; /* its attempt goes */
+	db_copy(impu, sizeof impu, ended->impu);
 	if (s->waiting_turn)
 		return;
 	s->waiting_turn = 1;
 	struct waiting **at = &s->waiting;
 	while (*at)
-		if (same_client(&(*at)->who, &who) && !held_up(s, *at)) {
+		if (strcmp((*at)->who.impu, impu) == 0 && !held_up(s, *at)) {
 			take_up(s, take(s, at));
 			at = &s->waiting; /* it may have ended at once, or wait anew */
 		} else {

@@ -242,6 +242,75 @@ static void who_waits_longer_than_its_sender_does_is_503(void **state)
 	end();
 }
 
+/* Alice's phone as another client of hers: the same certificate. */
+static void as_another_client(int yes)
+{
+	strcpy(alice.client_id, yes ? "urn:uuid:another" : "urn:uuid:alice");
+}
+
+static const struct reg bare = {.expires = -1, .no_mikey = 1, .no_info = 1, .call_id = "refresh"};
+
+/* Bound already, before the database is held. */
+static void begin_bound(void)
+{
+	begin();
+	let_go();
+	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 200}), 200);
+	n_answers = 0;
+}
+
+static void a_log_off_of_all_clients_waits_for_the_work_of_each(void **state)
+{
+	(void)state;
+	begin_bound();
+	hold_database();
+	as_another_client(1);
+	ua_send_register(&alice, &(struct reg){.expires = -1,
+					       .call_id = "another",
+					       .contact = "<sip:another@127.0.0.1:9;transport=tls>;+g.3gpp.mcptt"});
+	wait_storing();
+	struct reg all = {.expires = 0, .no_mikey = 1, .no_info = 1, .contact = "*", .call_id = "all"};
+	ua_send_register(&alice, &all);
+	wait_waiting(1);
+	as_another_client(0);
+	upload(&alice, "later", 10); /* and what comes after it, for it */
+	wait_waiting(2);
+	let_go();
+	wait_answers(3);
+	expect(0, "another", 200);
+	expect(1, "all", 200);
+	expect(2, "later", 200);
+	assert_int_equal(bindings_in_db(), 1);
+	assert_int_equal(rows_in_db("SELECT count(*) FROM bindings WHERE client_id='urn:uuid:alice'"), 1);
+	end();
+}
+
+/* Whom the first one is about is encrypted: by its contact it could be the client that is bound there. */
+static void who_waited_for_a_client_that_proves_to_be_another_is_served_when_that_one_is_done(void **state)
+{
+	(void)state;
+	bed.cfg.xml_confidentiality = bed.cfg.xml_integrity = 1;
+	bed_on_body = bed_protect;
+	begin_bound();
+	for (size_t i = 0; i < 4; i++) { /* whether the second one comes in time to wait is for the machine to say */
+		n_answers = 0;
+		as_another_client(i % 2 == 0);
+		upload(&alice, "first", 100 - 10 * (int64_t)i);
+		ua_send_register(&alice, &bare);
+		wait_answers(2);
+		assert_int_equal(answers[0].status, 200);
+		assert_int_equal(answers[1].status, 200);
+		assert_int_equal(ua_register(&alice, &(struct reg){.expires = 0, .no_mikey = 1, .no_info = 1}), 200);
+		assert_int_equal(bindings_in_db(), 0);
+		as_another_client(i % 2 != 0);
+		assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .age = 95 - 10 * (int64_t)i}), 200);
+	}
+	as_another_client(0);
+	bed_on_body = NULL;
+	bed.cfg.xml_confidentiality = bed.cfg.xml_integrity = 0;
+	end();
+}
+
 static void *stop_server(void *arg)
 {
 	(void)arg;
@@ -280,6 +349,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	bed_begin_for(&alice, &bob, &tablet);
+	as_another_client(0);
 	bed_on_answer = note_answer;
 	return 0;
 }
@@ -299,6 +369,8 @@ int main(void)
 	    cmocka_unit_test(a_log_off_that_waited_ends_what_was_authorised_before_it),
 	    cmocka_unit_test(what_waited_is_judged_as_if_it_came_then),
 	    cmocka_unit_test(another_client_waits_for_nobody_but_itself_and_all_together_are_bounded),
+	    cmocka_unit_test(a_log_off_of_all_clients_waits_for_the_work_of_each),
+	    cmocka_unit_test(who_waited_for_a_client_that_proves_to_be_another_is_served_when_that_one_is_done),
 	    cmocka_unit_test(who_waits_longer_than_its_sender_does_is_503),
 	    cmocka_unit_test(a_server_that_stops_tells_those_that_wait_to_come_later_and_nothing_is_lost),
 	};
