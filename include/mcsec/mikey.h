@@ -35,7 +35,9 @@ struct mcsec_im_kms {
 	struct mcsec_kms *kms;
 	struct mcsec_periods periods;
 	uint64_t valid_from, valid_to; /* TIME seconds, both inclusive; 0: no bound                        */
-	const char *const *domains;    /* KmsDomainList; none: the certificate names no domain             */
+	/* KmsDomainList. None: it serves whom no other certificate of the book names. A domain that two name belongs to
+	 * the KMS that we hold keys of, else to the one that names it more exactly. */
+	const char *const *domains;
 	size_t n_domains;
 	unsigned compat; /* enum mcsec_im_compat, for messages of initiators under this KMS                */
 };
@@ -133,7 +135,8 @@ struct mcsec_im_make {
 /*
  * Writes the I_MESSAGE to out (room for MCSEC_IM_MAX is always enough). What is sent for each kind by custom: CSK and
  * PCK with no map and no SP; GMK with CS ID 4 and/or 5. MCSEC_E_NO_KEYS: no own key set for the initiator in the
- * period of `time`; MCSEC_E_KMS_REFUSED: a KMS is not in the book; MCSEC_E_ARGUMENT, MCSEC_E_RANDOM, MCSEC_E_NO_SPACE.
+ * period of `time`; MCSEC_E_KMS_REFUSED: a KMS is not in the book, or the responder's certificate not valid then;
+ * MCSEC_E_ARGUMENT, MCSEC_E_RANDOM, MCSEC_E_NO_SPACE.
  */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_im_make(const struct mcsec_im_book *book,
 							const struct mcsec_im_make *what, const struct mcsec_rng *rng,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * book.c - finding in the caller's tables: a KMS by its URI, our key set by identity, KMS and period, the UID of an
- * identity, and whether a KMS answers for its domain.
+ * identity, and whether a KMS answers for its domain, which no other may take from it.
  *
  * URIs are compared octet for octet. Only the domain names of KmsDomainList are compared as DNS does: without regard to
  * case, and a subdomain belongs to its parent.
  */
 #include <strings.h>
 
+#include "sec/base/check.h"
 #include "sec/mikey/message.h"
 
 const struct mcsec_im_kms *book_kms(const struct mcsec_im_book *book, struct octets uri)
@@ -36,6 +37,11 @@ enum mcsec_err book_uid(const struct mcsec_im_kms *kms, const char *uri, uint64_
 	return err ? err : mcsec_uid(uri, kms->uri, &kms->periods, number, uid);
 }
 
+int book_valid(const struct mcsec_im_kms *kms, uint64_t time)
+{
+	return (!kms->valid_from || time >= kms->valid_from) && (!kms->valid_to || time <= kms->valid_to);
+}
+
 /* The host of sip:user@host:port;parameters, or of a bare domain name; empty for a URI without one (tel:). */
 static struct octets host_of(const char *uri)
 {
@@ -59,11 +65,38 @@ static int in_domain(struct octets host, const char *domain)
 	return host.len == n || host.p[host.len - n - 1] == '.';
 }
 
-int book_serves(const struct mcsec_im_kms *kms, const char *uri)
+/* Length of the longest domain in its list that holds this host; 0: the certificate names none at all; -1: no domain.
+ */
+static int longest(const struct mcsec_im_kms *kms, struct octets host)
+{
+	int best = kms->n_domains ? -1 : 0;
+	for (size_t i = 0; i < kms->n_domains; i++)
+		if (in_domain(host, kms->domains[i]) && (int)strlen(kms->domains[i]) > best)
+			best = (int)strlen(kms->domains[i]);
+	return best;
+}
+
+static int is_own(const struct mcsec_im_book *book, const struct mcsec_im_kms *kms)
+{
+	for (size_t i = 0; i < book->n_own; i++)
+		if (strcmp(book->own[i].kms_uri, kms->uri) == 0)
+			return 1;
+	return 0;
+}
+
+/*
+ * A domain that another certificate names more exactly belongs to that one, and named alike to the KMS that we hold
+ * keys of: so no KMS we let in can speak for the users of ours (TS 33.880 7.2.1, impersonation by an external domain).
+ */
+int book_serves(const struct mcsec_im_book *book, const struct mcsec_im_kms *kms, const char *uri)
 {
 	struct octets host = host_of(uri);
-	for (size_t i = 0; i < kms->n_domains; i++)
-		if (in_domain(host, kms->domains[i]))
-			return 1;
-	return kms->n_domains == 0;
+	int own = is_own(book, kms), mine = longest(kms, host);
+	for (size_t i = 0; i < book->n_kms && mine >= 0 && !own; i++) {
+		const struct mcsec_im_kms *other = &book->kms[i];
+		int theirs = other == kms ? -1 : longest(other, host);
+		if (MCX_FAULT(im.kms_other, theirs > mine || (theirs > 0 && theirs == mine && is_own(book, other))))
+			return 0;
+	}
+	return mine >= 0;
 }

@@ -294,11 +294,10 @@ static enum mcsec_err initiator_kms(struct mcsec_im_job *job, const struct mcsec
 	struct mcsec_im *im = &job->box->im;
 	const struct mcsec_im_kms *kms = job->kms_i;
 	(void)expect;
-	if (MCX_FAULT(im.kms_valid,
-		      (kms->valid_from && im->time < kms->valid_from) || (kms->valid_to && im->time > kms->valid_to)))
+	if (MCX_FAULT(im.kms_valid, !book_valid(kms, im->time)))
 		return fail_at(job, MCSEC_E_KMS_REFUSED, &job->m.idr[MIKEY_IDRKMSI].id, "TS 33.180 D.3.2",
 			       "the certificate of IDRkmsi is not valid at T");
-	if (MCX_FAULT(im.kms_serves, im->initiator && !book_serves(kms, im->initiator)))
+	if (MCX_FAULT(im.kms_serves, im->initiator && !book_serves(job->book, kms, im->initiator)))
 		return fail_at(job, MCSEC_E_BAD_IDENTITY, &mikey_initiator(&job->m)->id, "TS 33.180 D.3.2",
 			       "IDRkmsi does not serve the initiator's domain");
 	enum mcsec_err err = keep(job, INITIATOR_KMS, job->m.idr[MIKEY_IDRKMSI].id, &im->initiator_kms);

@@ -74,9 +74,11 @@ enum mcsec_err params_write(struct mikey_out *out, enum mcsec_key_kind kind, uin
 const struct mcsec_im_kms *book_kms(const struct mcsec_im_book *book, struct octets uri);
 const struct mcsec_im_own *book_own(const struct mcsec_im_book *book, const char *uri, const char *kms_uri,
 				    uint64_t period);
+/* 1 if its certificate is valid at `time`. */
+int book_valid(const struct mcsec_im_kms *kms, uint64_t time);
 /* UID of uri under this KMS in the period that contains `time`. */
 enum mcsec_err book_uid(const struct mcsec_im_kms *kms, const char *uri, uint64_t time, uint8_t uid[MCSEC_UID_LEN]);
-/* 1 if the identity lies in a domain that this KMS serves, or its certificate names none. */
-int book_serves(const struct mcsec_im_kms *kms, const char *uri);
+/* 1 if the identity lies in a domain that this KMS serves, or its certificate names none, and it is no other KMS's. */
+int book_serves(const struct mcsec_im_book *book, const struct mcsec_im_kms *kms, const char *uri);
 
 #endif

@@ -108,8 +108,8 @@ static enum mcsec_err verify(struct mcsec_im_job *job)
 	const struct mikey_sign *sign = &job->m.sign;
 	struct mcsec_signers *signers = job->book->signers;
 	const uint8_t *uid = job->box->im.initiator_uid;
-	enum mcsec_err err = mcsec_signers_verify(signers, job->kms_i->kms, uid, MCSEC_UID_LEN, job->msg,
-						  sign->signed_len, sign->sig.p);
+	enum mcsec_err err =
+	    mcsec_signers_verify(signers, job->kms_i->kms, uid, MCSEC_UID_LEN, job->msg, sign->signed_len, sign->sig.p);
 	if (err && job->kms_i->compat & MCSEC_COMPAT_SHORT_SIGN) {
 		err = mcsec_signers_verify(signers, job->kms_i->kms, uid, MCSEC_UID_LEN, job->msg,
 					   sign->signed_len - SIGN_HEAD, sign->sig.p);
@@ -270,7 +270,7 @@ int mcsec_im_is_from(const struct mcsec_im *im, const struct mcsec_im_book *book
 {
 	const struct mcsec_im_kms *kms = book_kms(book, octets_of(im->initiator_kms));
 	uint8_t uid[MCSEC_UID_LEN];
-	return kms && book_serves(kms, uri) && !book_uid(kms, uri, im->time, uid) &&
+	return kms && book_serves(book, kms, uri) && !book_uid(kms, uri, im->time, uid) &&
 	       memcmp(uid, im->initiator_uid, sizeof uid) == 0;
 }
 

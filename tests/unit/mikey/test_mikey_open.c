@@ -53,8 +53,7 @@ static void a_message_over_8_kib_is_refused_before_it_is_copied(void **state)
 	struct mcsec_fault fault;
 	struct mcsec_im_expect expect = now();
 	uint8_t *big = calloc(1, MCSEC_IM_MAX + 1);
-	assert_int_equal(mcsec_im_begin(&job, &lab->bob, &expect, big, MCSEC_IM_MAX + 1, &fault),
-			 MCSEC_E_MALFORMED);
+	assert_int_equal(mcsec_im_begin(&job, &lab->bob, &expect, big, MCSEC_IM_MAX + 1, &fault), MCSEC_E_MALFORMED);
 	assert_null(job);
 	assert_string_equal(fault.detail, "the message is longer than 8 KiB");
 	free(big);
@@ -350,6 +349,80 @@ static void an_initiator_whose_domain_the_kms_does_not_serve_is_refused(void **s
 	}
 }
 
+/* Carol's KMS claims these domains; Alice's is the home KMS of whoever opens, and of the domain mc.example. */
+static void a_kms_that_we_let_in_never_speaks_for_users_of_our_own_or_of_a_third(void **state)
+{
+	struct lab *lab = *state;
+	struct mcsec_im_expect expect = now();
+	static const char *const theirs[] = {"far.example", "mc.example", "sub.far.example", "example"};
+	static const struct {
+		const char *initiator; /* signed under the far KMS */
+		size_t n_far,
+		    n_third; /* domains from theirs[] that the far KMS names; that a third one names, from `third` */
+		size_t third;
+		int passes;
+	} cases[] = {
+	    {ALICE, 0, 0, 0, 0},                    /* it names none: ours are ours */
+	    {ALICE, 2, 0, 0, 0},                    /* it names ours */
+	    {ALICE, 4, 0, 0, 0},                    /* it names what ours lies in */
+	    {CAROL, 1, 0, 0, 1},                    /* its own */
+	    {CAROL, 0, 0, 0, 1},                    /* nobody else's */
+	    {CAROL, 0, 1, 0, 0},                    /* a third one's by name */
+	    {CAROL, 1, 1, 0, 1},                    /* alike: two whom we let in */
+	    {CAROL, 1, 1, 3, 1},                    /* the third one names it less exactly */
+	    {"sip:dan@sub.far.example", 1, 1, 2, 0} /* more exactly */
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct mcsec_im_kms kms[3] = {lab->kms[0], lab->kms[1], lab->kms[1]};
+		struct mcsec_im_book book = lab->bob, far = lab->all;
+		struct mcsec_im_make what = private_call(lab);
+		size_t first = lab->n;
+		uint64_t period;
+		assert_int_equal(mcsec_period_number(&lab->kms[1].periods, NOW, &period), MCSEC_OK);
+		lab_own(lab, lab->far_master, &lab->kms[1], cases[i].initiator, period);
+		far.own = lab->own;
+		far.n_own = lab->n;
+		what.initiator = cases[i].initiator;
+		what.initiator_kms = FAR_KMS;
+		struct message m = {.len = 0};
+		assert_int_equal(mcsec_im_make(&far, &what, &lab->rng, m.octets, sizeof m.octets, &m.len), MCSEC_OK);
+		kms[1].domains = theirs;
+		kms[1].n_domains = cases[i].n_far;
+		kms[2].uri = "kms.third.example";
+		kms[2].domains = theirs + cases[i].third;
+		kms[2].n_domains = cases[i].n_third;
+		book.kms = kms;
+		book.n_kms = cases[i].n_third ? 3 : 2;
+		if (cases[i].passes)
+			mcsec_im_free(opened(&book, &expect, &m));
+		else
+			refused(&book, &expect, &m, MCSEC_E_BAD_IDENTITY, IDRI_ID);
+		mcsec_keyset_free(lab->keys[first]);
+		lab->n = first;
+	}
+}
+
+static void nothing_is_made_under_a_responders_certificate_that_is_not_valid_then(void **state)
+{
+	struct lab *lab = *state;
+	struct mcsec_im_kms kms = lab->kms[0];
+	struct mcsec_im_book book = lab->alice;
+	struct mcsec_im_make what = private_call(lab);
+	struct message m;
+	book.kms = &kms;
+	book.n_kms = 1;
+	kms.valid_from = kms.valid_to = NOW;
+	assert_int_equal(mcsec_im_make(&book, &what, &lab->rng, m.octets, sizeof m.octets, &m.len), MCSEC_OK);
+	kms.valid_from = NOW + 1;
+	kms.valid_to = 0;
+	assert_int_equal(mcsec_im_make(&book, &what, &lab->rng, m.octets, sizeof m.octets, &m.len),
+			 MCSEC_E_KMS_REFUSED);
+	kms.valid_from = 0;
+	kms.valid_to = NOW - 1;
+	assert_int_equal(mcsec_im_make(&book, &what, &lab->rng, m.octets, sizeof m.octets, &m.len),
+			 MCSEC_E_KMS_REFUSED);
+}
+
 static void a_signature_by_another_member_or_over_other_octets_is_refused(void **state)
 {
 	struct lab *lab = *state;
@@ -524,6 +597,8 @@ int main(void)
 	    cmocka_unit_test(a_full_replay_memory_refuses_as_busy_and_keeps_no_key),
 	    cmocka_unit_test(another_initiator_than_expected_is_refused),
 	    cmocka_unit_test(an_initiator_whose_domain_the_kms_does_not_serve_is_refused),
+	    cmocka_unit_test(a_kms_that_we_let_in_never_speaks_for_users_of_our_own_or_of_a_third),
+	    cmocka_unit_test(nothing_is_made_under_a_responders_certificate_that_is_not_valid_then),
 	    cmocka_unit_test(a_signature_by_another_member_or_over_other_octets_is_refused),
 	    cmocka_unit_test(mcx_sec_144_a_bad_signature_with_a_bad_sed_costs_no_decapsulation),
 	    cmocka_unit_test(sed_made_for_somebody_else_is_undecryptable),
