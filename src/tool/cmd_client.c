@@ -14,7 +14,8 @@
 
 struct session {
 	const struct tool_command *c;
-	const char *dir, *send, *record, *https_proxy, *services;
+	const char *dir, *send, *record, *https_proxy, *services, *user_profile;
+	int lookup;
 	const char *send_video, *record_video, *fps;
 	struct ue_video_files video; /* of these three */
 	int json, publish;
@@ -131,6 +132,8 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	config.publish = s->publish;
 	config.https_proxy = s->https_proxy;
 	config.services = services;
+	config.user_profile = s->user_profile ? s->user_profile : config.user_profile;
+	config.lookup_kms = s->lookup;
 	s->ue = ue_new(&config, err, sizeof err);
 	client_forget(&t);
 	if (!s->ue)
@@ -233,7 +236,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 int cmd_call(const struct tool_command *c, int argc, char **argv)
 {
 	struct session s = {.c = c, .dir = "run"};
-	const char *target = NULL, *seconds = NULL;
+	const char *target = NULL, *seconds = NULL, *kms = NULL;
 	int repeat = 0, duplex = 0;
 	const struct tool_option table[] = {
 	    DIR_OPTION(s),
@@ -243,6 +246,9 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	    {"send", "WAV", NULL, &s.send, "what to say (default: the recorded announcement; with video: nothing)"},
 	    {"record", "WAV", NULL, &s.record, "what the other end says"},
 	    VIDEO_OPTIONS(s),
+	    {"user-profile", "FILE", NULL, &s.user_profile, "XML that names the KMS of users of other domains"},
+	    {"lookup", NULL, &s.lookup, NULL, "else ask the own KMS whose user that is"},
+	    {"kms", "URI", NULL, &kms, "KMS of the called user, whatever the profile says"},
 	    {"duplex", NULL, &duplex, NULL, "no floor control: both may speak at once"},
 	    {"seconds", "N", NULL, &seconds, "stay in the call that long"},
 	    {"repeat", NULL, &repeat, NULL, "say it again and again, as long as the call stands"}};
@@ -258,6 +264,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	int video = s.send_video || s.record_video;
 	const char *speech = s.send || video ? s.send : client_speech();
 	struct ue_call call = {.target = uri,
+			       .kms_uri = kms,
 			       .audio = {.send = speech, .record = s.record, .repeat = repeat},
 			       .floor = !duplex && !repeat && !video, /* who never ends would keep the floor */
 			       .service = video ? MCX_MCVIDEO : MCX_MCPTT,

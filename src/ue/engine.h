@@ -14,6 +14,7 @@
 
 #include "mcsec/mikey.h"
 #include "mcx/doc/sdp.h"
+#include "mcx/doc/user_profile.h"
 #include "mcx/flow/client_auth.h"
 #include "mcx/flow/client_call.h"
 #include "mcx/flow/kms_provision.h"
@@ -38,6 +39,7 @@ enum {
 	UE_BODY = 64 * 1024,
 	UE_SIGNERS = 64 * 1024,
 	UE_ABSENT = 8,
+	UE_PROFILES = 2,    /* MCPTT, MCVideo */
 	UE_ANSWER_MS = 8000 /* that the server has for a REGISTER or PUBLISH */
 };
 
@@ -51,7 +53,7 @@ struct ue_ring {
 	struct kms_keys keys[UE_MAX_KEYS];
 	int64_t cache_num; /* of the certificate cache; -1: none */
 	size_t n_external;
-	struct kms_domain *external; /* kms NULL: revoked */
+	struct kms_domain *external; /* kms NULL: revoked, or not valid when it was read */
 	struct mcsec_im_kms *kms;    /* of the book: home first */
 	const char **domains;        /* KMS_MAX_DOMAINS for each */
 	struct mcsec_im_own own[UE_MAX_KEYS];
@@ -133,7 +135,7 @@ struct ue_call_state {
 	int64_t began_ms;
 	int byes;               /* answers to our BYEs that are due */
 	struct redirect rounds; /* caller */
-	char refusal[UE_TEXT];  /* why no KMS is left, "" otherwise */
+	char refusal[UE_TEXT];  /* why its KMS cannot be used, or why none is left, "" otherwise */
 	uint8_t *krr;           /* callee: the redirect that is our answer; NULL: none */
 	size_t krr_len;
 	struct ue_report report;
@@ -148,6 +150,18 @@ struct ue_scratch {
 /* A KMS that the home KMS has no certificate of, until then. */
 struct ue_absent {
 	char kms[KMS_URI_MAX];
+	int64_t until;
+};
+
+/* The KMS of a callee, and who named it: a clause for the user. */
+struct ue_callee {
+	char kms[KMS_URI_MAX];
+	const char *named;
+};
+
+/* What the home KMS answered when it was asked whose a user is; kms "": nobody's that it knows. */
+struct ue_looked_up {
+	char target[MCSEC_ID_MAX], kms[KMS_URI_MAX];
 	int64_t until;
 };
 
@@ -188,6 +202,7 @@ struct ue {
 	struct ue_media_stats stats;
 	struct ue_musik *musiks;   /* changed on the loop alone */
 	struct ue_call_keys *kept; /* secret memory */
+	struct user_profile profiles[UE_PROFILES];
 	int keep, answering, require_protection;
 	char answer_send[UE_TEXT], answer_record[UE_TEXT];
 	int answer_repeat;
@@ -203,6 +218,8 @@ struct ue {
 	struct kp_policy key_policy;
 	struct ue_absent absent[UE_ABSENT];
 	size_t n_absent;
+	struct ue_looked_up looked_up[UE_ABSENT];
+	size_t n_looked_up;
 	struct ue_provision *provision; /* set once; NULL while nothing runs in the background */
 
 	/* the loop and what lives on it */
@@ -261,6 +278,8 @@ void ue_ring_unref(struct ue *u, struct ue_ring *ring);
 void ue_ring_free(struct ue_ring *ring); /* one that nobody shares */
 /* Is there an own key set for TIME `at`? */
 int ue_ring_covers(const struct ue_ring *ring, uint64_t at);
+/* What the certificate of this KMS is that it cannot be used at TIME `at` ("is not held"); NULL: it can. */
+const char *ue_ring_lacks(const struct ue_ring *ring, const char *kms_uri, uint64_t at);
 /* Do we hold a certificate of this KMS that may be used? */
 int ue_kms_is_known(struct ue *u, const char *kms_uri);
 /* Each 0 when durable, else -1. */
@@ -337,7 +356,17 @@ const char *ue_core_route(const struct ue *u);
 /* The server's final answer to a protected request; or 200 for a request of its own that opened under our CSK. */
 void ue_core_proof(struct ue *u, int status, int warning);
 
-/* ---- ue_redirect.c, on the loop but for the first four ---- */
+/* ---- ue_callee.c, in the caller's thread ---- */
+/* The profiles of the configuration. 0, or -1 and a sentence. */
+int ue_profiles_open(struct ue *u, char *err, size_t err_size);
+void ue_profiles_close(struct ue *u);
+/* Whose KMS the call is made for. */
+enum ue_status ue_callee_kms(struct ue *u, const struct ue_call *c, struct ue_callee *out, struct ue_report *r);
+
+/* ---- ue_redirect.c, on the loop but for the first five ---- */
+/* One request to the home KMS with a token of now; without one, or without the KMS, `what` is not called. Blocking. */
+typedef void ue_errand(struct ue *u, struct kms_client *c, const struct signin_tokens *t, void *arg);
+void ue_ask_home(struct ue *u, ue_errand *what, void *arg);
 /* Key and anchors of the configuration. 0, or -1 and a sentence. */
 int ue_redirect_open(struct ue *u, char *err, size_t err_size);
 void ue_redirect_close(struct ue *u);

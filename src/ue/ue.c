@@ -48,6 +48,7 @@ const char *ue_status_name(enum ue_status s)
 	    [UE_DOWNGRADE] = "downgrade",
 	    [UE_UNREACHABLE] = "unreachable",
 	    [UE_NO_KMS] = "no-kms",
+	    [UE_PROFILE] = "profile",
 	    [UE_AUDIO] = "audio",
 	    [UE_NO_MEDIA] = "no-media",
 	    [UE_INTERNAL] = "internal",
@@ -94,11 +95,11 @@ void ue_emit(struct ue *u, enum ue_event_kind kind, int64_t began_ms, const stru
 
 static const char **config_texts(struct ue_config *c, size_t i)
 {
-	const char **const all[] = {&c->dir,          &c->user,        &c->impu,     &c->idms_url,    &c->client_id,
-				    &c->redirect_uri, &c->kms_url,     &c->kms_uri,  &c->ca_file,     &c->resolve,
-				    &c->https_proxy,  &c->sip_psi,     &c->mdsi,     &c->sip_route,   &c->sip_address,
-				    &c->tls_dir,      &c->resolv_conf, &c->sip_user, &c->sip_kms_uri, &c->krr_ca,
-				    &c->krr_key};
+	const char **const all[] = {
+	    &c->dir,         &c->user,      &c->impu,        &c->idms_url,     &c->client_id,    &c->redirect_uri,
+	    &c->kms_url,     &c->kms_uri,   &c->ca_file,     &c->resolve,      &c->https_proxy,  &c->sip_psi,
+	    &c->mdsi,        &c->sip_route, &c->sip_address, &c->tls_dir,      &c->resolv_conf,  &c->sip_user,
+	    &c->sip_kms_uri, &c->krr_ca,    &c->krr_key,     &c->user_profile, &c->video_profile};
 	return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
@@ -202,7 +203,7 @@ struct ue *ue_new(const struct ue_config *c, char *err, size_t err_size)
 		snprintf(err, err_size, "https_proxy is http://host:port");
 		ok = 0;
 	}
-	ok = ok && !ue_redirect_open(u, err, err_size);
+	ok = ok && !ue_redirect_open(u, err, err_size) && !ue_profiles_open(u, err, err_size);
 	if (ok)
 		u->store = ue_store_open(u->c.dir, err, err_size);
 	ok = ok && u->store && !load_client_uuid(u) && !ue_keys_load(u) && !ue_musik_load(u) &&
@@ -240,6 +241,7 @@ void ue_free(struct ue *u)
 	ue_control_wipe(u);
 	mcsec_secret_free(u->core.password);
 	ue_redirect_close(u);
+	ue_profiles_close(u);
 	mcsec_replay_free(u->replay);
 	mcsec_signers_free(u->signers);
 	ue_store_close(u->store);

@@ -30,11 +30,12 @@ enum ue_status {
 	UE_KEYS,        /* key management server refused, did not answer, or its keys failed a check */
 	UE_REFUSED,     /* SIP final response other than 2xx: sip_status and warning say which */
 	UE_UNREACHABLE, /* no SIP response, or the transport failed */
-	UE_NO_KMS,      /* the certificate of the callee's KMS is not held */
+	UE_NO_KMS,      /* the certificate of the callee's KMS is not held, or not valid */
 	UE_DOWNGRADE,   /* the answer was less secure than the offer: hung up, nothing was played */
 	UE_AUDIO,       /* WAV or H.264 file, or codec */
 	UE_NO_MEDIA,    /* the media was silent too long, or the connection is gone */
 	UE_INTERNAL,    /* memory, random source, libcrypto */
+	UE_PROFILE,     /* the user profile does not read, or is another user's */
 };
 const char *ue_status_name(enum ue_status s);
 
@@ -90,24 +91,27 @@ struct ue_hooks {
 };
 
 struct ue_config {
-	const char *dir;          /* the client's folder; created */
-	const char *user;         /* MC ID: the name at the identity server, e.g. "sip:alice@run.mcx.test" */
-	const char *impu;         /* SIP public identity; NULL: the MCPTT ID of the token */
-	const char *idms_url;     /* issuer, e.g. "https://idms.run.mcx.test:7443" */
-	const char *client_id;    /* at the identity server; NULL: SIGNIN_CLIENT_ID */
-	const char *redirect_uri; /* NULL: SIGNIN_REDIRECT_URI */
-	const char *kms_url;      /* home KMS, e.g. "https://kms.run.mcx.test:8443"; several addresses, with blanks */
-	const char *kms_uri;      /* its KmsUri, octet for octet, e.g. "kms.run.mcx.test" */
-	const char *ca_file;      /* trust anchors of both */
-	const char *resolve;      /* as in http_client_options */
-	const char *https_proxy;  /* to both, as proxy there; NULL: none, whatever the environment says */
-	const char *sip_psi;      /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
-	const char *mdsi;         /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
-	const char *sip_kms_uri;  /* KMS of the server; NULL: the home KMS */
-	const char *krr_ca;       /* trust anchors of those who sign KMS redirects; NULL: ca_file */
-	const char *krr_key;      /* certificate and key that sign ours; NULL: agent.pem of tls_dir, else unsigned */
-	int krr_accept_unsigned;  /* follow redirects that nobody has signed */
-	const char *sip_route;    /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */
+	const char *dir;           /* the client's folder; created */
+	const char *user;          /* MC ID: the name at the identity server, e.g. "sip:alice@run.mcx.test" */
+	const char *impu;          /* SIP public identity; NULL: the MCPTT ID of the token */
+	const char *idms_url;      /* issuer, e.g. "https://idms.run.mcx.test:7443" */
+	const char *client_id;     /* at the identity server; NULL: SIGNIN_CLIENT_ID */
+	const char *redirect_uri;  /* NULL: SIGNIN_REDIRECT_URI */
+	const char *kms_url;       /* home KMS, e.g. "https://kms.run.mcx.test:8443"; several addresses, with blanks */
+	const char *kms_uri;       /* its KmsUri, octet for octet, e.g. "kms.run.mcx.test" */
+	const char *ca_file;       /* trust anchors of both */
+	const char *resolve;       /* as in http_client_options */
+	const char *https_proxy;   /* to both, as proxy there; NULL: none, whatever the environment says */
+	const char *sip_psi;       /* public service identity of the server, e.g. "sip:mcptt@run.mcx.test" */
+	const char *mdsi;          /* receiver of the CSK when configured; NULL: sip_psi (sip.md 2.4) */
+	const char *sip_kms_uri;   /* KMS of the server; NULL: the home KMS */
+	const char *user_profile;  /* file with our MCPTT user profile (TS 24.484 8.3.2); NULL: none */
+	const char *video_profile; /* the same of MCVideo (9.3.2) */
+	int lookup_kms;            /* ask the home KMS whose a callee is that the profile does not name (kms.md 7.8) */
+	const char *krr_ca;        /* trust anchors of those who sign KMS redirects; NULL: ca_file */
+	const char *krr_key;       /* certificate and key that sign ours; NULL: agent.pem of tls_dir, else unsigned */
+	int krr_accept_unsigned;   /* follow redirects that nobody has signed */
+	const char *sip_route;     /* next hop, e.g. "sip:sip.run.mcx.test:5061;transport=tls" */
 	const char *sip_user; /* private identity at a SIP core, which sip_route then names; NULL: there is no core */
 	const char *sip_password;                       /* for the core's digest access; kept in secret memory */
 	const char *sip_address;                        /* own numeric address, e.g. "127.0.0.1" */
@@ -183,8 +187,10 @@ struct ue_video_files {
 };
 
 struct ue_call {
-	const char *target;  /* MCPTT ID */
-	const char *kms_uri; /* KMS of the target; NULL: the home KMS */
+	const char *target; /* MCPTT ID */
+	const char
+	    *kms_uri; /* KMS of the target, against all that follows; NULL: found by profile, lookup, else home */
+	const char *forwarded_kms; /* PrivateCallKMSURI of the mcptt-info that forwarded us to the target; NULL: none */
 	struct ue_audio_files audio;
 	unsigned ring_ms; /* 0: 60000 */
 	unsigned max_ms;  /* end of the call at the latest, 0: 3600000 */
@@ -195,6 +201,8 @@ struct ue_call {
 	struct ue_video_files video;
 };
 
+/* Takes the place of our user profile of the service that its root names: from the next call on. */
+enum ue_status ue_user_profile(struct ue *u, struct octets xml, struct ue_report *r);
 /* Calls, talks, hangs up: returns when the call is over. */
 enum ue_status ue_call(struct ue *u, const struct ue_call *c, struct ue_report *r);
 /* From any thread: ends the call, if there is one. */

@@ -323,10 +323,10 @@ static void tell(struct ue *u, const struct cc_event *ev, const struct cc_action
 		c->report.sip_status = out->status;
 		c->report.warning = out->warning;
 	}
-	const char *why = c->trouble[0]                 ? c->trouble
-			  : ev->kind == CC_EV_UNOPENED  ? mcsec_im_refusal(ev->im)
-			  : ev->kind == CC_EV_EXHAUSTED ? c->refusal
-							: "";
+	const char *why = c->trouble[0]                                           ? c->trouble
+			  : ev->kind == CC_EV_UNOPENED                            ? mcsec_im_refusal(ev->im)
+			  : ev->kind == CC_EV_EXHAUSTED || ev->kind == CC_EV_CALL ? c->refusal
+										  : "";
 	ue_report_set(&c->report, status_of(c, ev), c->began_ms, "%s%s%s", out->reason, why[0] ? ": " : "", why);
 	ue_emit(u, rejected ? UE_EV_REJECTED : UE_EV_CALL_ENDED, c->began_ms, &c->report, c->peer, 0, "%s",
 		c->report.text);

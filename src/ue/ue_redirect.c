@@ -100,21 +100,20 @@ static void keep_certificate(struct ue *u, const struct kms_domain *external)
 	struct ue_ring *ring = ue_ring_ref(u);
 	size_t n = ring ? ring->n_external : 0;
 	struct kms_domain *all = ring ? calloc(n + 1, sizeof *all) : NULL;
+	size_t kept = 0;
 	for (size_t i = 0; all && i < n; i++)
-		all[i].cert = ring->external[i].cert;
+		if (strcmp(ring->external[i].cert.kms_uri, external->cert.kms_uri) != 0) /* else it has run out */
+			all[kept++].cert = ring->external[i].cert;
 	if (all) {
-		all[n].cert = external->cert;
-		if (!ue_ring_keep_cache(u, ring->cache_num, all, n + 1))
+		all[kept].cert = external->cert;
+		if (!ue_ring_keep_cache(u, ring->cache_num, all, kept + 1))
 			(void)ue_ring_load(u);
 	}
 	free(all);
 	ue_ring_unref(u, ring);
 }
 
-/* One request to the KMS with a token of now. */
-typedef void errand(struct ue *u, struct kms_client *c, const struct signin_tokens *t, void *arg);
-
-static void ask_home(struct ue *u, errand *what, void *arg)
+void ue_ask_home(struct ue *u, ue_errand *what, void *arg)
 {
 	struct ue_report r = {0};
 	struct signin_tokens *t = signin_tokens_new();
@@ -166,7 +165,7 @@ static void report_run(void *arg, void *state)
 {
 	struct report *p = arg;
 	(void)state;
-	ask_home(p->u, tell, p);
+	ue_ask_home(p->u, tell, p);
 }
 
 static void report_done(void *arg)
@@ -208,9 +207,9 @@ static int certificate(void *ctx, const char *kms_uri)
 	int there = 0;
 	for (size_t i = 0; ring && i < ring->book.n_kms; i++)
 		if (!strcmp(ring->kms[i].uri, kms_uri))
-			there = 1;
+			there = !ue_ring_lacks(ring, kms_uri, ue_time_now());
 	for (size_t i = 0; ring && !there && i < ring->n_external; i++)
-		if (!ring->external[i].kms && !strcmp(ring->external[i].cert.kms_uri, kms_uri))
+		if (ring->external[i].cert.revoked && !strcmp(ring->external[i].cert.kms_uri, kms_uri))
 			there = -1;
 	ue_ring_unref(u, ring);
 	return there;
@@ -221,7 +220,7 @@ static void choose(struct judge *j)
 	const struct redirect_held held = {certificate, j->u->c.kms_uri, j->u};
 	const char *why = "";
 	while ((j->choice = redirect_choose(&j->rounds, j->krr, j->first, &held, j->kms, &why)) == REDIRECT_FETCH)
-		ask_home(j->u, fetch, j->kms);
+		ue_ask_home(j->u, fetch, j->kms);
 	snprintf(j->why, sizeof j->why, "%.150s refuses the KMS %.150s: %.150s", j->krr->processor_uri,
 		 *j->krr->rejected_receiver_kms ? j->krr->rejected_receiver_kms : j->krr->rejected_initiator_kms,
 		 why ? why : "");

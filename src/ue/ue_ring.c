@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "mcsec/secret.h"
+#include "sec/base/check.h"
 #include "ue/engine.h"
 
 enum { CACHE_MAX = 256 };
@@ -62,12 +63,23 @@ int ue_ring_covers(const struct ue_ring *ring, uint64_t at)
 	return 0;
 }
 
+const char *ue_ring_lacks(const struct ue_ring *ring, const char *kms_uri, uint64_t at)
+{
+	for (size_t i = 0; ring && i < ring->book.n_kms; i++) {
+		const struct mcsec_im_kms *k = &ring->kms[i];
+		if (strcmp(k->uri, kms_uri) == 0)
+			return MCX_FAULT(ue.kms_expired, k->valid_to && at > k->valid_to) ? "has expired" : NULL;
+	}
+	for (size_t i = 0; ring && i < ring->n_external; i++)
+		if (strcmp(ring->external[i].cert.kms_uri, kms_uri) == 0)
+			return ring->external[i].cert.revoked ? "is revoked" : "is not valid now";
+	return "is not held";
+}
+
 int ue_kms_is_known(struct ue *u, const char *kms_uri)
 {
 	struct ue_ring *ring = ue_ring_ref(u);
-	int known = 0;
-	for (size_t i = 0; ring && i < ring->book.n_kms; i++)
-		known |= strcmp(ring->kms[i].uri, kms_uri) == 0;
+	int known = !ue_ring_lacks(ring, kms_uri, ue_time_now());
 	ue_ring_unref(u, ring);
 	return known;
 }
@@ -286,7 +298,7 @@ int ue_ring_keep_cache(struct ue *u, int64_t num, const struct kms_domain *exter
 	return rc;
 }
 
-/* A revoked one is held without its keys: so it is known as revoked. */
+/* One that is revoked, or not valid now, is held without its keys: so it is known why it cannot be used. */
 static void load_external(struct ue *u, struct ue_ring *ring, struct octets text)
 {
 	struct kms_response doc;
@@ -302,7 +314,7 @@ static void load_external(struct ue *u, struct ue_ring *ring, struct octets text
 	}
 	if (e)
 		d->kms = NULL;
-	ring->n_external += !e || e == MCSEC_E_REVOKED;
+	ring->n_external += !e || e == MCSEC_E_REVOKED || e == MCSEC_E_BAD_TIME;
 	kms_response_free(&doc);
 }
 

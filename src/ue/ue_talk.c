@@ -149,6 +149,7 @@ const struct sip_dialog_events ue_dialog_events = {.on_request = on_dialog_reque
 struct order {
 	struct ue *u;
 	const struct ue_call *call;
+	struct ue_callee callee;
 };
 
 static void begin(void *arg)
@@ -157,7 +158,7 @@ static void begin(void *arg)
 	struct ue *u = o->u;
 	ue_call_reset(u, 1);
 	struct ue_call_state *c = &u->call;
-	snprintf(c->kms_uri, sizeof c->kms_uri, "%s", o->call->kms_uri ? o->call->kms_uri : u->c.kms_uri);
+	memcpy(c->kms_uri, o->callee.kms, sizeof c->kms_uri);
 	snprintf(c->peer, sizeof c->peer, "%s", o->call->target);
 	c->service = o->call->service;
 	c->files = o->call->audio;
@@ -166,21 +167,27 @@ static void begin(void *arg)
 	c->floor_wanted = o->call->floor;
 	c->ring_ms = o->call->ring_ms;
 	c->max_ms = o->call->max_ms;
-	int known = ue_kms_is_known(u, c->kms_uri);
-	if (!known)
+	struct ue_ring *ring = ue_ring_ref(u);
+	const char *lacks = ue_ring_lacks(ring, c->kms_uri, ue_time_now());
+	ue_ring_unref(u, ring);
+	if (lacks) {
+		snprintf(c->refusal, sizeof c->refusal, "that of %s, named by %s, %s", c->kms_uri, o->callee.named,
+			 lacks);
 		ue_provision_poke(u, UE_POKE_UNKNOWN_KMS); /* perhaps it is there when the user tries again */
-	ue_call_event(u, &(struct cc_event){.kind = CC_EV_CALL, .certificate = known}, NULL);
+	}
+	ue_call_event(u, &(struct cc_event){.kind = CC_EV_CALL, .certificate = !lacks}, NULL);
 }
 
-/* Registered, with keys of now, and the line is free: else why not. */
-static enum ue_status ready_to_call(struct ue *u, const struct ue_call *c, struct ue_report *r)
+/* Registered, with keys of now and a name for the callee's KMS, and the line is free: else why not. */
+static enum ue_status ready_to_call(struct ue *u, struct order *o, struct ue_report *r)
 {
+	const struct ue_call *c = o->call;
 	int64_t began = ue_clock_ms();
 	if (c->service > MCX_MCVIDEO || !u->loop_runs || ue_csk_id_of(u, c->service) == 0)
 		return ue_report_set(r, UE_STATE, began, "not registered");
 	if (!c->target || !c->target[0] || strlen(c->target) >= MCSEC_ID_MAX)
 		return ue_report_set(r, UE_STATE, began, "nobody to call");
-	if (ue_keys_fetch(u, 0, r))
+	if (ue_keys_fetch(u, 0, r) || ue_callee_kms(u, c, &o->callee, r))
 		return r->status;
 	if (!take_line(u))
 		return ue_report_set(r, UE_STATE, began, "a call is going on");
@@ -189,9 +196,9 @@ static enum ue_status ready_to_call(struct ue *u, const struct ue_call *c, struc
 
 enum ue_status ue_call(struct ue *u, const struct ue_call *c, struct ue_report *r)
 {
-	struct order o = {u, c};
+	struct order o = {.u = u, .call = c};
 	memset(r, 0, sizeof *r);
-	if (ready_to_call(u, c, r))
+	if (ready_to_call(u, &o, r))
 		return r->status;
 	if (sip_loop_post(u->loop, begin, &o)) {
 		pthread_mutex_lock(&u->lock);

@@ -29,6 +29,7 @@
 
 struct kms_lab {
 	struct lab lab;
+	const char *uri; /* of the KMS; NULL: LAB_KMS. Counts from the next kl_configure on */
 	struct token_signer *signer;
 	pid_t pid;
 	uint16_t port, admin_port;
@@ -58,12 +59,12 @@ static inline void kl_configure(struct kms_lab *k, const char *more)
 {
 	char text[4096];
 	snprintf(text, sizeof text,
-		 "uri = \"" LAB_KMS "\"\naddress = \"127.0.0.1\"\nport = 0\nadmin_port = 0\n"
+		 "uri = \"%s\"\naddress = \"127.0.0.1\"\nport = 0\nadmin_port = 0\n"
 		 "tls = \"kms.pem\"\ntls_key = \"kms.key\"\nclient_ca = \"ca.pem\"\nadmin_ca = \"ca.pem\"\n"
 		 "database = \"db\"\npassphrase = \"passphrase\"\nissuer = \"" LAB_ISSUER "\"\naudience = \"" LAB_AUD
 		 "\"\n"
 		 "servers = { \"sip.example.org=" PSI "\", \"sip.example.org=" MDSI "\" }\n%s",
-		 more);
+		 k->uri ? k->uri : LAB_KMS, more);
 	kl_write(k, "conf", text, 0600);
 }
 
@@ -299,7 +300,7 @@ static inline struct kms_client *kl_kms_client(struct kms_lab *k, const char *ce
 	snprintf(key, sizeof key, "%s.key", cert ? cert : "");
 	snprintf(pem, sizeof pem, "%s.pem", cert ? cert : "");
 	struct kms_client_options o = {.base_url = k->base,
-				       .kms_uri = LAB_KMS,
+				       .kms_uri = k->uri ? k->uri : LAB_KMS,
 				       .ca_file = kl_path(k, "ca.pem"),
 				       .resolve = k->resolve,
 				       .client_id = "mcx-client-7",

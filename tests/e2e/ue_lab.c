@@ -16,32 +16,43 @@
 #include "ue/ue_store.h"
 
 enum { PERIOD = 28 * 86400 };
-static const char *const identities[IDENTITIES] = {LAB_ALICE, LAB_BOB, LAB_MALLORY, LAB_PSI};
+static const char *const identities[IDENTITIES] = {LAB_ALICE, LAB_BOB, LAB_MALLORY, LAB_PSI, LAB_CAROL};
 
 /* ---- keys -------------------------------------------------------------------------------------------------------- */
 
-static void issue(struct lab *l, const char *uri, uint64_t period)
+/* 1 where LAB_OTHER is this identity's home. */
+static int of_other(const char *uri)
 {
+	return strcmp(uri, LAB_CAROL) == 0;
+}
+
+static void issue(struct lab *l, const char *uri)
+{
+	int other = of_other(uri);
+	const struct kms_certificate *cert = other ? &l->other : &l->cert;
+	uint64_t period;
+	assert_int_equal(mcsec_period_number(&cert->periods, (uint64_t)time(NULL) + MCSEC_NTP_UNIX, &period), MCSEC_OK);
 	struct kms_key_set *s = &l->sets[l->n_own];
 	struct mcsec_issued *issued = mcsec_secret_alloc(sizeof *issued);
-	snprintf(s->kms_uri, sizeof s->kms_uri, LAB_KMS);
+	snprintf(s->kms_uri, sizeof s->kms_uri, "%s", cert->kms_uri);
 	snprintf(s->user_uri, sizeof s->user_uri, "%s", uri);
 	s->period_no = period;
-	s->valid_from = (int64_t)(mcsec_period_start(&l->cert.periods, period) - MCSEC_NTP_UNIX);
+	s->valid_from = (int64_t)(mcsec_period_start(&cert->periods, period) - MCSEC_NTP_UNIX);
 	s->valid_to = s->valid_from + PERIOD;
 	s->secret = mcsec_secret_alloc(sizeof *s->secret);
-	assert_int_equal(mcsec_uid(uri, LAB_KMS, &l->cert.periods, period, s->uid), MCSEC_OK);
-	assert_int_equal(mcsec_master_issue(l->master, &mcsec_rng_system, l->n_own + 1, s->uid, sizeof s->uid, issued),
-			 MCSEC_OK);
+	assert_int_equal(mcsec_uid(uri, cert->kms_uri, &cert->periods, period, s->uid), MCSEC_OK);
+	assert_int_equal(
+	    mcsec_master_issue(l->masters[other], &mcsec_rng_system, l->n_own + 1, s->uid, sizeof s->uid, issued),
+	    MCSEC_OK);
 	memcpy(s->pvt, issued->pvt, sizeof s->pvt);
 	memcpy(s->secret->rsk, issued->rsk, sizeof s->secret->rsk);
 	memcpy(s->secret->ssk, issued->ssk, sizeof s->secret->ssk);
 	mcsec_secret_free(issued);
 	struct mcsec_keyset *keys;
 	struct kms_fault f;
-	if (kms_key_set_check(s, &l->cert, l->kms[0].kms, uri, &keys, &f))
+	if (kms_key_set_check(s, cert, l->kms[other].kms, uri, &keys, &f))
 		fail_msg("key set of %s: %s %s", uri, f.element, f.detail);
-	l->own[l->n_own++] = (struct mcsec_im_own){s->user_uri, l->cert.kms_uri, period, keys};
+	l->own[l->n_own++] = (struct mcsec_im_own){s->user_uri, cert->kms_uri, period, keys};
 }
 
 static void describe(struct kms_certificate *c, enum kms_role role, const char *kms, const char *domain,
@@ -65,23 +76,44 @@ static void describe(struct kms_certificate *c, enum kms_role role, const char *
 
 static void make_keys(struct lab *l)
 {
-	uint64_t period;
-	struct mcsec_master *other;
-	assert_int_equal(mcsec_master_generate(&l->master, &mcsec_rng_system), MCSEC_OK);
-	assert_int_equal(mcsec_master_generate(&other, &mcsec_rng_system), MCSEC_OK);
-	describe(&l->cert, KMS_ROLE_ROOT, LAB_KMS, "lab.mcx.test", l->master, &l->kms[0]);
-	describe(&l->other, KMS_ROLE_EXTERNAL, LAB_OTHER, "other.mcx.test", other, &l->kms[1]);
-	mcsec_master_free(other); /* it has no users here */
-	assert_int_equal(mcsec_period_number(&l->cert.periods, (uint64_t)time(NULL) + MCSEC_NTP_UNIX, &period),
-			 MCSEC_OK);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(mcsec_master_generate(&l->masters[i], &mcsec_rng_system), MCSEC_OK);
+	describe(&l->cert, KMS_ROLE_ROOT, LAB_KMS, "lab.mcx.test", l->masters[0], &l->kms[0]);
+	describe(&l->other, KMS_ROLE_EXTERNAL, LAB_OTHER, "other.mcx.test", l->masters[1], &l->kms[1]);
 	for (size_t i = 0; i < IDENTITIES; i++)
-		issue(l, identities[i], period);
+		issue(l, identities[i]);
 	l->book = (struct mcsec_im_book){.kms = l->kms, .n_kms = 2, .own = l->own, .n_own = l->n_own};
 }
 
 const struct mcsec_im_book *lab_book(const struct lab *l)
 {
 	return &l->book;
+}
+
+const struct mcsec_im_book *lab_impostor_book(struct lab *l)
+{
+	struct mcsec_master *m;
+	struct kms_certificate *c = calloc(1, sizeof *c);
+	struct mcsec_issued *issued = mcsec_secret_alloc(sizeof *issued);
+	uint8_t uid[MCSEC_UID_LEN];
+	uint64_t period;
+	assert_int_equal(mcsec_master_generate(&m, &mcsec_rng_system), MCSEC_OK);
+	describe(c, KMS_ROLE_ROOT, LAB_OTHER, "other.mcx.test", m, &l->false_kms[1]);
+	l->false_kms[0] = l->kms[0];
+	l->false_kms[1].uri = LAB_OTHER;
+	assert_int_equal(mcsec_period_number(&c->periods, (uint64_t)time(NULL) + MCSEC_NTP_UNIX, &period), MCSEC_OK);
+	assert_int_equal(mcsec_uid(LAB_CAROL, LAB_OTHER, &c->periods, period, uid), MCSEC_OK);
+	assert_int_equal(mcsec_master_issue(m, &mcsec_rng_system, 1, uid, sizeof uid, issued), MCSEC_OK);
+	struct mcsec_keyset *keys;
+	assert_int_equal(
+	    mcsec_keyset_new(&keys, l->false_kms[1].kms, uid, sizeof uid, issued->ssk, issued->pvt, issued->rsk),
+	    MCSEC_OK);
+	l->false_own = (struct mcsec_im_own){LAB_CAROL, LAB_OTHER, period, keys};
+	l->false_book = (struct mcsec_im_book){.kms = l->false_kms, .n_kms = 2, .own = &l->false_own, .n_own = 1};
+	mcsec_secret_free(issued);
+	mcsec_master_free(m);
+	free(c);
+	return &l->false_book;
 }
 
 static size_t pck_message(struct lab *l, struct mcsec_im_make *what, uint8_t out[MCSEC_IM_MAX])
@@ -146,10 +178,10 @@ static void write_key_set(struct writer *w, const void *doc)
 	kms_key_set_write(w, doc);
 }
 
-static void plant_tokens(struct ue_store *s, const char *uri)
+static void plant_tokens(struct ue_store *s, const char *uri, const char *token)
 {
-	uint8_t buf[1024];
-	const char *texts[] = {"token-of-the-lab", "", "scope", uri, "sid", "acr", uri};
+	uint8_t buf[4096];
+	const char *texts[] = {token, "", "scope", uri, "sid", "acr", uri};
 	uint64_t day = (uint64_t)time(NULL) + 86400;
 	const uint64_t times[] = {day, day, 0, 0};
 	struct writer w = wr_init(buf, sizeof buf);
@@ -183,52 +215,58 @@ void lab_hold_other(struct lab *l, int held)
 	l->hold_other = held;
 }
 
+void lab_plant_other(struct lab *l, const struct kms_certificate *c)
+{
+	l->planted = c;
+}
+
 const struct kms_certificate *lab_other_certificate(const struct lab *l)
 {
 	return &l->other;
 }
 
 /* The certificate cache as a client keeps it: its number, then each certificate with its length. */
-static void plant_cache(const struct lab *l, struct ue_store *s)
+static void plant_cache(const struct lab *l, struct ue_store *s, int at_other)
 {
+	struct kms_certificate *c = malloc(sizeof *c);
+	*c = l->planted ? *l->planted : at_other ? l->cert : l->other;
+	c->role = KMS_ROLE_EXTERNAL;
 	uint8_t *buf = malloc(2 * KMS_CERTIFICATE_BOUND), *one = malloc(KMS_CERTIFICATE_BOUND);
 	struct writer w = wr_init(buf, 2 * KMS_CERTIFICATE_BOUND), x = wr_init(one, KMS_CERTIFICATE_BOUND);
 	wr_u64(&w, 1);
 	if (l->hold_other) {
-		kms_certificate_write(&x, &l->other);
+		kms_certificate_write(&x, c);
 		wr_u32(&w, (uint32_t)wr_len(&x));
 		wr_octets(&w, wr_result(&x));
 	}
 	assert_int_equal(w.err, MCSEC_OK);
 	assert_int_equal(ue_store_put(s, "kms-cache", wr_result(&w)), 0);
+	free(c);
 	free(one);
 	free(buf);
 }
 
-struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra)
+/* Its store, with this token in it; the folder's name is the user's. */
+static struct ue_store *begin_client(const struct lab *l, const char *uri, const char *token, char *dir, size_t size)
 {
-	char dir[128], route[64], err[512];
-	snprintf(dir, sizeof dir, "%s/%.*s", l->dir, (int)strcspn(uri + 4, "@"), uri + 4);
+	char err[512];
+	snprintf(dir, size, "%s/%.*s", l->dir, (int)strcspn(uri + 4, "@"), uri + 4);
 	struct ue_store *s = ue_store_open(dir, err, sizeof err);
 	if (!s)
 		fail_msg("%s", err);
-	plant_tokens(s, uri);
-	plant(s, "kms-certificate", write_certificate, &l->cert);
-	plant_suites(l, s);
-	plant_cache(l, s);
-	for (size_t i = 0; i < l->n_own; i++)
-		if (!strcmp(l->own[i].uri, uri))
-			plant(s, "key-set/00000000000000000001", write_key_set, &l->sets[i]);
-	ue_store_close(s);
+	plant_tokens(s, uri, token);
+	return s;
+}
+
+/* What every client of the lab has in common. */
+static struct ue *open_client(const struct lab *l, const char *uri, const char *dir, struct ue_config c)
+{
+	char route[64], err[512];
 	snprintf(route, sizeof route, "sip:127.0.0.1:%u;transport=tcp", l->number);
-	struct ue_config c = extra ? *extra : (struct ue_config){0};
 	c.xml_confidentiality_off = c.xml_integrity_off = 1; /* the lab's server reads bodies as they are */
 	c.dir = dir;
 	c.user = uri;
 	c.idms_url = "https://idms.lab.mcx.test";
-	c.kms_url = c.kms_url ? c.kms_url : "https://kms.lab.mcx.test";
-	c.kms_uri = LAB_KMS;
-	c.ca_file = c.ca_file ? c.ca_file : "/nonexistent";
 	c.sip_psi = LAB_PSI;
 	c.sip_route = route;
 	c.sip_address = "127.0.0.1";
@@ -236,6 +274,37 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
 	if (!u)
 		fail_msg("%s", err);
 	return u;
+}
+
+struct ue *lab_bare_client(struct lab *l, const char *uri, const char *token, const struct ue_config *c)
+{
+	char dir[128];
+	ue_store_close(begin_client(l, uri, token, dir, sizeof dir));
+	return open_client(l, uri, dir, *c);
+}
+
+struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra)
+{
+	char dir[128];
+	struct ue_store *s = begin_client(l, uri, "token-of-the-lab", dir, sizeof dir);
+	int other = of_other(uri);
+	struct kms_certificate *root = malloc(sizeof *root);
+	*root = other ? l->other : l->cert;
+	root->role = KMS_ROLE_ROOT;
+	plant(s, "kms-certificate", write_certificate, root);
+	free(root);
+	plant_suites(l, s);
+	plant_cache(l, s, other);
+	for (size_t i = 0; i < l->n_own; i++)
+		if (!strcmp(l->own[i].uri, uri))
+			plant(s, "key-set/00000000000000000001", write_key_set, &l->sets[i]);
+	ue_store_close(s);
+	struct ue_config c = extra ? *extra : (struct ue_config){0};
+	c.kms_url = c.kms_url ? c.kms_url : "https://kms.lab.mcx.test";
+	c.kms_uri = other ? LAB_OTHER : LAB_KMS;
+	c.sip_kms_uri = c.sip_kms_uri ? c.sip_kms_uri : LAB_KMS;
+	c.ca_file = c.ca_file ? c.ca_file : "/nonexistent";
+	return open_client(l, uri, dir, c);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -317,7 +386,10 @@ void lab_free(struct lab *l)
 	}
 	mcsec_kms_free(l->kms[0].kms);
 	mcsec_kms_free(l->kms[1].kms);
-	mcsec_master_free(l->master);
+	mcsec_keyset_free((struct mcsec_keyset *)(uintptr_t)l->false_own.keys);
+	mcsec_kms_free(l->false_kms[1].kms);
+	for (int i = 0; i < 2; i++)
+		mcsec_master_free(l->masters[i]);
 	snprintf(command, sizeof command, "rm -rf %s", l->dir);
 	if (system(command))
 		print_message("%s stays\n", l->dir);

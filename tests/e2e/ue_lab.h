@@ -20,6 +20,7 @@
 #define LAB_ALICE   "sip:alice@lab.mcx.test"
 #define LAB_BOB     "sip:bob@lab.mcx.test"
 #define LAB_MALLORY "sip:mallory@lab.mcx.test"
+#define LAB_CAROL   "sip:carol@other.mcx.test" /* homed at LAB_OTHER, with the server and the tokens of this domain */
 
 struct lab;
 
@@ -42,8 +43,17 @@ void lab_set_hooks(struct lab *l, const struct lab_hooks *h);
 /* A client of this identity, signed in and provisioned; its folder stays in the lab until lab_free. */
 struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *extra);
 
+/*
+ * A client that is signed in with this token and holds nothing yet: kms_uri, kms_url, ca_file and resolve of c say
+ * which KMS it asks.
+ */
+struct ue *lab_bare_client(struct lab *l, const char *uri, const char *token, const struct ue_config *c);
+
 /* Tables to make and open messages with, as every identity of the lab. */
 const struct mcsec_im_book *lab_book(const struct lab *l);
+
+/* The same tables with another domain's keys under the name of LAB_OTHER: whoever has set up a KMS of that name. */
+const struct mcsec_im_book *lab_impostor_book(struct lab *l);
 
 /* The I_MESSAGE of a PCK from `from` to `to` at TIME `time`. Returns its length. */
 size_t lab_pck_message(struct lab *l, const char *from, const char *to, uint64_t time, uint8_t out[MCSEC_IM_MAX]);
@@ -112,8 +122,10 @@ void lab_refuse_registers(struct lab *l, int n, int status, const char *warning)
  */
 typedef size_t lab_redirect(void *ctx, const struct lab_register *sent, uint8_t *out, size_t size);
 void lab_redirect_with(struct lab *l, const char *method, int n, lab_redirect *write, void *ctx);
-/* Clients made from now on hold the certificate of LAB_OTHER. */
+/* Clients made from now on hold the certificate of the other domain: of LAB_OTHER, Carol of LAB_KMS. */
 void lab_hold_other(struct lab *l, int held);
+/* The home KMS gave them this certificate in its place; NULL: the right one. It must live as long as it is used. */
+void lab_plant_other(struct lab *l, const struct kms_certificate *c);
 const struct kms_certificate *lab_other_certificate(const struct lab *l);
 /* How many of them came in. */
 unsigned lab_registers(struct lab *l);

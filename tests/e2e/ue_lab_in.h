@@ -13,7 +13,7 @@
 #include "mcx/doc/kms_doc.h"
 #include "net/sip_port.h"
 
-enum { MAX_OWN = 8, TEXT = 16384, IDENTITIES = 4 };
+enum { MAX_OWN = 8, TEXT = 16384, IDENTITIES = 5 };
 
 struct registered {
 	char impu[256], contact[512];
@@ -22,14 +22,18 @@ struct registered {
 
 struct lab {
 	char dir[64];
-	struct mcsec_master *master;
+	struct mcsec_master *masters[2];    /* of LAB_KMS, LAB_OTHER */
 	struct kms_certificate cert, other; /* other: of LAB_OTHER */
+	const struct kms_certificate *planted;
 	int hold_other;
 	struct kms_key_set sets[MAX_OWN];
 	struct mcsec_im_own own[MAX_OWN];
 	size_t n_own;
 	struct mcsec_im_kms kms[2]; /* ours, LAB_OTHER */
 	struct mcsec_im_book book;
+	struct mcsec_im_kms false_kms[2]; /* of the impostor */
+	struct mcsec_im_own false_own;
+	struct mcsec_im_book false_book;
 
 	pthread_t thread;
 	sem_t ready, answered;

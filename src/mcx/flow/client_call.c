@@ -91,7 +91,7 @@ static const struct row {
 	/* in           on               when            next           actions, in order                                       reply, reason */
 
 	/* caller (3.1) */
-	{ CC_IDLE,       CC_EV_CALL,      no_certificate, CC_IDLE,       ACTS(CC_DO_TELL), 0, 0, "the certificate of the callee's KMS is not held" },
+	{ CC_IDLE,       CC_EV_CALL,      no_certificate, CC_IDLE,       ACTS(CC_DO_TELL), 0, 0, "the certificate of the callee's KMS cannot be used" },
 	{ CC_IDLE,       CC_EV_CALL,      0,              CC_MAKING,     ACTS(CC_DO_MAKE), 0, 0, 0 },
 	{ CC_MAKING,     CC_EV_MADE,      0,              CC_MAKING,     ACTS(CC_DO_RECORD), 0, 0, 0 },
 	{ CC_MAKING,     CC_EV_RECORDED,  0,              CC_CALLING,    ACTS(CC_DO_INVITE, CC_DO_RING_TIMER), 0, 0, 0 },

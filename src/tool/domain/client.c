@@ -32,6 +32,12 @@ void client_forget(struct client_texts *t)
 	mcsec_wipe(t->sip_password, sizeof t->sip_password);
 }
 
+/* NULL where there is no such file. */
+static const char *where_it_is(const char *path)
+{
+	return access(path, F_OK) == 0 ? path : NULL;
+}
+
 void client_config(const struct domain *d, const struct user *u, struct client_texts *t, struct ue_config *c)
 {
 	snprintf(t->idms, sizeof t->idms, "https://idms.%s:%u", d->zone, d->idms);
@@ -55,6 +61,8 @@ void client_config(const struct domain *d, const struct user *u, struct client_t
 	    .tls_dir = domain_path(d, t->tls, "ue/%s/tls", u->name),
 	    .resolv_conf = domain_path(d, t->resolv, "dns/resolv.conf"),
 	};
+	c->user_profile = where_it_is(domain_path(d, t->profile, "ue/%s/mcptt-user-profile.xml", u->name));
+	c->video_profile = where_it_is(domain_path(d, t->video_profile, "ue/%s/mcvideo-user-profile.xml", u->name));
 	c->hide_identities = d->identity_hiding;
 	c->sakke_to_self = d->sakke_to_self;
 	if (d->has_core)

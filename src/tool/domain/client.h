@@ -10,7 +10,7 @@
 
 /* What the configuration points into. */
 struct client_texts {
-	char dir[PATH_MAX], ca[PATH_MAX], tls[PATH_MAX], resolv[PATH_MAX];
+	char dir[PATH_MAX], ca[PATH_MAX], tls[PATH_MAX], resolv[PATH_MAX], profile[PATH_MAX], video_profile[PATH_MAX];
 	char idms[DOMAIN_TEXT], kms[DOMAIN_TEXT], kms_uri[DOMAIN_TEXT], psi[DOMAIN_TEXT], route[DOMAIN_TEXT];
 	char resolve[1024];
 	char sip_user[DOMAIN_TEXT], sip_password[64]; /* for a SIP core; the latter a secret */

@@ -37,7 +37,7 @@ static inline const char *lab_path(const struct lab *l, const char *name)
 	static char paths[16][160];
 	static unsigned next;
 	char *p = paths[next++ % 16];
-	snprintf(p, sizeof paths[0], "%s/%s", l->dir, name);
+	assert_true((size_t)snprintf(p, sizeof paths[0], "%s/%s", l->dir, name) < sizeof paths[0]);
 	return p;
 }
 
@@ -116,7 +116,7 @@ static inline void lab_close(struct lab *l)
 	char command[128];
 	X509_free(l->ca);
 	EVP_PKEY_free(l->ca_key);
-	snprintf(command, sizeof command, "rm -rf '%s'", l->dir);
+	assert_true((size_t)snprintf(command, sizeof command, "rm -rf '%s'", l->dir) < sizeof command);
 	assert_int_equal(system(command), 0);
 }
 
