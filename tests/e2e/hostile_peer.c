@@ -154,9 +154,9 @@ uint8_t *peer_request(const struct peer *p, const struct said *s, size_t *len)
 	count++;
 	fprintf(f,
 		"%s %s SIP/2.0\r\nVia: SIP/2.0/%s 127.0.0.1:%u;rport;branch=z9hG4bKhostile%d-%u\r\nMax-Forwards: 70\r\n"
-		"From: <%s>;tag=h%u\r\nTo: <%s>\r\nCall-ID: hostile-%d-%u\r\nCSeq: 1 %s\r\n",
+		"From: <%s>;tag=h%u\r\nTo: <%s>%s%s\r\nCall-ID: hostile-%d-%u\r\nCSeq: 1 %s\r\n",
 		s->method, s->uri, p->tls ? "TLS" : "TCP", p->port, (int)getpid(), count, s->from, count, s->to,
-		(int)getpid(), count, s->method);
+		s->to_tag ? ";tag=" : "", s->to_tag ? s->to_tag : "", (int)getpid(), count, s->method);
 	if (s->contact)
 		fprintf(f, "Contact: %s\r\n", s->contact);
 	if (s->headers)

@@ -36,6 +36,7 @@ const char *peer_header(const struct peer *p, const char *name);
 /* One request. NULLs are what they should be. */
 struct said {
 	const char *method, *uri, *from, *to, *contact;
+	const char *to_tag;  /* of a dialog; NULL: none */
 	const char *headers; /* more of them, each with its CRLF */
 	const char *type, *length;
 	struct octets body;
