@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_server_failing.c - a whole MC server whose database fails in the middle of what two users do (flows 0.2): each
- * call to the database fails once, alone. The answer is then the one it always gives, or a refusal; what was refused
- * can be had by asking again, what was acknowledged is stored, and no call is left over.
+ * test_server_failing.c - a whole MC server whose database fails in the middle of what two users do, whose queues are
+ * full, which cannot send (flows 0.2): each such call fails once, alone. The answer is then the one it always gives, or
+ * a refusal; what was refused can be had by asking again, what was acknowledged is stored, and no call is left over.
  */
 #include "fuzz/failing.h"
 #include "server/db.h"
@@ -101,10 +101,11 @@ static unsigned try_all(const struct deed *d)
 	return 0;
 }
 
-static void each_call_to_the_database_that_fails_is_a_refusal_and_nothing_is_half_done(void **state)
+static void each_call_that_fails_is_a_refusal_and_nothing_is_half_done(void **state)
 {
 	unsigned all = 0;
 	(void)state;
+	failing_spare(); /* the user agents live on this thread */
 	begin();
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);
@@ -164,7 +165,7 @@ static void a_change_whose_commit_failed_is_stored_when_it_is_carried_out_again(
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(each_call_to_the_database_that_fails_is_a_refusal_and_nothing_is_half_done),
+	    cmocka_unit_test(each_call_that_fails_is_a_refusal_and_nothing_is_half_done),
 	    cmocka_unit_test(after_all_of_it_no_call_is_left_and_the_record_is_whole),
 	    cmocka_unit_test(a_change_whose_commit_failed_is_stored_when_it_is_carried_out_again),
 	};

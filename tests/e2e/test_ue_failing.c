@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_ue_failing.c - a client engine whose store or random source fails in the middle of what its user does: each such
- * call fails once, alone. The engine then does what it was asked or says in a sentence that it did not, and the next
- * try succeeds; nothing is sent under a key that the store does not hold.
+ * test_ue_failing.c - a client engine whose store, random source, threads, sockets or sending fail in the middle of
+ * what its user does: each such call fails once, alone. The engine then does what it was asked or says in a sentence
+ * that it did not, and the next try succeeds; nothing is sent under a key that the store does not hold.
  */
 #include "fuzz/failing.h"
 
-#include "e2e/ue_lab.h"
+#include "e2e/ue_lab_in.h"
 #include "unit/test.h"
 
 enum { RUNS_MAX = 200 };
@@ -102,10 +102,20 @@ static unsigned try_all(const struct deed *d)
 	return 0;
 }
 
+static void spare(void *arg)
+{
+	struct lab *l = arg;
+	failing_spare();
+	sem_post(&l->answered);
+}
+
 static void each_call_that_fails_is_told_and_the_next_try_succeeds(void **state)
 {
 	unsigned all = 0;
 	(void)state;
+	assert_int_equal(sip_loop_post(lab->loop, spare, lab), 0); /* the server is the test's */
+	while (sem_wait(&lab->answered))
+		;
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);
 		print_message("# %s: %u calls failed\n", deeds[i].name, n);

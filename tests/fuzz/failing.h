@@ -14,6 +14,8 @@
 enum failing { FAILING_NONE, FAILING_MACHINE, FAILING_STORE };
 
 void failing_begin(void);
+/* Nothing that this thread calls ever fails: it is the test's, not what is tested. */
+void failing_spare(void);
 /* What failed since failing_begin(); nothing fails from here on. */
 enum failing failing_end(void);
 /* What has failed so far, while armed. */
