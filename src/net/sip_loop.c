@@ -174,6 +174,7 @@ void sip_loop_run(struct sip_loop *l)
 void sip_loop_step(struct sip_loop *l, unsigned ms)
 {
 	int64_t end = sip_loop_now_ms(l) + ms;
+	run_posted(l); /* whatever else is ready, and however little the time */
 	do {
 		int64_t left = end - sip_loop_now_ms(l);
 		su_root_step(l->root, left > 0 ? (su_duration_t)left : 0);

@@ -21,7 +21,7 @@ void sip_loop_free(struct sip_loop *l);
 
 /* Until sip_loop_stop. */
 void sip_loop_run(struct sip_loop *l);
-/* Work for at most `ms`; for tests and for programs with a loop of their own. */
+/* What is posted already, then work for at most `ms`; for the end, tests, and programs with a loop of their own. */
 void sip_loop_step(struct sip_loop *l, unsigned ms);
 /* From any thread and from a signal handler. */
 void sip_loop_stop(struct sip_loop *l);

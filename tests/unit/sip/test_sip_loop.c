@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of a SIP port: work posted from other threads, timers. */
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "unit/test.h"
 
@@ -46,6 +48,33 @@ static void a_timer_fires_once_and_a_stopped_one_never(void **state)
 	assert_int_equal(stopped, 0);
 }
 
+static void busy(void *arg)
+{
+	(void)arg; /* it stays readable */
+}
+
+static void what_is_posted_is_done_by_the_next_step_whatever_else_is_ready(void **state)
+{
+	(void)state;
+	enum { N = 200 };
+	struct sip_watch *w[N];
+	int fd[N], n = 0;
+	for (int i = 0; i < N; i++) {
+		fd[i] = eventfd(1, 0);
+		w[i] = sip_watch_start(loop, fd[i], busy, NULL);
+		assert_non_null(w[i]);
+	}
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(sip_loop_post(loop, count, &n), 0);
+		sip_loop_step(loop, 0);
+		assert_int_equal(n, i + 1);
+	}
+	for (int i = 0; i < N; i++) {
+		sip_watch_stop(w[i]);
+		close(fd[i]);
+	}
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -64,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(work_posted_from_other_threads_runs_on_the_loop_and_none_is_lost),
+	    cmocka_unit_test(what_is_posted_is_done_by_the_next_step_whatever_else_is_ready),
 	    cmocka_unit_test(a_timer_fires_once_and_a_stopped_one_never),
 	};
 	return cmocka_run_group_tests_name("sip_loop", tests, set_up, tear_down);
