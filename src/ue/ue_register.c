@@ -16,7 +16,10 @@
 #include "sec/base/text.h"
 #include "ue/engine.h"
 
-enum { GIVE_UP_MS = 15000 };
+enum {
+	GIVE_UP_MS = 15000,
+	LONGEST_WAIT_S = 3600, /* whatever a server says: nobody can call a client that stays away */
+};
 
 /* ---- outcomes -------------------------------------------------------------------------------------------------- */
 
@@ -52,7 +55,7 @@ uint32_t ue_retry_after(const struct sip_message *rs)
 {
 	const char *v = sip_header_at(rs, "Retry-After", 0);
 	unsigned long n = v ? strtoul(v, NULL, 10) : 0;
-	return n < INT32_MAX ? (uint32_t)n : INT32_MAX;
+	return n < LONGEST_WAIT_S ? (uint32_t)n : LONGEST_WAIT_S;
 }
 
 /* What the registrar granted us: our contact's parameter, else Expires, else what we asked. */
