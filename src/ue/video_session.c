@@ -264,6 +264,8 @@ static void show(struct video_session *v)
 	uint64_t shown = ++v->stats.pictures_sent;
 	pthread_mutex_unlock(&v->lock);
 	v->timestamp = v->first_timestamp + (uint32_t)(shown * H264_CLOCK / v->fps);
+	/* From what the timestamps say, so that the clip is shown as fast as they run, whatever fps divides. */
+	v->due += (int64_t)(shown * 1000 / v->fps - (shown - 1) * 1000 / v->fps);
 	if (!v->left.len && v->o.files.repeat)
 		v->left = v->clip.stream;
 	else if (!v->left.len)
@@ -276,7 +278,6 @@ static void tick(struct video_session *v, int64_t now)
 {
 	if (v->left.len && now >= v->due) {
 		show(v);
-		v->due += 1000 / (int64_t)v->fps;
 		if (v->due < now) /* late: the rest moves, pictures do not come in a burst */
 			v->due = now;
 		atomic_store(v->o.alive, now); /* who shows may meet a silent viewer: one-way video is a call */

@@ -9,7 +9,10 @@
 
 #include "mcsec/secret.h"
 
-enum { SLOTS = REORDER_DEPTH + 1 };
+enum {
+	SLOTS = REORDER_DEPTH + 1,
+	FAR_BEHIND = 4096, /* no packet is late by so many: the numbers have gone more than half round without us */
+};
 
 struct slot {
 	uint16_t seq;
@@ -21,6 +24,7 @@ struct slot {
 struct reorder {
 	int started, finished;
 	uint16_t next;
+	unsigned skipped; /* before `next`, and not told yet */
 	size_t n;
 	struct slot *waiting[SLOTS];
 	struct slot slots[SLOTS];
@@ -53,6 +57,10 @@ enum reorder_put reorder_put(struct reorder *r, uint16_t seq, struct octets pack
 	if (!r->started)
 		r->next = seq;
 	r->started = 1;
+	if (distance(r->next, seq) < -FAR_BEHIND && r->n == 0) {
+		r->skipped += (uint16_t)(seq - r->next);
+		r->next = seq;
+	}
 	if (distance(r->next, seq) < 0)
 		return REORDER_LATE;
 	size_t at = r->n;
@@ -92,7 +100,8 @@ int reorder_next(struct reorder *r, int64_t now_ms, struct octets *packet, unsig
 	if (missing && !waited_enough(r, now_ms))
 		return 0;
 	*packet = (struct octets){first->octets, first->len};
-	*lost = (unsigned)missing;
+	*lost = (unsigned)missing + r->skipped;
+	r->skipped = 0;
 	r->next = (uint16_t)(first->seq + 1);
 	r->n--;
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the queue holds pointers to its slots */

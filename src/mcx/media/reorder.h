@@ -3,7 +3,8 @@
  * reorder.h - packets of one RTP stream, in any order in, in the order of their sequence numbers out (RFC 3550 5.1).
  *
  * A packet that is missing is waited for until REORDER_WAIT_MS have passed since the first one behind it came, or more
- * than REORDER_DEPTH wait; then it counts as lost. Pure: time is told.
+ * than REORDER_DEPTH wait; then it counts as lost. After a silence in which more than half of all numbers went by, the
+ * order begins anew with what comes (RFC 3550 A.1). Pure: time is told.
  */
 #ifndef MCX_MEDIA_REORDER_H
 #define MCX_MEDIA_REORDER_H

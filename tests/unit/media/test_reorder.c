@@ -93,6 +93,21 @@ static void more_than_can_wait_gives_the_missing_one_up(void **state)
 	assert_string_equal(taken(REORDER_WAIT_MS), "66y");
 }
 
+/* A dead way of minutes: the stream has gone on. */
+static void after_more_than_half_of_all_numbers_the_order_begins_anew(void **state)
+{
+	(void)state;
+	put(100, "a", 0);
+	assert_string_equal(taken(0), "a");
+	assert_int_equal(put(101 + 40000, "b", 90000), REORDER_KEPT);
+	assert_string_equal(taken(90000), "40000b");
+	put(102 + 40000, "c", 90001);
+	assert_string_equal(taken(90001), "c");
+	assert_int_equal(put(40000, "x", 90001), REORDER_LATE); /* by a little is late, as ever */
+	put(105 + 40000, "f", 90001);
+	assert_int_equal(put(20000, "y", 90001), REORDER_LATE); /* while one waits, its turn is first */
+}
+
 static void a_packet_twice_comes_out_once(void **state)
 {
 	(void)state;
@@ -121,6 +136,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_packet_that_comes_late_takes_its_place, begin, end),
 	    cmocka_unit_test_setup_teardown(a_packet_that_does_not_come_is_told_as_lost_in_time, begin, end),
 	    cmocka_unit_test_setup_teardown(more_than_can_wait_gives_the_missing_one_up, begin, end),
+	    cmocka_unit_test_setup_teardown(after_more_than_half_of_all_numbers_the_order_begins_anew, begin, end),
 	    cmocka_unit_test_setup_teardown(a_packet_twice_comes_out_once, begin, end),
 	    cmocka_unit_test_setup_teardown(a_packet_of_no_octets_or_too_many_is_refused, begin, end),
 	};

@@ -315,6 +315,34 @@ static void a_rekey_in_the_middle_of_a_clip_loses_nothing(void **state)
 	video_free(b);
 }
 
+/* 120 does not divide 1000: 8 ms each would be 4 % too fast. */
+static void a_clip_is_shown_no_faster_than_its_timestamps_say(void **state)
+{
+	(void)state;
+	struct ue_media_stats s = {0};
+	struct video_options o = {.address = "127.0.0.1",
+				  .files = {.send = shown, .fps = UE_MAX_FPS, .repeat = 1},
+				  .silent_ms = 60000,
+				  .alive = &alive,
+				  .on_event = on_event};
+	struct timespec begun, now;
+	char err[256];
+	struct video_session *a = video_new(&o, err, sizeof err);
+	assert_non_null(a);
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	start(a, &keys_a, 9);
+	for (int i = 0; i < 6000 && s.pictures_sent < UE_MAX_FPS; i++) {
+		nanosleep(&(struct timespec){0, 5000000}, NULL);
+		s = (struct ue_media_stats){0};
+		video_stats(a, &s);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	}
+	int64_t ms = (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000;
+	assert_true(s.pictures_sent >= UE_MAX_FPS);
+	assert_true(ms + 2 >= (int64_t)(s.pictures_sent - 1) * 1000 / UE_MAX_FPS);
+	video_free(a);
+}
+
 static void a_recording_that_cannot_be_written_is_told_and_silence_too(void **state)
 {
 	(void)state;
@@ -360,6 +388,7 @@ int main(void)
 	    cmocka_unit_test(packets_out_of_order_lose_nothing),
 	    cmocka_unit_test(forged_and_clear_packets_and_those_of_the_audio_are_never_recorded),
 	    cmocka_unit_test(a_rekey_in_the_middle_of_a_clip_loses_nothing),
+	    cmocka_unit_test(a_clip_is_shown_no_faster_than_its_timestamps_say),
 	    cmocka_unit_test(a_recording_that_cannot_be_written_is_told_and_silence_too),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
