@@ -39,7 +39,7 @@ struct sip_source {
 	uint16_t local_port;
 	int verified; /* TLS: the peer showed a certificate that verifies */
 	size_t n_subjects;
-	const char *subjects[SIP_MAX_SUBJECTS]; /* its names: subject alternative names (DNS, URI), then CN */
+	const char *subjects[SIP_MAX_SUBJECTS]; /* its subject alternative names (DNS, URI); never its CN */
 };
 
 struct sip_message {

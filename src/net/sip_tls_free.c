@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sip_tls_free.c - gives back what sofia-sip 1.12.11 forgets of each TLS connection.
+ * sip_tls_free.c - gives back what sofia-sip 1.12.11 forgets of each TLS connection, and corrects what it takes for
+ * granted there.
  *
  * Its tls_free() ends a connection with SSL_shutdown, SSL_CTX_free and BIO_free but never SSL_free: some 60 KB stay
  * behind for each connection, so that whoever may connect may also exhaust our memory. The library has no hook there.
@@ -15,6 +16,9 @@
  * another. For its contexts the list becomes that of our HTTPS ports: TLS 1.2 and 1.3, ephemeral keys, AEAD
  * (TS 33.210 6.2).
  *
+ * And the common name, which the library counts among a certificate's names: whoever had his own choice of it could be
+ * anybody. Names are those of subjectAltName alone (RFC 5922 7.1, RFC 9525 6.3), of who comes and of whom we went to.
+ *
  * Every other caller gets what it asked for. A library that frees by itself (its upstream does now) would free twice:
  * sip_tls_free_wanted() looks at the version, and test_sip_tls counts that nothing is left and nothing is freed twice.
  */
@@ -27,6 +31,7 @@
 #include <sofia-sip/sofia_features.h>
 
 #include "net/sip_tls_free.h"
+#include "sec/base/check.h"
 
 int sip_tls_free_wanted(void)
 {
@@ -117,6 +122,16 @@ __attribute__((visibility("default"))) void *X509V3_EXT_d2i(X509_EXTENSION *ext)
 	GENERAL_NAMES_free(last_names);
 	last_names = value;
 	return value;
+}
+
+__attribute__((visibility("default"))) int X509_NAME_get_text_by_NID(const X509_NAME *name, int nid, char *buf, int len)
+{
+	static int (*real)(const X509_NAME *, int, char *, int);
+	if (!real)
+		next_symbol("X509_NAME_get_text_by_NID", &real, sizeof real);
+	if (!real || MCX_FAULT(bind.common_name, nid == NID_commonName && called_by_sofia(__builtin_return_address(0))))
+		return -1;
+	return real(name, nid, buf, len);
 }
 
 void sip_tls_free_rest(void)

@@ -6,7 +6,7 @@
 #include "unit/sip/pki.h"
 
 struct sip_loop *loop;
-char dir_server[128], dir_alice[128], dir_stranger[128], dir_naive[128];
+char dir_server[128], dir_alice[128], dir_stranger[128], dir_naive[128], dir_as_bob[128], dir_as_server[128];
 
 static struct pki ca, other_ca;
 static struct dns dns;
@@ -168,6 +168,8 @@ int bed_set_up(void **state)
 	pki_agent(&ca, &ca, "server", "DNS:sip.a.test", dir_server, sizeof dir_server);
 	pki_agent(&ca, &ca, "alice", "URI:sip:alice@a.test,DNS:alice.ue.a.test", dir_alice, sizeof dir_alice);
 	pki_agent(&other_ca, &ca, "stranger", "URI:sip:alice@a.test", dir_stranger, sizeof dir_stranger);
+	pki_agent(&ca, &ca, "sip:bob@a.test", "URI:sip:alice@a.test", dir_as_bob, sizeof dir_as_bob);
+	pki_agent(&ca, &ca, "sip.a.test", "DNS:other.a.test", dir_as_server, sizeof dir_as_server);
 	pki_agent(&ca, &other_ca, "naive", "URI:sip:alice@a.test", dir_naive, sizeof dir_naive);
 	dns_start(&dns, ca.dir);
 	return 0;

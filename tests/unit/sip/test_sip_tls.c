@@ -87,6 +87,25 @@ static void mcx_sec_tls_04_a_server_certificate_for_another_name_is_refused(void
 	refused_over_tls(dir_alice, "evil.a.test");
 }
 
+/* Whoever may choose it could be anybody: RFC 5922 7.1. */
+static void a_common_name_is_nobodys_name_neither_of_who_comes_nor_of_whom_we_went_to(void **state)
+{
+	(void)state;
+	struct end server, client;
+	end_open(&server, SIP_TLS, "sip.a.test", dir_server);
+	end_open(&client, SIP_TLS, NULL, dir_as_bob);
+	assert_int_equal(ask(&client, "OPTIONS", uri_of(&server, SIP_TLS, "sip.a.test"), (struct octets){0}), 200);
+	assert_string_equal(server.subjects, "sip:alice@a.test ");
+	end_close(&client);
+	end_close(&server);
+	end_open(&server, SIP_TLS, "sip.a.test", dir_as_server);
+	end_open(&client, SIP_TLS, NULL, dir_alice);
+	assert_in_range(ask(&client, "OPTIONS", uri_of(&server, SIP_TLS, "sip.a.test"), (struct octets){0}), 400, 699);
+	assert_int_equal(server.requests, 0);
+	end_close(&client);
+	end_close(&server);
+}
+
 static void a_server_reached_by_address_is_refused_because_no_name_can_match(void **state)
 {
 	(void)state;
@@ -127,6 +146,7 @@ int main(void)
 	    cmocka_unit_test(mcx_sec_tls_03_a_client_certificate_of_another_authority_is_refused),
 	    cmocka_unit_test(mcx_sec_tls_03_a_server_certificate_of_another_authority_is_refused),
 	    cmocka_unit_test(mcx_sec_tls_04_a_server_certificate_for_another_name_is_refused),
+	    cmocka_unit_test(a_common_name_is_nobodys_name_neither_of_who_comes_nor_of_whom_we_went_to),
 	    cmocka_unit_test(a_server_reached_by_address_is_refused_because_no_name_can_match),
 	    cmocka_unit_test(a_client_is_reached_back_over_its_own_connection),
 	};
