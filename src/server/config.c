@@ -34,7 +34,8 @@ const struct config_option server_options[] = {
     {"kms", CONFIG_TEXT, F(kms), NULL, 0, 0},
     {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0},               /* "": the host name in `kms` */
     {"initiator_kms", CONFIG_LIST, F(initiator_kms), NULL, 0, 0}, /* empty: all we hold a certificate of */
-    {"krr_key", CONFIG_PATH, F(krr_key), "", 0, 0},               /* "": tls */
+    {"external_kms", CONFIG_BOOL, F(external_kms), "true", 0, 0},
+    {"krr_key", CONFIG_PATH, F(krr_key), "", 0, 0}, /* "": tls */
     {"issuer", CONFIG_TEXT, F(issuer), NULL, 0, 0},
     {"audience", CONFIG_TEXT, F(audience), NULL, 0, 0},
     {"jwks", CONFIG_TEXT, F(jwks), "", 0, 0}, /* "": ISSUER/jwks */

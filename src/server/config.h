@@ -27,6 +27,7 @@ struct server_config {
 	char database[256], seal_key[256], passphrase[256];
 	struct config_list
 	    initiator_kms; /* KMSs whose users' uploads are taken; empty: of which we hold a certificate */
+	int external_kms;  /* take the certificates of other domains that our KMS permits; else its own alone */
 	char krr_key[256]; /* certificate and key that sign redirects to another KMS; "": `tls` */
 	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
 	char revocations[512], revocations_cert[256]; /* the identity server's list of tokens taken back; "": none */

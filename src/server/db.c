@@ -36,6 +36,9 @@ static const char service_schema[] =
 static const char video_schema[] = "ALTER TABLE users ADD COLUMN private_video INTEGER NOT NULL DEFAULT 0;"
 				   "UPDATE users SET private_video = private_call;";
 
+/* The KMS that a binding's client signed its CSK under. */
+static const char kms_schema[] = "ALTER TABLE bindings ADD COLUMN kms_uri TEXT NOT NULL DEFAULT '';";
+
 int64_t db_now(void)
 {
 	return (int64_t)time(NULL);
@@ -50,7 +53,7 @@ struct db *db_open(const struct db_options *o, char *err, size_t err_size)
 {
 	const char *migrations[] = {audit_migration,   schema,         db_download_schema,
 				    db_suites_schema,  service_schema, db_download_triggers,
-				    db_control_schema, video_schema};
+				    db_control_schema, video_schema,   kms_schema};
 	struct store_options so = {.path = o->path,
 				   .migrations = migrations,
 				   .n_migrations = sizeof migrations / sizeof *migrations,
@@ -150,12 +153,13 @@ static enum store_err upsert(struct db *d, const struct db_binding *b, struct oc
 	struct store_stmt *st = store_sql(
 	    d->store,
 	    "INSERT INTO bindings(impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, rand, t, suite,"
-	    " authorised_at, expires, sid, jti, wanted, offered, service) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+	    " authorised_at, expires, sid, jti, wanted, offered, service, kms_uri)"
+	    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 	    " ON CONFLICT(impu, client_id, service) DO UPDATE SET mcptt_id=excluded.mcptt_id, contact=excluded.contact,"
 	    " peer=excluded.peer, server_id=excluded.server_id, csk=excluded.csk, csk_id=excluded.csk_id,"
 	    " rand=excluded.rand, t=excluded.t, suite=excluded.suite, authorised_at=excluded.authorised_at,"
 	    " expires=excluded.expires, sid=excluded.sid, jti=excluded.jti, wanted=excluded.wanted,"
-	    " offered=excluded.offered RETURNING id");
+	    " offered=excluded.offered, kms_uri=excluded.kms_uri RETURNING id");
 	store_bind_text(st, 1, b->impu);
 	store_bind_text(st, 2, b->client_id);
 	store_bind_text(st, 3, b->mcptt_id);
@@ -180,6 +184,7 @@ static enum store_err upsert(struct db *d, const struct db_binding *b, struct oc
 	store_bind_int(st, 16, b->wanted);
 	store_bind_text(st, 17, offered);
 	store_bind_int(st, 18, b->service);
+	store_bind_text(st, 19, b->kms_uri);
 	enum store_err e = store_step(st);
 	if (e == STORE_ROW) {
 		*id = store_int(st, 0);
@@ -231,6 +236,7 @@ static enum store_err authorise(struct db *d, struct db_binding *b, struct octet
 				      .type = "csk.upload",
 				      .actor = b->mcptt_id,
 				      .target = b->server_id,
+				      .kms_initiator = b->kms_uri,
 				      .n_key_ids = 1,
 				      .key_ids = {b->csk_id}};
 	char suite[8];
@@ -336,8 +342,9 @@ enum mcsec_err db_open_csk(const struct seal *seal, const struct db_binding *b, 
 enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db_binding *), void *ctx)
 {
 	struct store_stmt *st = store_sql(
-	    d->store, "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
-		      " suite, authorised_at, expires, sid, jti, wanted, offered, service, rand FROM bindings");
+	    d->store,
+	    "SELECT id, impu, client_id, mcptt_id, contact, peer, server_id, csk, csk_id, t,"
+	    " suite, authorised_at, expires, sid, jti, wanted, offered, service, rand, kms_uri FROM bindings");
 	enum store_err e;
 	while ((e = store_step(st)) == STORE_ROW) {
 		struct octets sealed = store_blob(st, 7);
@@ -367,6 +374,7 @@ enum store_err db_each_binding(struct db *d, int (*each)(void *, const struct db
 		db_copy(b.server_id, sizeof b.server_id, store_text(st, 6));
 		db_copy(b.sid, sizeof b.sid, store_text(st, 13));
 		db_copy(b.jti, sizeof b.jti, store_text(st, 14));
+		db_copy(b.kms_uri, sizeof b.kms_uri, store_text(st, 19));
 		if (suite_list_read(store_text(st, 16), &b.offered) != MCSEC_OK || each(ctx, &b)) {
 			e = STORE_BROKEN;
 			break;

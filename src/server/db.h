@@ -41,6 +41,7 @@ struct db_binding {
 	char contact[DB_URI];
 	char peer[DB_PEER];     /* what the connection proved itself to be */
 	char server_id[DB_URI]; /* our identity the CSK came to */
+	char kms_uri[DB_URI];   /* of the client, by its last upload; "": ours */
 	int has_csk;
 	uint8_t csk[MCSEC_KEY_LEN + SEAL_OVERHEAD]; /* sealed */
 	uint32_t csk_id;

@@ -135,6 +135,7 @@ enum db_changed db_download_settle(struct db *d, const struct db_download *row, 
 				 .type = row->kind == KD_CSK ? "csk.download" : "musik.download",
 				 .actor = b->server_id,
 				 .target = b->mcptt_id,
+				 .kms_responder = b->kms_uri,
 				 .reason = kd_reason_name(row->reason),
 				 .n_key_ids = 1,
 				 .key_ids = {row->k_id}};

@@ -85,7 +85,7 @@ static enum mcsec_err make_message(struct job *j, const uint8_t *key)
 				     .initiator = j->b.server_id,
 				     .initiator_kms = book->kms[0].uri,
 				     .responder = j->b.mcptt_id,
-				     .responder_kms = book->kms[0].uri,
+				     .responder_kms = *j->b.kms_uri ? j->b.kms_uri : book->kms[0].uri,
 				     .hide_initiator = j->work.s->cfg->identity_hiding,
 				     .hide_responder = j->work.s->cfg->identity_hiding,
 				     .to_self = j->work.s->cfg->sakke_to_self,

@@ -239,14 +239,29 @@ static void force_suite(struct attempt *a)
 	}
 }
 
+/* Which KMSs the refused message names; it has been read. */
+static void describe_kmss(const struct attempt *a, char *out, size_t size)
+{
+	struct mcsec_im_peek peek;
+	struct mcsec_fault fault;
+	out[0] = 0;
+	if (a->im_err == MCSEC_E_KMS_REFUSED && !mcsec_im_peek(a->body.mikey.p, a->body.mikey.len, &peek, &fault))
+		snprintf(out, size, ": from %.*s for %.*s", (int)peek.initiator_kms.len,
+			 (const char *)peek.initiator_kms.p, (int)peek.responder_kms.len,
+			 (const char *)peek.responder_kms.p);
+}
+
 static void record_refusal(struct attempt *a, const char *type)
 {
+	char kmss[180], reason[256];
+	describe_kmss(a, kmss, sizeof kmss);
+	snprintf(reason, sizeof reason, "%.60s%s", a->detail, kmss);
 	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "krr.", 4) == 0 || strncmp(type, "xml.", 4) == 0
 			  ? 'X'
 			  : 'B';
 	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
 	server_audit(a->work.s, class_, type, *a->row.impu ? a->row.impu : a->row.peer, user, a->work.s->cfg->psi, NULL,
-		     a->detail);
+		     *kmss ? reason : a->detail);
 }
 
 /* The 200 has left: a client whose upload lost holds a CSK that we do not (flows 0.4). */

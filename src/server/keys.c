@@ -5,7 +5,9 @@
  * A round asks init, then keyprov for each identity: for the current period, and for the next as soon as less than a
  * quarter of the current one is left (the KMS opens that window; kms.md 3.4). A book is exchanged whole or not at all:
  * a failed round leaves the old one, unless the KMS says that it is revoked: then all keys are wiped (kms.md 15A row
- * 14). Rounds come every tenth of the period, at least every hour; after a failure after 1, 2, 4 ... 60 s.
+ * 14). With external_kms a round asks for the certificates of other domains too: a set is shared by the books until its
+ * number is another one, and where it cannot be had the one we have goes on serving. Rounds come every tenth of the
+ * period, at least every hour; after a failure after 1, 2, 4 ... 60 s.
  */
 #include "server/keys.h"
 
@@ -22,11 +24,20 @@
 enum { MAX_OWN = 2 * SERVER_IDENTITIES + 4, LONGEST_S = 3600 };
 #define SIGNERS_OCTETS ((size_t)4 << 20) /* about 1,500 initiators remembered */
 
+/* The certificates of other domains. */
+struct externals {
+	_Atomic unsigned refs;
+	int64_t num; /* the KMS's, of this set */
+	size_t n;
+	struct kms_domain at[]; /* kms NULL: revoked */
+};
+
 struct server_book {
 	_Atomic unsigned refs;
 	struct kms_domain home;
-	const char *domains[KMS_MAX_DOMAINS];
-	struct mcsec_im_kms kms;
+	struct externals *others; /* NULL: none */
+	const char **domains;     /* KMS_MAX_DOMAINS for each KMS */
+	struct mcsec_im_kms *kms; /* the home KMS first */
 	struct kms_keys keys[MAX_OWN];
 	struct mcsec_im_own own[MAX_OWN];
 	struct mcsec_im_book tables;
@@ -44,10 +55,22 @@ struct server_keys {
 	struct server_book *book;
 };
 
+static void externals_release(struct externals *x)
+{
+	if (!x || --x->refs)
+		return;
+	for (size_t i = 0; i < x->n; i++)
+		kms_domain_free(&x->at[i]);
+	free(x);
+}
+
 void server_book_release(struct server_book *b)
 {
 	if (!b || --b->refs)
 		return;
+	externals_release(b->others);
+	free(b->domains);
+	free(b->kms);
 	kms_keys_free(b->keys, b->tables.n_own);
 	kms_domain_free(&b->home);
 	mcsec_signers_free(b->tables.signers);
@@ -87,28 +110,84 @@ static void agree_suites(struct server_book *b, const struct server_config *cfg)
 			  log_text("minimum", b->home.suites_minimum));
 }
 
-static void describe(struct server_book *b)
+static void add_kms(struct server_book *b, const struct kms_domain *d)
 {
-	const struct kms_certificate *c = &b->home.cert;
+	const struct kms_certificate *c = &d->cert;
+	const char **domains = b->domains + b->tables.n_kms * KMS_MAX_DOMAINS;
+	struct mcsec_im_kms *k = &b->kms[b->tables.n_kms++];
 	for (size_t i = 0; i < c->n_domains; i++)
-		b->domains[i] = c->domains[i];
-	b->kms = (struct mcsec_im_kms){.uri = c->kms_uri,
-				       .kms = b->home.kms,
-				       .periods = c->periods,
-				       .domains = b->domains,
-				       .n_domains = c->n_domains};
+		domains[i] = c->domains[i];
+	*k = (struct mcsec_im_kms){
+	    .uri = c->kms_uri, .kms = d->kms, .periods = c->periods, .domains = domains, .n_domains = c->n_domains};
 	if (c->valid_from != KMS_NO_TIME)
-		b->kms.valid_from = (uint64_t)c->valid_from + MCSEC_NTP_UNIX;
+		k->valid_from = (uint64_t)c->valid_from + MCSEC_NTP_UNIX;
 	if (c->valid_to != KMS_NO_TIME)
-		b->kms.valid_to = (uint64_t)c->valid_to + MCSEC_NTP_UNIX;
+		k->valid_to = (uint64_t)c->valid_to + MCSEC_NTP_UNIX;
+}
+
+/* 0, or -1 without memory. */
+static int describe(struct server_book *b)
+{
+	size_t others = b->others ? b->others->n : 0;
+	b->kms = calloc(1 + others, sizeof *b->kms);
+	b->domains = calloc((1 + others) * KMS_MAX_DOMAINS, sizeof *b->domains);
+	if (!b->kms || !b->domains)
+		return -1;
+	add_kms(b, &b->home);
+	for (size_t i = 0; i < others; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): others counts what is there */
+		if (b->others->at[i].kms)
+			add_kms(b, &b->others->at[i]);
 	for (size_t i = 0; i < b->tables.n_own; i++)
 		b->own[i] = (struct mcsec_im_own){.uri = b->keys[i].set.user_uri,
 						  .kms_uri = b->keys[i].set.kms_uri,
 						  .period = b->keys[i].set.period_no,
 						  .keys = b->keys[i].keyset};
-	b->tables.kms = &b->kms;
-	b->tables.n_kms = 1;
+	b->tables.kms = b->kms;
 	b->tables.own = b->own;
+	return 0;
+}
+
+static struct externals *externals_ref(struct externals *x)
+{
+	if (x)
+		x->refs++;
+	return x;
+}
+
+static struct externals *externals_new(const struct kms_domain *got, size_t n, int64_t num)
+{
+	struct externals *x = calloc(1, sizeof *x + n * sizeof *got);
+	if (!x)
+		return NULL;
+	x->refs = 1;
+	x->num = num;
+	x->n = n;
+	memcpy(x->at, got, n * sizeof *got);
+	log_info("server.certificates", log_int("number", num), log_int("domains", (int64_t)n));
+	return x;
+}
+
+/* The set of now: what is held, where it is that one or no other can be had. */
+static struct externals *fetch_others(struct kms_client *c, const struct server_config *cfg, struct externals *held)
+{
+	size_t n = KMS_MAX_CERTS;
+	int64_t num = -1, known = held ? held->num : -1;
+	struct kms_result r = {0};
+	struct kms_domain *got = calloc(n, sizeof *got);
+	struct externals *x = NULL;
+	if (!got)
+		return externals_ref(held);
+	int ok = kms_client_certcache(c, NULL, cfg->psi, known, (int64_t)time(NULL), got, &n, &num, &r);
+	if (!ok)
+		log_warn("server.certificates-failed", log_text("outcome", kms_outcome_name(r.outcome)),
+			 log_int("status", r.status), log_text("detail", r.detail));
+	if (ok && !(held && num == known))
+		x = externals_new(got, n, num);
+	for (size_t i = 0; ok && !x && i < n; i++)
+		kms_domain_free(&got[i]);
+	free(got);
+	return x ? x : externals_ref(held);
 }
 
 static int held(const struct server_book *b, const struct kms_key_set *s)
@@ -174,12 +253,13 @@ static struct server_book *fetch(struct server_keys *k, struct kms_result *r)
 		if (ok && left < (int64_t)b->home.cert.periods.period / 4)
 			ok = provision(c, b, selves[i], now + left + 1, r) == 0 || r->outcome != KMS_REVOKED;
 	}
+	if (ok && cfg->external_kms) /* k->book is changed by this thread alone */
+		b->others = fetch_others(c, cfg, k->book ? k->book->others : NULL);
 	kms_client_free(c);
-	if (!ok || b->tables.n_own == 0) {
+	if (!ok || b->tables.n_own == 0 || describe(b)) {
 		server_book_release(b);
 		return NULL;
 	}
-	describe(b);
 	agree_suites(b, cfg);
 	b->tables.signers = mcsec_signers_ref(k->signers);
 	return b;

@@ -104,6 +104,7 @@ static void judge(struct attempt *a, enum mcx_service service, struct sa_event *
 	db_copy(row->sid, sizeof row->sid, c->sid);
 	db_copy(row->jti, sizeof row->jti, c->jti);
 	db_copy(row->server_id, sizeof row->server_id, a->im->responder);
+	db_copy(row->kms_uri, sizeof row->kms_uri, a->im->initiator_kms);
 	row->has_csk = 1;
 	row->csk_id = a->im->k_id;
 	row->t = a->im->ntp;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* uids.c - a hash table of UIDs for each of two key periods (see uids.h). A UID is a hash: its octets are the bucket.
+/* uids.c - a hash table of UIDs for each KMS and key period (see uids.h). A UID is a hash: its octets are the bucket.
  */
 #include "server/uids.h"
 
@@ -7,7 +7,7 @@
 
 #include "app/log.h"
 
-enum { TABLES = 2 };
+enum { TABLES = 8 }; /* of each KMS one, at the edge of a period two */
 
 struct entry {
 	struct entry *next;

@@ -4,7 +4,7 @@
  *
  * A hidden initiator of a CSK upload is looked up here before anything is opened, since the documents beside the
  * I_MESSAGE stand under keys that its MC service ID goes into. A table of a period is made when it is first asked for,
- * and again after users were added; the two periods asked for last are kept. Loop thread only.
+ * and again after users were added; those made last are kept. Loop thread only.
  */
 #ifndef MCX_SERVER_UIDS_H
 #define MCX_SERVER_UIDS_H

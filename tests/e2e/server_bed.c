@@ -17,9 +17,9 @@
 
 struct bed bed;
 
-static struct mcsec_master *master;
-static struct mcsec_kms *kms;
-static struct mcsec_periods periods = {PERIOD, 0};
+static struct mcsec_master *master, *other_master;
+static struct mcsec_kms *kms, *other_kms;
+static struct mcsec_periods periods = {PERIOD, 0}, other_periods = {PERIOD, 86400};
 
 void bed_text(char *out, size_t size, const char *fmt, ...)
 {
@@ -79,10 +79,62 @@ struct mcsec_im_kms bed_kms(void)
 	return (struct mcsec_im_kms){.uri = KMS_URI, .kms = kms, .periods = periods};
 }
 
+/* ---- the other domain ---- */
+
+/* Made when it is first asked for: most tests have none. */
+static void make_other(void)
+{
+	uint8_t kpak[MCSEC_KPAK_LEN], z_pub[MCSEC_ZPUB_LEN];
+	if (other_master)
+		return;
+	assert_int_equal(mcsec_master_generate(&other_master, &mcsec_rng_system), MCSEC_OK);
+	mcsec_master_public(other_master, kpak, z_pub);
+	assert_int_equal(mcsec_kms_new(&other_kms, kpak, z_pub), MCSEC_OK);
+}
+
+struct mcsec_im_kms bed_other_kms(void)
+{
+	make_other();
+	return (struct mcsec_im_kms){.uri = BED_OTHER_KMS, .kms = other_kms, .periods = other_periods};
+}
+
+static uint64_t other_period_now(void)
+{
+	uint64_t n;
+	assert_int_equal(mcsec_period_number(&other_periods, bed_now_ntp(), &n), MCSEC_OK);
+	return n;
+}
+
+struct mcsec_keyset *bed_issue_elsewhere(const char *uri)
+{
+	uint8_t uid[MCSEC_UID_LEN];
+	struct mcsec_issued got;
+	struct mcsec_keyset *keys;
+	make_other();
+	assert_int_equal(mcsec_uid(uri, BED_OTHER_KMS, &other_periods, other_period_now(), uid), MCSEC_OK);
+	assert_int_equal(mcsec_master_issue(other_master, &mcsec_rng_system, ++bed.issued, uid, sizeof uid, &got),
+			 MCSEC_OK);
+	assert_int_equal(mcsec_keyset_new(&keys, other_kms, uid, sizeof uid, got.ssk, got.pvt, got.rsk), MCSEC_OK);
+	mcsec_wipe(&got, sizeof got);
+	return keys;
+}
+
+struct mcsec_im_book bed_book_of(const struct ua *u, struct mcsec_im_kms k[2], struct mcsec_im_own *own)
+{
+	k[0] = bed_kms();
+	if (u->elsewhere)
+		k[1] = bed_other_kms();
+	*own = (struct mcsec_im_own){u->mcptt_id, k[u->elsewhere].uri,
+				     u->elsewhere ? other_period_now() : bed_period_now(), u->keys};
+	return (struct mcsec_im_book){.kms = k, .n_kms = u->elsewhere ? 2 : 1, .own = own, .n_own = 1};
+}
+
 /* ---- the server's keys, in place of src/server/keys.c ---- */
 
+int bed_holds_other;
+
 struct server_book {
-	struct mcsec_im_kms kms;
+	struct mcsec_im_kms kms[2];
 	struct mcsec_im_own own[SERVER_IDENTITIES];
 	struct mcsec_im_book tables;
 	struct suite_list suites;
@@ -97,13 +149,19 @@ struct server_keys *server_keys_start(const struct server_config *cfg)
 {
 	struct server_keys *k = calloc(1, sizeof *k);
 	struct server_book *b = &k->book;
-	b->kms = bed_kms();
+	static const char *const domains[] = {"mcptt." ZONE, ZONE};
+	b->kms[0] = bed_kms();
+	if (bed_holds_other) {
+		b->kms[0].domains = domains;
+		b->kms[0].n_domains = 2;
+		b->kms[1] = bed_other_kms();
+	}
 	const char *ids[SERVER_IDENTITIES];
 	size_t n = server_identities(cfg, ids);
 	for (size_t i = 0; i < n; i++)
 		b->own[i] = (struct mcsec_im_own){
 		    .uri = ids[i], .kms_uri = KMS_URI, .period = bed_period_now(), .keys = bed_issue(ids[i])};
-	b->tables = (struct mcsec_im_book){.kms = &b->kms, .n_kms = 1, .own = b->own, .n_own = n};
+	b->tables = (struct mcsec_im_book){.kms = b->kms, .n_kms = bed_holds_other ? 2 : 1, .own = b->own, .n_own = n};
 	struct suite_list own;
 	assert_int_equal(suite_list_read(cfg->suites, &own), MCSEC_OK);
 	assert_int_equal(suite_allowed(bed_suites, bed_suites_minimum, &own, &b->suites), MCSEC_OK);
@@ -252,6 +310,11 @@ void bed_end(void)
 	sip_loop_free(bed.loop);
 	mcsec_kms_free(kms);
 	mcsec_master_free(master);
+	mcsec_kms_free(other_kms);
+	mcsec_master_free(other_master);
+	other_kms = NULL;
+	other_master = NULL;
+	bed_holds_other = 0;
 }
 
 void bed_start(void)

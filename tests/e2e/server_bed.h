@@ -26,6 +26,8 @@
 #define PSI     "sip:mcptt@" ZONE
 #define MDSI    "sip:mdsi@" ZONE
 #define KMS_URI "kms." ZONE
+/* The KMS of another domain, b.test, whose certificate the server holds where bed_holds_other says so. */
+#define BED_OTHER_KMS "kms.b.test"
 
 enum { PERIOD = 2592000 };
 
@@ -34,6 +36,7 @@ struct ua {
 	const char *name;
 	char mcptt_id[64], impu[64], client_id[64], tls[128];
 	struct mcsec_keyset *keys;
+	int elsewhere;                 /* they are of BED_OTHER_KMS */
 	uint8_t csk[16], csk_rand[16]; /* of the last REGISTER made */
 	const char *control_line;      /* at the end of its descriptions; NULL: none */
 	uint32_t csk_id;
@@ -78,6 +81,8 @@ struct bed {
 extern struct bed bed;
 /* What the KMS says of suites (kms.md 7.3), from the next start on. */
 extern const char *bed_suites, *bed_suites_minimum;
+/* It has given the server the certificate of BED_OTHER_KMS, and its own names the domain mcptt.a.test. */
+extern int bed_holds_other;
 
 void bed_begin(void);
 void bed_end(void);
@@ -95,6 +100,8 @@ void bed_fresh(void);
 
 /* The key set of this identity; tables: octets for those of its RSK. From any thread. */
 struct mcsec_keyset *bed_keys(const char *uri, size_t tables);
+/* The same under BED_OTHER_KMS. */
+struct mcsec_keyset *bed_issue_elsewhere(const char *uri);
 
 /*
  * As the user's device has it when all it does is sign: without the RSK, whose checks cost 7 ms. For crowds. From any
@@ -111,6 +118,8 @@ void ua_make(struct ua *u, const char *name, const char *user, const char *impu_
 /* As ua_make, and the port is opened. */
 void ua_open(struct ua *u, const char *name, const char *user, const char *impu_user);
 void ua_close(struct ua *u);
+/* From now on a user of b.test, with keys of BED_OTHER_KMS. */
+void ua_move(struct ua *u);
 /* Close the port and open it again: a lost connection, a restarted phone. */
 void ua_reconnect(struct ua *u);
 /* Let the server know the settings of that user. */
@@ -182,7 +191,8 @@ char *make_token(const struct token_signer *s, const char *mcptt_id, const char 
 struct inv {
 	const char *from, *preferred, *asserted, *session, *target, *second_target, *mode, *client;
 	int no_key, damaged_key, wrong_tag, no_sdp, no_lists, dont_wait;
-	int plain, assert_twice; /* over TCP; P-Asserted-Identity twice */
+	const char *responder_kms; /* in the I_MESSAGE; NULL: ours */
+	int plain, assert_twice;   /* over TCP; P-Asserted-Identity twice */
 	const char *address;
 	const char *service; /* ICSI; NULL: MCPTT */
 };

@@ -12,5 +12,8 @@ uint64_t bed_period_now(void);
 /* Keys of this identity for the current period. */
 struct mcsec_keyset *bed_issue(const char *uri);
 struct mcsec_im_kms bed_kms(void);
+struct mcsec_im_kms bed_other_kms(void);
+/* A user's keys, and the two KMSs, ours first; k has room for both. */
+struct mcsec_im_book bed_book_of(const struct ua *u, struct mcsec_im_kms k[2], struct mcsec_im_own *own);
 
 #endif

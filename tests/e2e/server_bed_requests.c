@@ -15,13 +15,19 @@ static uint8_t last_rand[16];
 
 static void make_message(const struct ua *u, const struct reg *r)
 {
-	/* Our KMS under the names that the message is to give it. */
-	struct mcsec_im_kms k[2] = {bed_kms(), bed_kms()};
+	/* Our KMS, or the user's, under the names that the message is to give it. */
+	struct mcsec_im_kms k[2];
+	struct mcsec_im_own own;
+	struct mcsec_im_book book = bed_book_of(u, k, &own);
 	const char *initiator = r->initiator ? r->initiator : u->mcptt_id;
-	k[0].uri = r->initiator_kms ? r->initiator_kms : KMS_URI;
+	k[0] = k[u->elsewhere];
+	k[1] = bed_kms();
+	k[0].uri = r->initiator_kms ? r->initiator_kms : k[0].uri;
 	k[1].uri = r->responder_kms ? r->responder_kms : KMS_URI;
-	struct mcsec_im_own own = {initiator, k[0].uri, bed_period_now(), r->keys ? r->keys : u->keys};
-	struct mcsec_im_book book = {.kms = k, .n_kms = 2, .own = &own, .n_own = 1};
+	own.uri = initiator;
+	own.kms_uri = k[0].uri;
+	own.keys = r->keys ? r->keys : u->keys;
+	book.n_kms = 2;
 	struct mcsec_im_make what = {.kind = r->kind ? r->kind : MCSEC_CSK,
 				     .time = bed_now_ntp() - (uint64_t)r->age,
 				     .initiator = initiator,
@@ -149,15 +155,19 @@ static void make_pck(const struct ua *u, const struct inv *i)
 	uint8_t msg[MCSEC_IM_MAX], key[16];
 	size_t len;
 	const char *target = i->target ? i->target : "sip:bob@mcptt." ZONE;
-	struct mcsec_im_kms k = bed_kms();
-	struct mcsec_im_own own = {u->mcptt_id, KMS_URI, bed_period_now(), u->keys};
-	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
+	struct mcsec_im_kms k[3];
+	struct mcsec_im_own own;
+	struct mcsec_im_book book = bed_book_of(u, k, &own);
+	if (i->responder_kms) { /* ours under another name, unless it is the other domain's */
+		k[book.n_kms] = strcmp(i->responder_kms, BED_OTHER_KMS) ? bed_kms() : bed_other_kms();
+		k[book.n_kms++].uri = i->responder_kms;
+	}
 	struct mcsec_im_make what = {.kind = i->wrong_tag ? MCSEC_CSK : MCSEC_PCK,
 				     .time = bed_now_ntp(),
 				     .initiator = u->mcptt_id,
-				     .initiator_kms = KMS_URI,
+				     .initiator_kms = own.kms_uri,
 				     .responder = target,
-				     .responder_kms = KMS_URI,
+				     .responder_kms = i->responder_kms ? i->responder_kms : KMS_URI,
 				     .key = key};
 	assert_int_equal(mcsec_rng_system.fill(NULL, key, sizeof key), MCSEC_OK);
 	assert_int_equal(mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &what.k_id), MCSEC_OK);

@@ -116,9 +116,9 @@ struct mcsec_im *ua_open_im(const struct ua *u, struct octets message)
 {
 	const char *servers[SERVER_IDENTITIES], *self = u->mcptt_id;
 	size_t n = server_identities(&bed.cfg, servers);
-	struct mcsec_im_kms k = bed_kms();
-	struct mcsec_im_own own = {u->mcptt_id, KMS_URI, bed_period_now(), u->keys};
-	struct mcsec_im_book book = {.kms = &k, .n_kms = 1, .own = &own, .n_own = 1};
+	struct mcsec_im_kms k[2];
+	struct mcsec_im_own own;
+	struct mcsec_im_book book = bed_book_of(u, k, &own);
 	struct mcsec_im_expect expect = {
 	    .now = bed_now_ntp(), .initiators = servers, .n_initiators = n, .selves = &self, .n_selves = 1};
 	struct mcsec_fault fault;
@@ -202,6 +202,16 @@ void ua_make(struct ua *u, const char *name, const char *user, const char *impu_
 	assert_int_equal(bind(u->media, (struct sockaddr *)&a, sizeof a), 0);
 	getsockname(u->media, (struct sockaddr *)&a, &len);
 	u->media_port = ntohs(a.sin_port);
+}
+
+void ua_move(struct ua *u)
+{
+	char id[64];
+	bed_text(id, sizeof id, "sip:%s@b.test", u->name);
+	bed_text(u->mcptt_id, sizeof u->mcptt_id, "%s", id);
+	mcsec_keyset_free(u->keys);
+	u->keys = bed_issue_elsewhere(u->mcptt_id);
+	u->elsewhere = 1;
 }
 
 void ua_open(struct ua *u, const char *name, const char *user, const char *impu_user)

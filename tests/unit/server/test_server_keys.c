@@ -26,15 +26,21 @@ enum { PERIOD = 100000, PATIENCE_S = 60 };
 static struct kms {
 	enum kms_outcome init, now, next; /* of the requests */
 	unsigned retry_after_s;
-	int ends_soon; /* less than a quarter of the period is left */
-	int generous;  /* keys of the next period come with those of this one */
-	int none;      /* no client can be made */
+	int ends_soon;          /* less than a quarter of the period is left */
+	int generous;           /* keys of the next period come with those of this one */
+	int none;               /* no client can be made */
+	enum kms_outcome cache; /* of the certificates of other domains: their number, how many, one more is revoked */
+	int64_t cache_num;
+	size_t others;
+	int revoked_one;
 	const char *suites, *minimum;
 } kms;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of kms and said */
 static char said[4096];                                  /* the events of the log */
 static _Atomic unsigned rounds;
 static char asked_uri[256];
+static _Atomic unsigned caches;      /* asked for */
+static _Atomic int64_t known_before; /* the number told in the last one */
 
 struct kms_client {
 	struct kms kms;
@@ -116,6 +122,27 @@ int kms_client_keyprov(struct kms_client *c, const char *token, const char *user
 		s->secret = mcsec_secret_alloc(sizeof *s->secret);
 	}
 	return end_with(o, c, r);
+}
+
+int kms_client_certcache(struct kms_client *c, const char *token, const char *user_uri, int64_t known, int64_t now,
+			 struct kms_domain *out, size_t *n, int64_t *num, struct kms_result *r)
+{
+	static int some_kms;
+	(void)token, (void)user_uri, (void)now;
+	size_t all = known == c->kms.cache_num ? 0 : c->kms.others + (c->kms.revoked_one != 0);
+	assert_true(all <= *n);
+	for (size_t i = 0; i < all; i++) {
+		snprintf(out[i].cert.kms_uri, sizeof out[i].cert.kms_uri, "kms.%zu.test", i);
+		out[i].cert.n_domains = 1;
+		snprintf(out[i].cert.domains[0], sizeof out[i].cert.domains[0], "%zu.test", i);
+		out[i].cert.valid_from = out[i].cert.valid_to = KMS_NO_TIME;
+		out[i].kms = i < c->kms.others ? (struct mcsec_kms *)(void *)&some_kms : NULL;
+	}
+	*n = all;
+	*num = c->kms.cache_num;
+	known_before = known;
+	caches++;
+	return end_with(c->kms.cache, c, r);
 }
 
 void __wrap_log_write(enum log_level level, const char *event, const struct log_field *fields, size_t n);
@@ -406,9 +433,76 @@ static int set_up(void **state)
 	return 0;
 }
 
+/* ---- other domains ---- */
+
+static void the_certificates_of_other_domains_are_in_the_book_until_their_number_changes(void **state)
+{
+	(void)state;
+	cfg.external_kms = 1;
+	begin((struct kms){.cache_num = 7, .others = 2, .revoked_one = 1});
+	struct server_book *b = wait_book(NULL, 1), *later;
+	const struct mcsec_im_book *t = server_book_tables(b);
+	assert_int_equal(known_before, -1);
+	assert_int_equal(t->n_kms, 3); /* the revoked one is not among them */
+	assert_string_equal(t->kms[0].domains[0], "a.test");
+	assert_string_equal(t->kms[1].uri, "kms.0.test");
+	assert_string_equal(t->kms[2].domains[0], "1.test");
+	assert_int_equal(t->kms[2].n_domains, 1);
+	again((struct kms){.cache_num = 7, .others = 2}); /* the same set: it is not sent again */
+	later = wait_book(b, 1);
+	assert_int_equal(known_before, 7);
+	assert_int_equal(server_book_tables(later)->n_kms, 3);
+	again((struct kms){.cache_num = 8, .others = 1});
+	server_book_release(b);
+	b = wait_book(later, 1);
+	assert_int_equal(server_book_tables(b)->n_kms, 2);
+	assert_int_equal(server_book_tables(later)->n_kms, 3); /* a job that holds the old one goes on */
+	server_book_release(later);
+	server_book_release(b);
+	end();
+	cfg.external_kms = 0;
+}
+
+static void certificates_that_cannot_be_had_leave_our_keys_and_those_we_have(void **state)
+{
+	(void)state;
+	cfg.external_kms = 1;
+	begin((struct kms){.cache = KMS_REFUSED, .cache_num = 3, .others = 1});
+	wait_log("server.certificates-failed");
+	struct server_book *b = wait_book(NULL, 1), *later;
+	assert_int_equal(server_book_tables(b)->n_kms, 1);
+	again((struct kms){.cache_num = 3, .others = 1});
+	later = wait_book(b, 1);
+	assert_int_equal(server_book_tables(later)->n_kms, 2);
+	server_book_release(b);
+	again((struct kms){.cache = KMS_LATER, .cache_num = 9});
+	b = wait_book(later, 1);
+	assert_int_equal(server_book_tables(b)->n_kms, 2);
+	assert_string_equal(server_book_tables(b)->kms[1].uri, "kms.0.test");
+	server_book_release(later);
+	server_book_release(b);
+	end();
+	cfg.external_kms = 0;
+}
+
+static void with_external_kms_off_nobody_asks_for_other_domains(void **state)
+{
+	(void)state;
+	unsigned before = caches;
+	begin((struct kms){.cache_num = 3, .others = 1});
+	struct server_book *b = wait_book(NULL, 1);
+	assert_int_equal(server_book_tables(b)->n_kms, 1);
+	assert_int_equal(caches, before);
+	server_book_release(b);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_certificates_of_other_domains_are_in_the_book_until_their_number_changes),
+	    cmocka_unit_test(certificates_that_cannot_be_had_leave_our_keys_and_those_we_have),
+	    cmocka_unit_test(with_external_kms_off_nobody_asks_for_other_domains),
 	    cmocka_unit_test(the_keys_of_every_identity_are_there_after_a_round),
 	    cmocka_unit_test(near_the_end_of_a_period_the_next_keys_are_there_once),
 	    cmocka_unit_test(keys_of_the_next_period_that_cannot_be_had_yet_hold_nothing_up),
