@@ -63,11 +63,11 @@ static void reply_count(struct http_response *rs, size_t n)
 /* NULL, or what is wrong with it. */
 static const char *read_reason(const struct http_request *rq, struct renewal *r)
 {
-	char reason[16] = "operator", suite[16] = "";
+	char reason[16], suite[16] = "";
 	struct suite_list one;
 	size_t len = strlen(rq->query);
-	(void)http_form_value(rq->query, len, "reason", reason, sizeof reason);
-	if (strcmp(reason, "operator") == 0)
+	int absent = http_form_value(rq->query, len, "reason", reason, sizeof reason) > 0;
+	if (absent || strcmp(reason, "operator") == 0)
 		return NULL;
 	r->reason = strcmp(reason, "compromise") == 0 ? KD_COMPROMISE : KD_SUITE;
 	if (r->reason == KD_COMPROMISE)

@@ -211,6 +211,21 @@ static int may_invite(void *ctx, const struct sip_source *from)
 	return source_limit_take(s->invites, key, sip_loop_now_ms(s->loop));
 }
 
+/* The library looks at them with the first connection, which then fails without a word. */
+static int tls_is_there(struct server *s)
+{
+	static const char *const names[] = {"agent.pem", "cafile.pem"};
+	char path[300];
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		snprintf(path, sizeof path, "%s/%s", s->cfg->tls_dir, names[i]);
+		if (access(path, R_OK) != 0) {
+			snprintf(s->start_error, sizeof s->start_error, "%s: %s", path, strerror(errno));
+			return 0;
+		}
+	}
+	return 1;
+}
+
 static int open_port(struct server *s)
 {
 	const struct server_config *cfg = s->cfg;
@@ -231,6 +246,8 @@ static int open_port(struct server *s)
 	uint16_t sip = (uint16_t)cfg->sip_port, sips = (uint16_t)cfg->sips_port;
 	size_t tls_at = SIZE_MAX, plain_at = SIZE_MAX;
 	if (server_lists(&cfg->transports, "tls", 1)) {
+		if (!tls_is_there(s))
+			return -1;
 		tls_at = o.n_listen;
 		o.listen[o.n_listen++] = (struct sip_listen){SIP_TLS, cfg->address, sips};
 	}
@@ -421,7 +438,10 @@ struct server *server_start(const struct server_config *cfg, char *err, size_t e
 	}
 	sem_init(&s->started, 0, 0);
 	pthread_mutex_init(&s->admin_lock, NULL);
-	if (open_stores(s, err, err_size) != 0 || pthread_create(&s->thread, NULL, loop_main, s) != 0) {
+	int rc = open_stores(s, err, err_size);
+	if (!rc && (rc = pthread_create(&s->thread, NULL, loop_main, s)))
+		snprintf(err, err_size, "no thread for the loop: %s", strerror(rc));
+	if (rc) {
 		release(s);
 		return NULL;
 	}

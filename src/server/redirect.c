@@ -33,6 +33,8 @@ int redirect_start(struct server *s, char *err, size_t err_size)
 	if (!s->krr_signer)
 		log_warn("server.redirects-unsigned",
 			 log_text("detail", "the TLS key is none on P-256, and krr_key is not set"));
+	if (!s->krr_told)
+		snprintf(err, err_size, "no memory");
 	return s->krr_told ? 0 : -1;
 }
 

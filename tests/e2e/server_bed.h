@@ -51,7 +51,8 @@ struct ua {
 	struct octets body;
 	uint8_t body_copy[8192];
 	/* as callee */
-	int answer; /* status for an INVITE; 0: hold it */
+	int answer;   /* status for an INVITE; 0: hold it */
+	int reanswer; /* for one in a dialog; 0: 200 */
 	const char *refuse_warning;
 	struct octets refuse_body;
 	struct sip_server_tx *held;

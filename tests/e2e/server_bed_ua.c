@@ -102,7 +102,10 @@ static void in_dialog(void *ctx, struct sip_server_tx *tx, const struct sip_mess
 	if (strcmp(rq->method, "INVITE") == 0) {
 		u->reinvites++;
 		keep_body(u, rq);
-		accept_invite(u, tx, 1);
+		if (u->reanswer)
+			(void)sip_reply(tx, u->reanswer, NULL, NULL);
+		else
+			accept_invite(u, tx, 1);
 		return;
 	}
 	if (strcmp(rq->method, "BYE") == 0)

@@ -193,6 +193,92 @@ static void without_relay_ports_a_call_is_503_and_works_when_there_are_some(void
 	bed.cfg.rtp_max = 40999;
 }
 
+/* ---- in a call ---- */
+
+static int ask_in_call(struct ua *u, const char *method, const char *sdp)
+{
+	struct sip_request rq = {.method = method,
+				 .with = {.content_type = sdp ? TYPE_SDP : NULL, .body = octets_of(sdp ? sdp : "")}};
+	u->status = 0;
+	assert_non_null(sip_dialog_send(u->dialog, &rq, ua_response, u));
+	wait_until(&u->status, 1);
+	return u->status;
+}
+
+#define SDP_HEAD  "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\na=key-mgmt:mikey AQID\r\n"
+#define SDP_AUDIO "m=audio 9 RTP/SAVP 97\r\na=rtpmap:97 opus/48000/2\r\n"
+
+static void a_reinvite_that_cannot_be_forwarded_is_refused_and_the_call_goes_on(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *sdp, *control_line; /* the offer; a line of the answer's own */
+		int reanswer, status, forwarded;
+	} rows[] = {
+	    {NULL, NULL, 0, 488, 0},
+	    {"no description", NULL, 0, 488, 0},
+	    {SDP_HEAD, NULL, 0, 488, 0},                                  /* a line less */
+	    {SDP_HEAD SDP_AUDIO SDP_AUDIO, NULL, 0, 488, 0},              /* one more */
+	    {SDP_HEAD SDP_AUDIO, "m=video 0 RTP/SAVP 98\r\n", 0, 488, 1}, /* one more in the answer */
+	    {SDP_HEAD SDP_AUDIO, NULL, 486, 486, 1},
+	    {SDP_HEAD SDP_AUDIO, NULL, 0, 200, 1},
+	};
+	begin();
+	call_is_up();
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int before = bob.reinvites;
+		bob.control_line = rows[i].control_line;
+		bob.reanswer = rows[i].reanswer;
+		int status = ask_in_call(&alice, "INVITE", rows[i].sdp);
+		if (status != rows[i].status || bob.reinvites - before != rows[i].forwarded)
+			fail_msg("row %zu: %d, forwarded %d", i, status, bob.reinvites - before);
+	}
+	bob.control_line = NULL;
+	assert_int_equal(alice.byes + bob.byes, 0);
+	calls_in_db(1);
+	assert_int_equal(ua_bye(&alice), 200);
+	calls_in_db(0);
+}
+
+static void another_method_in_a_call_is_405_and_changes_nothing(void **state)
+{
+	(void)state;
+	static const char *const methods[] = {"INFO", "UPDATE", "REFER", "MESSAGE"};
+	begin();
+	call_is_up();
+	for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+		assert_int_equal(ask_in_call(&bob, methods[i], NULL), 405);
+	calls_in_db(1);
+	assert_int_equal(ua_bye(&bob), 200);
+	calls_in_db(0);
+}
+
+static void a_bye_of_somebody_who_knows_the_dialog_is_403_and_the_call_goes_on(void **state)
+{
+	(void)state;
+	char saved[4096];
+	begin();
+	call_is_up();
+	assert_int_equal(sip_dialog_save(alice.dialog, saved, sizeof saved), MCSEC_OK);
+	eve.dialog = sip_dialog_restore(eve.port, saved, &ua_dialog_events, &eve);
+	assert_non_null(eve.dialog);
+	assert_int_equal(ua_bye(&eve), 403);
+	assert_int_equal(ask_in_call(&eve, "INVITE", SDP_HEAD SDP_AUDIO), 403);
+	assert_int_equal(bob.byes + bob.reinvites, 0);
+	calls_in_db(1);
+	assert_int_equal(ua_bye(&bob), 200); /* Alice's CSeq is behind that of who spoke in her name */
+	calls_in_db(0);
+}
+
+static void a_caller_may_ask_that_the_callee_is_asked_first(void **state)
+{
+	(void)state;
+	begin();
+	assert_int_equal(ua_invite(&alice, &(struct inv){.mode = "Manual"}), 200);
+	assert_string_equal(bob.answer_mode, "Manual");
+	assert_int_equal(ua_bye(&alice), 200);
+}
+
 /* ---- the admin listener ---- */
 
 static int admin(const char *role_pem, const char *method, const char *path, const char *body, char *out, size_t size)
@@ -260,6 +346,45 @@ static void an_officer_sets_users_and_sees_bindings_and_calls(void **state)
 	assert_int_equal(admin(pem, "DELETE", "/admin/v1/bindings/999999", NULL, out, sizeof out), 404);
 }
 
+static void an_officers_key_order_that_cannot_be_carried_out_says_why(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *path;
+		int status;
+		const char *said;
+	} rows[] = {
+	    {"csk-renew", 400, "id=IDENTITY"},
+	    {"csk-renew?id=sip%3Anobody%40mcptt.a.test", 404, "no client of that identity"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=boredom", 400, "operator, compromise or suite"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=longer+than+any+reason", 400,
+	     "operator, compromise or suite"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=suite", 400, "four hexadecimal digits"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=suite&suite=zz", 400, "four hexadecimal digits"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=suite&suite=0101+0202", 400, "four hexadecimal digits"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test&reason=suite&suite=0505", 409, "not listed this suite"},
+	    {"csk-renew?id=sip%3Abob%40mcptt.a.test", 409, "XML confidentiality is off"},
+	    {"bindings/1", 404, "no such call"},
+	};
+	char pem[200], path[200], out[4096];
+	begin();
+	snprintf(pem, sizeof pem, "%s/officer/agent.pem", bed.admin_ca.dir);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		snprintf(path, sizeof path, "/admin/v1/%s", rows[i].path);
+		int status = admin(pem, "POST", path, "", out, sizeof out);
+		if (status != rows[i].status || !strstr(out, rows[i].said))
+			fail_msg("%s: %d %s", rows[i].path, status, out);
+	}
+	assert_int_equal(rows_in_db("SELECT count(*) FROM downloads"), 0);
+	/* Somebody without part in the call sees none of it. */
+	call_is_up();
+	assert_int_equal(admin(pem, "GET", "/admin/v1/touches?id=sip%3Aeve%40mcptt.a.test", NULL, out, sizeof out),
+			 200);
+	assert_non_null(strstr(out, "\"calls\":[]"));
+	assert_int_equal(admin(pem, "GET", "/admin/v1/touches", NULL, out, sizeof out), 400);
+	assert_int_equal(ua_bye(&alice), 200);
+}
+
 static void a_certificate_without_a_role_is_no_administrator(void **state)
 {
 	(void)state;
@@ -285,6 +410,11 @@ int main(void)
 	    cmocka_unit_test(a_revoked_client_loses_its_binding_and_its_call),
 	    cmocka_unit_test(a_store_that_is_locked_at_the_answer_is_503_and_the_callee_is_told_bye),
 	    cmocka_unit_test(without_relay_ports_a_call_is_503_and_works_when_there_are_some),
+	    cmocka_unit_test(a_reinvite_that_cannot_be_forwarded_is_refused_and_the_call_goes_on),
+	    cmocka_unit_test(another_method_in_a_call_is_405_and_changes_nothing),
+	    cmocka_unit_test(a_bye_of_somebody_who_knows_the_dialog_is_403_and_the_call_goes_on),
+	    cmocka_unit_test(a_caller_may_ask_that_the_callee_is_asked_first),
+	    cmocka_unit_test(an_officers_key_order_that_cannot_be_carried_out_says_why),
 	    cmocka_unit_test(an_officer_sets_users_and_sees_bindings_and_calls),
 	    cmocka_unit_test(a_certificate_without_a_role_is_no_administrator),
 	};

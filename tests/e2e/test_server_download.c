@@ -267,6 +267,58 @@ static void mcx_sec_180_a_refusal_keeps_the_old_csk_and_what_is_pending(void **s
 	assert_int_equal(call_under(alice.csk, alice.csk_id), 0);
 }
 
+/* One attempt is left, after a restart; what the client says then. */
+static void begin_last_attempt(enum kd_reason reason, int answer)
+{
+	begin_pending(32, reason);
+	bed_stop();
+	assert_int_equal(rows_in_db("UPDATE downloads SET attempt=3 RETURNING 1"), 1);
+	got[0].answer = answer;
+	bed_start();
+	assert_int_equal(ua_options(&alice), 200);
+	wait_until(&got[0].n, 2);
+	bed_wait_rows("SELECT count(*) FROM downloads", 0);
+}
+
+static void a_csk_that_the_client_never_takes_is_erased_and_the_old_one_stays(void **state)
+{
+	(void)state;
+	static const int answers[] = {488, 480};
+	for (size_t i = 0; i < 2; i++) {
+		begin_last_attempt(KD_OPERATOR, answers[i]);
+		assert_int_equal(in_db(IN_USE, alice.csk_id), 1);
+		assert_int_equal(call_under(got[0].key, got[0].id), 139);
+		assert_int_equal(call_under(alice.csk, alice.csk_id), 0);
+		bed_wait_recorded("csk.download", "the client refused", answers[i] == 488);
+	}
+}
+
+static void a_compromised_csk_does_not_outlive_the_last_attempt(void **state)
+{
+	(void)state;
+	static const int answers[] = {488, 480};
+	for (size_t i = 0; i < 2; i++) {
+		begin_last_attempt(KD_COMPROMISE, answers[i]);
+		bed_wait_rows("SELECT count(*) FROM bindings", 1); /* Bob's */
+		assert_int_equal(in_db(IN_USE, alice.csk_id), 0);
+		assert_int_equal(call_under(alice.csk, alice.csk_id), 141);
+	}
+}
+
+static void a_client_that_is_busy_is_sent_the_same_key_again_when_it_asked(void **state)
+{
+	(void)state;
+	begin_with(32);
+	got[0].answer = 500;
+	renew(&alice, KD_OPERATOR);
+	wait_until(&got[0].n, 1);
+	uint32_t id = got[0].id;
+	got[0].answer = 0;
+	wait_until(&got[0].n, 2);
+	assert_int_equal(got[0].id, id);
+	wait_for(IN_USE, id, 1);
+}
+
 static void an_upload_that_crosses_and_wins_supersedes_the_download(void **state)
 {
 	(void)state;
@@ -444,6 +496,9 @@ int main(void)
 	    cmocka_unit_test(mcx_sec_177_a_lost_200_is_made_good_by_the_next_request_under_the_new_csk),
 	    cmocka_unit_test(mcx_sec_177_a_retry_has_the_same_key_in_a_new_message_even_after_a_restart),
 	    cmocka_unit_test(mcx_sec_180_a_refusal_keeps_the_old_csk_and_what_is_pending),
+	    cmocka_unit_test(a_csk_that_the_client_never_takes_is_erased_and_the_old_one_stays),
+	    cmocka_unit_test(a_compromised_csk_does_not_outlive_the_last_attempt),
+	    cmocka_unit_test(a_client_that_is_busy_is_sent_the_same_key_again_when_it_asked),
 	    cmocka_unit_test(an_upload_that_crosses_and_wins_supersedes_the_download),
 	    cmocka_unit_test(an_upload_that_crosses_and_loses_is_followed_by_the_download_at_once),
 	    cmocka_unit_test(mcx_sec_179_a_download_is_of_one_client_alone),

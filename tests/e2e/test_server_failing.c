@@ -105,7 +105,7 @@ static void each_call_that_fails_is_a_refusal_and_nothing_is_half_done(void **st
 {
 	unsigned all = 0;
 	(void)state;
-	failing_spare(); /* the user agents live on this thread */
+	failing_spare(1); /* the user agents live on this thread */
 	begin();
 	for (size_t i = 0; i < sizeof deeds / sizeof *deeds; i++) {
 		unsigned n = try_all(&deeds[i]);

@@ -57,9 +57,9 @@ static __attribute__((noinline)) int fails(enum failing kind)
 	return yes;
 }
 
-void failing_spare(void)
+void failing_spare(int yes)
 {
-	spared = 1;
+	spared = yes;
 }
 
 void failing_begin(void)

@@ -14,8 +14,8 @@
 enum failing { FAILING_NONE, FAILING_MACHINE, FAILING_STORE };
 
 void failing_begin(void);
-/* Nothing that this thread calls ever fails: it is the test's, not what is tested. */
-void failing_spare(void);
+/* 1: nothing that this thread calls fails, which is the test's and not what is tested; 0: it does again. */
+void failing_spare(int yes);
 /* What failed since failing_begin(); nothing fails from here on. */
 enum failing failing_end(void);
 /* What has failed so far, while armed. */
