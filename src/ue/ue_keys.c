@@ -14,9 +14,8 @@ enum { TOKENS_VERSION = 1, TIMEOUT_MS = 20000, MAX_HTTP_BODY = 1 << 20 };
 
 /* ---- tokens at rest -------------------------------------------------------------------------------------------- */
 
-static int keep_tokens(struct ue *u)
+static int keep_tokens(struct ue *u, const struct signin_tokens *t)
 {
-	const struct signin_tokens *t = u->tokens;
 	const char *const texts[] = {t->access, t->refresh, t->scope, t->subject, t->sid, t->acr, t->mcptt_id};
 	const int64_t times[] = {t->expires_at, t->refresh_at, t->auth_time, t->skew_s};
 	uint8_t *buf = mcsec_secret_alloc(sizeof *t);
@@ -121,12 +120,13 @@ static struct signin_config signin_of(const struct ue *u, struct http_client *ht
 				      .scopes = u->scopes};
 }
 
-/* Makes tokens the client's: durable first. */
-static int adopt_tokens(struct ue *u, const struct signin_tokens *t)
+/* Makes tokens the client's: durable first, or, in place of ones that are spent, for as long as it runs. */
+static int adopt_tokens(struct ue *u, const struct signin_tokens *t, int spent)
 {
 	pthread_mutex_lock(&u->lock);
-	*u->tokens = *t;
-	int rc = keep_tokens(u);
+	int rc = keep_tokens(u, t);
+	if (!rc || spent)
+		*u->tokens = *t;
 	pthread_mutex_unlock(&u->lock);
 	return rc;
 }
@@ -162,7 +162,7 @@ enum ue_status ue_sign_in(struct ue *u, const char *password, struct ue_report *
 				      unserved(u, t));
 		else if (u->loop_runs && strcmp(t->mcptt_id, u->own_id) != 0)
 			ue_report_set(r, UE_STATE, began, "registered as %s: log off first", u->own_id);
-		else if (adopt_tokens(u, t))
+		else if (adopt_tokens(u, t, 0))
 			ue_report_set(r, UE_STORE, began, "the tokens could not be kept");
 		else
 			ue_report_set(r, UE_OK, began, "signed in as %s", t->mcptt_id);
@@ -201,16 +201,17 @@ static enum ue_status freshen(struct ue *u, int force, struct ue_report *r)
 	} else {
 		struct signin_config c = signin_of(u, http);
 		enum signin_status s = signin_refresh(&c, t, &why);
-		if (s == SIGNIN_OK && !adopt_tokens(u, t))
-			ue_report_set(r, UE_OK, began, "the token was refreshed");
-		else if (s != SIGNIN_OK && !force && now < t->expires_at)
+		if (s == SIGNIN_OK)
+			ue_report_set(r, UE_OK, began, "the token was refreshed%s",
+				      adopt_tokens(u, t, 1) ? ", but could not be kept" : "");
+		else if (!force && now < t->expires_at)
 			ue_report_set(r, UE_OK, began, "the token is still good");
 		else
 			ue_report_set(r,
 				      s == SIGNIN_UNREACHABLE || s == SIGNIN_BUSY || s == SIGNIN_THROTTLED
 					  ? UE_UNREACHABLE
 					  : UE_SIGN_IN,
-				      began, "refresh: %s", s ? why.text : "the tokens could not be kept");
+				      began, "refresh: %s", why.text);
 	}
 out:
 	signin_tokens_free(t);

@@ -7,6 +7,7 @@
 #include "fuzz/failing.h"
 
 #include "e2e/ue_lab_in.h"
+#include "ue/engine.h"
 #include "unit/test.h"
 
 enum { RUNS_MAX = 200 };
@@ -53,6 +54,18 @@ static enum ue_status call(struct ue_report *r)
 	return s == UE_REFUSED && r->sip_status == 480 ? UE_OK : s;
 }
 
+/* Tokens that could not be kept are not used: they would not be there after the next start. */
+static enum ue_status sign_in(struct ue_report *r)
+{
+	static const struct signin_tokens tokens = {.access = "new", .mcptt_id = LAB_ALICE, .expires_at = INT64_MAX};
+	char before[sizeof tokens.access];
+	strcpy(before, lab_alice->tokens->access);
+	lab_tokens = &tokens;
+	enum ue_status s = ue_sign_in(lab_alice, "secret", r);
+	assert_string_equal(lab_alice->tokens->access, s ? before : "new");
+	return s;
+}
+
 static void csk_is_the_servers(void)
 {
 	struct lab_register l = lab_last_register(lab);
@@ -75,6 +88,7 @@ static const struct deed {
 	enum ue_status (*act)(struct ue_report *r);
 	void (*holds)(void); /* after success */
 } deeds[] = {
+    {"a sign-in", signed_in, sign_in, nothing},
     {"a registration", signed_in, come, csk_is_the_servers},
     {"a registration by PUBLISH", publishing, come, csk_is_the_servers},
     {"a call", registered, call, nothing},

@@ -23,6 +23,7 @@
 #define LAB_CAROL   "sip:carol@other.mcx.test" /* homed at LAB_OTHER, with the server and the tokens of this domain */
 
 struct lab;
+struct signin_tokens;
 
 struct lab_hooks { /* called on the server's loop; texts are replaced in place, *len may change up to size */
 	void (*offer)(void *ctx, char *sdp, size_t *len, size_t size);
@@ -48,6 +49,9 @@ struct ue *lab_client(struct lab *l, const char *uri, const struct ue_config *ex
  * which KMS it asks.
  */
 struct ue *lab_bare_client(struct lab *l, const char *uri, const char *token, const struct ue_config *c);
+
+/* What the identity server gives who signs in or refreshes; NULL: it cannot be reached, as at first. */
+extern const struct signin_tokens *lab_tokens;
 
 /* Tables to make and open messages with, as every identity of the lab. */
 const struct mcsec_im_book *lab_book(const struct lab *l);
