@@ -70,6 +70,8 @@ int media_wanted(const struct call *c, const struct sdp *offer);
 /* The I_MESSAGE of the call, only looked at: 1 if there is one; *ok: it parses, carries a PCK, and stands for every
  * stream. */
 int media_key(const struct sdp *sdp, struct db_call *row, int *ok);
+/* That message itself; 0, or -1: there is none that can be read as base64. */
+int media_message(const struct sdp *sdp, uint8_t msg[MCSEC_IM_MAX], size_t *len);
 /* Where each line of this description wants its media; the relay's remotes of that end. */
 void media_remotes(struct call *c, const struct sdp *sdp, int end);
 /*

@@ -8,6 +8,7 @@
 #include "app/log.h"
 #include "mcx/flow/warning.h"
 #include "server/control.h"
+#include "server/redirect.h"
 #include "server/third_party.h"
 
 #define DONE SC_EVENTS /* no event: go on with the next action */
@@ -379,7 +380,10 @@ static void refuse_or_reply(struct call *c, const struct sc_actions *acts)
 		c->at_hand = NULL;
 	if (!tx)
 		return;
-	server_refuse(c->s, tx, acts->status, acts->warning, acts->reason);
+	if (acts->audit && strcmp(acts->audit, "krr.sent") == 0)
+		redirect_call(c, tx);
+	else
+		server_refuse(c->s, tx, acts->status, acts->warning, acts->reason);
 	if (reinvite)
 		return;
 	metric_add(&c->s->metrics[M_CALL_REFUSED], 1);
@@ -391,11 +395,15 @@ static void refuse_or_reply(struct call *c, const struct sc_actions *acts)
 static void record_refusal(struct call *c, const struct sc_actions *acts)
 {
 	char reason[256];
+	int krr = strcmp(acts->audit, "krr.sent") == 0;
 	int status = acts->status ? acts->status : c->rs ? c->rs->status : 0;
 	int warning = acts->status || !c->rs ? acts->warning : sip_warning_code(c->rs);
 	snprintf(reason, sizeof reason, "%d/%d%s%s", status, warning, c->rs && c->rs->error ? " " : "",
 		 c->rs && c->rs->error ? c->rs->error : "");
-	server_audit(c->s, strncmp(acts->audit, "mikey.", 6) == 0 ? 'X' : 'B', acts->audit,
+	if (krr)
+		snprintf(reason, sizeof reason, "488: from %.110s for %.110s", c->row.kms_initiator,
+			 c->row.kms_responder);
+	server_audit(c->s, krr || strncmp(acts->audit, "mikey.", 6) == 0 ? 'X' : 'B', acts->audit,
 		     *c->a.who.impu ? c->a.who.impu : c->a.who.peer, c->row.caller, c->row.callee, c->row.id, reason);
 }
 

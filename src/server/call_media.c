@@ -59,10 +59,22 @@ static void copy_slice(char *out, size_t size, struct mcsec_slice s, int hidden)
 	}
 }
 
+static struct octets key_line(const struct sdp *sdp)
+{
+	size_t audio = sdp_find_media(sdp, "audio");
+	return audio == SIZE_MAX ? sdp->key_mgmt : sdp->media[audio].key_mgmt;
+}
+
+int media_message(const struct sdp *sdp, uint8_t msg[MCSEC_IM_MAX], size_t *len)
+{
+	struct octets text = key_line(sdp);
+	return base64_decode((const char *)text.p, text.len, msg, MCSEC_IM_MAX, len) == MCSEC_OK ? 0 : -1;
+}
+
 int media_key(const struct sdp *sdp, struct db_call *row, int *ok)
 {
-	size_t audio = sdp_find_media(sdp, "audio"), video = sdp_find_media(sdp, "video");
-	struct octets text = audio == SIZE_MAX ? sdp->key_mgmt : sdp->media[audio].key_mgmt;
+	size_t video = sdp_find_media(sdp, "video");
+	struct octets text = key_line(sdp);
 	uint8_t msg[MCSEC_IM_MAX];
 	struct mcsec_im_peek peek;
 	struct mcsec_fault fault;
@@ -72,8 +84,8 @@ int media_key(const struct sdp *sdp, struct db_call *row, int *ok)
 		return 1;
 	if (text.len == 0)
 		return 0;
-	if (base64_decode((const char *)text.p, text.len, msg, sizeof msg, &len) != MCSEC_OK ||
-	    mcsec_im_peek(msg, len, &peek, &fault) != MCSEC_OK || peek.tag != MCSEC_PCK)
+	if (media_message(sdp, msg, &len) || mcsec_im_peek(msg, len, &peek, &fault) != MCSEC_OK ||
+	    peek.tag != MCSEC_PCK)
 		return 1;
 	*ok = 1;
 	row->pck_id = peek.csb_id;

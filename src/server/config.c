@@ -35,6 +35,7 @@ const struct config_option server_options[] = {
     {"kms_uri", CONFIG_TEXT, F(kms_uri), "", 0, 0},               /* "": the host name in `kms` */
     {"initiator_kms", CONFIG_LIST, F(initiator_kms), NULL, 0, 0}, /* empty: all we hold a certificate of */
     {"external_kms", CONFIG_BOOL, F(external_kms), "true", 0, 0},
+    {"redirect_on_path", CONFIG_BOOL, F(redirect_on_path), "true", 0, 0},
     {"krr_key", CONFIG_PATH, F(krr_key), "", 0, 0}, /* "": tls */
     {"issuer", CONFIG_TEXT, F(issuer), NULL, 0, 0},
     {"audience", CONFIG_TEXT, F(audience), NULL, 0, 0},

@@ -26,9 +26,10 @@ struct server_config {
 	char tls[256], tls_dir[256], ca[256], admin_ca[256], resolv_conf[256];
 	char database[256], seal_key[256], passphrase[256];
 	struct config_list
-	    initiator_kms; /* KMSs whose users' uploads are taken; empty: of which we hold a certificate */
-	int external_kms;  /* take the certificates of other domains that our KMS permits; else its own alone */
-	char krr_key[256]; /* certificate and key that sign redirects to another KMS; "": `tls` */
+	    initiator_kms;    /* KMSs whose users' uploads are taken; empty: of which we hold a certificate */
+	int external_kms;     /* take the certificates of other domains that our KMS permits; else its own alone */
+	int redirect_on_path; /* calls for a KMS that is not the callee's, by what we know of it, end here */
+	char krr_key[256];    /* certificate and key that sign redirects to another KMS; "": `tls` */
 	char kms[512], kms_uri[256], issuer[256], audience[256], jwks[512], resolve[1024];
 	char revocations[512], revocations_cert[256]; /* the identity server's list of tokens taken back; "": none */
 	int64_t revocations_every;

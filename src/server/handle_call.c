@@ -14,6 +14,7 @@
 #include "mcx/flow/warning.h"
 #include "server/control.h"
 #include "server/download.h"
+#include "server/redirect.h"
 #include "server/xml.h"
 
 static struct call *call_new(struct server *s)
@@ -324,7 +325,9 @@ void handle_invite(struct server *s, struct sip_server_tx *tx, const struct sip_
 		const struct mcptt_info *info = body_info(body, service);
 		ev.private_call = info && strcmp(info->session_type, "private") == 0;
 		facts_of_users(c, body, &ev);
-		ev.readable = facts_of_media(c, rq, &ev) && read && info && strlen(rq->call_id) < sizeof c->row.id;
+		int described = facts_of_media(c, rq, &ev);
+		ev.kms_refused = s->cfg->redirect_on_path && ev.im_ok && redirect_refuses(c);
+		ev.readable = described && read && info && strlen(rq->call_id) < sizeof c->row.id;
 	}
 	body_free(body);
 	free(body);

@@ -11,7 +11,7 @@
 #include "sec/base/check.h"
 #include "server/third_party.h"
 
-enum { TOLD_MAX = 1024, TOLD_MS = 60000, T_FIN_MS = 32000, LISTED_MAX = 64 };
+enum { TOLD_MAX = 1024, TOLD_MS = 60000, T_FIN_MS = 32000 };
 
 /* Clients that were sent a MESSAGE, by contact, until when they are not sent another. */
 struct redirect_told {
@@ -51,13 +51,13 @@ int redirect_takes(const struct server_config *cfg, const char *initiator_kms)
 
 /* ---- the document ------------------------------------------------------------------------------------------------ */
 
-/* Certificates we hold, of which the policy takes uploads; at most LISTED_MAX. */
-static struct redirect_kmss initiators(const struct attempt *a, const char *list[LISTED_MAX])
+/* Certificates we hold, of which the policy takes uploads; at most REDIRECT_LISTED. */
+struct redirect_kmss redirect_initiators(const struct server *s, const struct mcsec_im_book *book,
+					 const char *list[REDIRECT_LISTED])
 {
-	const struct mcsec_im_book *book = server_book_tables(a->book);
 	struct redirect_kmss l = {list, 0};
-	for (size_t i = 0; i < book->n_kms && l.n < LISTED_MAX; i++)
-		if (server_lists(&a->work.s->cfg->initiator_kms, book->kms[i].uri, 1))
+	for (size_t i = 0; i < book->n_kms && l.n < REDIRECT_LISTED; i++)
+		if (server_lists(&s->cfg->initiator_kms, book->kms[i].uri, 1))
 			list[l.n++] = book->kms[i].uri;
 	return l;
 }
@@ -67,24 +67,23 @@ static struct krr *make(const struct attempt *a)
 {
 	const struct server *s = a->work.s;
 	const struct mcsec_im_book *book = server_book_tables(a->book);
-	const char *held[LISTED_MAX], *own[] = {book->n_own ? book->own[0].kms_uri : ""};
+	const char *held[REDIRECT_LISTED], *own[] = {book->n_own ? book->own[0].kms_uri : ""};
 	struct redirect_refusal r = {.message = a->body.mikey,
 				     .initiator = a->row.impu,
 				     .receiver = *s->cfg->mdsi ? s->cfg->mdsi : s->cfg->psi,
 				     .processor = s->cfg->psi,
 				     .receivers = {own, book->n_own > 0},
-				     .initiators = initiators(a, held),
+				     .initiators = redirect_initiators(s, book, held),
 				     .now = db_now()};
 	return redirect_make(&r);
 }
 
-/* Its text, malloc'ed; NULL: there is none. */
-static uint8_t *document(const struct attempt *a, size_t *len)
+/* Its text, malloc'ed; NULL: there is none. Takes k over. */
+static uint8_t *document(const struct server *s, struct krr *k, size_t *len)
 {
-	struct krr *k = make(a);
 	uint8_t *text = k ? malloc(KRR_BOUND) : NULL;
 	struct writer w = wr_init(text, text ? KRR_BOUND : 0);
-	if (text && redirect_write(&w, k, a->work.s->krr_signer, &mcsec_rng_system) != MCSEC_OK) {
+	if (text && redirect_write(&w, k, s->krr_signer, &mcsec_rng_system) != MCSEC_OK) {
 		free(text);
 		text = NULL;
 	}
@@ -95,13 +94,18 @@ static uint8_t *document(const struct attempt *a, size_t *len)
 
 /* ---- its two ways ------------------------------------------------------------------------------------------------ */
 
-void redirect_answer(struct attempt *a, struct sip_server_tx *tx)
+void redirect_reply(const struct server *s, struct sip_server_tx *tx, struct krr *k)
 {
 	struct sip_out with = {.content_type = KRR_MEDIA_TYPE};
-	uint8_t *text = document(a, &with.body.len);
+	uint8_t *text = document(s, k, &with.body.len);
 	with.body.p = text;
 	(void)sip_reply(tx, 488, NULL, text ? &with : NULL);
 	free(text);
+}
+
+void redirect_answer(struct attempt *a, struct sip_server_tx *tx)
+{
+	redirect_reply(a->work.s, tx, make(a));
 }
 
 /* 1: it may be told now, and is noted; a full table of those told of late says no. */
@@ -134,7 +138,7 @@ void redirect_message(struct attempt *a)
 {
 	struct server *s = a->work.s;
 	size_t len = 0;
-	uint8_t *text = may_tell(s, a->row.contact) ? document(a, &len) : NULL;
+	uint8_t *text = may_tell(s, a->row.contact) ? document(s, make(a), &len) : NULL;
 	if (!text)
 		return;
 	enum mcx_service of = MCX_MCPTT;

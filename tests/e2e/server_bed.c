@@ -437,6 +437,13 @@ void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, i
 	    (struct db_user){.private_call = private_call, .auto_answer = auto_answer, .private_video = private_call});
 }
 
+void bed_user_kms(const char *mcptt_id, const char *kms_uris)
+{
+	struct db_user u = {.private_call = 1, .auto_answer = 1, .private_video = 1};
+	bed_text(u.kms_uri, sizeof u.kms_uri, "%s", kms_uris);
+	put_settings(mcptt_id, "automatic", u);
+}
+
 void bed_user_video(const char *mcptt_id, int private_video)
 {
 	put_settings(mcptt_id, "automatic",

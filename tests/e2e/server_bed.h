@@ -125,6 +125,8 @@ void ua_move(struct ua *u);
 void ua_reconnect(struct ua *u);
 /* Let the server know the settings of that user. */
 void bed_user(const char *mcptt_id, const char *answer_mode, int private_call, int auto_answer);
+/* May call and be called; the operator has said which KMSs serve this user. */
+void bed_user_kms(const char *mcptt_id, const char *kms_uris);
 /* Private calls of MCPTT allowed, of MCVideo as said. */
 void bed_user_video(const char *mcptt_id, int private_video);
 

@@ -187,6 +187,97 @@ static void users_of_both_domains_call_each_other_and_the_record_names_both_kmss
 	bed_wait_recorded("call.start", BED_OTHER_KMS, 2);
 }
 
+/* ---- on the path of a call ---- */
+
+static void begin_calls(int on_path)
+{
+	bed.cfg.redirect_on_path = on_path;
+	begin(1);
+	registered(&alice);
+	registered(&dora);
+	bed_user(alice.mcptt_id, "automatic", 1, 1);
+	bed_user(dora.mcptt_id, "automatic", 1, 1);
+	dora.invites = 0;
+}
+
+/* Alice's call to Dora under this KMS does not reach her. */
+static struct krr *stopped(const char *responder_kms)
+{
+	int before = dora.invites;
+	assert_int_equal(ua_invite(&alice, &(struct inv){.target = dora.mcptt_id, .responder_kms = responder_kms}),
+			 488);
+	assert_int_equal(alice.warning, 0);
+	assert_int_equal(dora.invites, before);
+	struct krr *k = redirect_of(alice.body_type, alice.body);
+	assert_string_equal(k->initiator_uri, alice.mcptt_id);
+	assert_string_equal(k->receiver_uri, dora.mcptt_id);
+	return k;
+}
+
+static void goes_through(const char *responder_kms)
+{
+	assert_int_equal(ua_invite(&alice, &(struct inv){.target = dora.mcptt_id, .responder_kms = responder_kms}),
+			 200);
+	assert_int_equal(ua_bye(&alice), 200);
+}
+
+static void seed_003_7_2_1_3_2_steps_2_3_a_call_for_the_wrong_domain_is_redirected_and_not_forwarded(void **state)
+{
+	(void)state;
+	begin_calls(1);
+	struct krr *k = stopped(NULL);
+	assert_string_equal(k->rejected_receiver_kms, KMS_URI);
+	assert_string_equal(k->rejected_initiator_kms, "");
+	assert_int_equal(k->receiver_kms.n, 1);
+	assert_string_equal(k->receiver_kms.uri[0], BED_OTHER_KMS);
+	krr_free(k);
+	bed_wait_recorded("krr.sent", "from " KMS_URI " for " KMS_URI, 1);
+	goes_through(BED_OTHER_KMS); /* as the redirect says */
+}
+
+static void what_the_operator_says_of_a_user_comes_before_what_her_uploads_show(void **state)
+{
+	(void)state;
+	begin_calls(1);
+	bed_user_kms(dora.mcptt_id, KMS_URI " " BED_OTHER_KMS);
+	goes_through(NULL);
+	goes_through(BED_OTHER_KMS);
+	bed_user_kms(dora.mcptt_id, "kms.third.test " BED_OTHER_KMS);
+	struct krr *k = stopped(NULL);
+	assert_int_equal(k->receiver_kms.n, 1); /* of the third we hold no certificate */
+	assert_string_equal(k->receiver_kms.uri[0], BED_OTHER_KMS);
+	krr_free(k);
+	bed_user_kms(dora.mcptt_id, "kms.third.test");
+	k = stopped(BED_OTHER_KMS);
+	assert_true(k->receiver_kms.present);
+	assert_int_equal(k->receiver_kms.n, 0);
+	krr_free(k);
+}
+
+static void a_callers_kms_that_the_policy_does_not_list_is_redirected_on_the_path_too(void **state)
+{
+	(void)state;
+	begin_calls(1);
+	bed_stop();
+	bed.cfg.initiator_kms = (struct config_list){.n = 1, .item = {BED_OTHER_KMS}};
+	bed_start();
+	ua_reconnect(&alice);
+	struct krr *k = stopped(BED_OTHER_KMS);
+	assert_string_equal(k->rejected_initiator_kms, KMS_URI);
+	assert_string_equal(k->rejected_receiver_kms, "");
+	assert_int_equal(k->initiator_kms.n, 1);
+	assert_string_equal(k->initiator_kms.uri[0], BED_OTHER_KMS);
+	krr_free(k);
+	bed.cfg.initiator_kms.n = 0;
+}
+
+static void with_redirect_on_path_off_the_callee_alone_decides(void **state)
+{
+	(void)state;
+	begin_calls(0);
+	goes_through(NULL);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -219,6 +310,10 @@ int main(void)
 	    cmocka_unit_test(what_the_redirect_lists_are_all_domains_that_may_come),
 	    cmocka_unit_test(a_kms_that_was_let_in_cannot_sign_for_a_user_of_this_domain),
 	    cmocka_unit_test(users_of_both_domains_call_each_other_and_the_record_names_both_kmss),
+	    cmocka_unit_test(seed_003_7_2_1_3_2_steps_2_3_a_call_for_the_wrong_domain_is_redirected_and_not_forwarded),
+	    cmocka_unit_test(what_the_operator_says_of_a_user_comes_before_what_her_uploads_show),
+	    cmocka_unit_test(a_callers_kms_that_the_policy_does_not_list_is_redirected_on_the_path_too),
+	    cmocka_unit_test(with_redirect_on_path_off_the_callee_alone_decides),
 	};
 	return cmocka_run_group_tests_name("server_domains", tests, set_up, tear_down);
 }

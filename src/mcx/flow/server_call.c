@@ -104,6 +104,12 @@ static int no_settings(const struct sc_event *ev)
 	return MCX_FAULT(sc.no_settings, !ev->callee_settings);
 }
 
+/* Seed 003 7.2.1.3.2 steps 2 and 3: who may call this user learns of which domain it is, and nobody else does. */
+static int kms_refused(const struct sc_event *ev)
+{
+	return MCX_FAULT(sc.kms_refused, ev->key_mgmt && ev->kms_refused);
+}
+
 static int bad_media(const struct sc_event *ev)
 {
 	return MCX_FAULT(sc.bad_media, !ev->media_ok);
@@ -149,6 +155,7 @@ static const struct row {
 	{ IN(SC_NEW),        SC_EV_INVITE,    unknown_callee,     SC_DONE,       404, 0,                       NULL, "call.start",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    not_callable,       SC_DONE,       403, WARN_NOT_CALLABLE,       NULL, "call.start",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    no_settings,        SC_DONE,       480, WARN_NO_SETTINGS,        NULL, "call.start",          REFUSE },
+	{ IN(SC_NEW),        SC_EV_INVITE,    kms_refused,        SC_DONE,       488, 0,                       NULL, "krr.sent",            REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    bad_media,          SC_DONE,       488, 0,                       NULL, "call.start",          REFUSE },
 	{ IN(SC_NEW),        SC_EV_INVITE,    NULL,               SC_CALLING,    0, 0,                         NULL, NULL,                  ACTS(SC_DO_RELAY, SC_DO_INVITE_B, SC_DO_RING_TIMER) },
 

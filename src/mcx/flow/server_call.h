@@ -77,7 +77,8 @@ struct sc_event {
 	int controlling;     /* we are the controlling function for it                           */
 	int below_max;       /* private calls of the caller                                      */
 	int callee_known, callee_callable, callee_settings;
-	int media_ok; /* lines we can relay, and the caller's own address                   */
+	int kms_refused; /* the callee is not of the KMS that the call's key is for, or the caller's is not let in */
+	int media_ok;    /* lines we can relay, and the caller's own address                   */
 };
 
 enum sc_action {

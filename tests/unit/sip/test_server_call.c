@@ -89,6 +89,8 @@ static void a_good_invite_goes_to_the_callee_with_relay_ports(void **state)
 		refused(ev, status, warning);                                                                          \
 	}
 
+REFUSED(seed_003_7_2_1_3_2_a_call_for_a_domain_that_the_callee_is_not_of_is_488_without_136, ev.kms_refused = 1, 488, 0)
+REFUSED(who_may_not_call_does_not_learn_the_callees_domain, (ev.kms_refused = 1, ev.callee_callable = 0), 403, 127)
 REFUSED(a_caller_without_a_binding_is_404_141, ev.bound = 0, 404, 141)
 REFUSED(a_body_that_is_not_signed_by_the_csk_is_403_139, ev.xml = SC_XML_FORGED, 403, 139)
 REFUSED(a_body_that_does_not_open_is_403_140, ev.xml = SC_XML_UNDECRYPTABLE, 403, 140)
@@ -387,6 +389,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_good_invite_goes_to_the_callee_with_relay_ports),
+	    cmocka_unit_test(seed_003_7_2_1_3_2_a_call_for_a_domain_that_the_callee_is_not_of_is_488_without_136),
+	    cmocka_unit_test(who_may_not_call_does_not_learn_the_callees_domain),
 	    cmocka_unit_test(a_caller_without_a_binding_is_404_141),
 	    cmocka_unit_test(a_body_that_is_not_signed_by_the_csk_is_403_139),
 	    cmocka_unit_test(a_body_that_does_not_open_is_403_140),
