@@ -10,6 +10,8 @@
 
 #include <stdlib.h>
 
+#include "net/sip_unread.h"
+
 void sip_client_drop(struct sip_client_tx *tx)
 {
 	*tx->back = tx->next;
@@ -67,7 +69,7 @@ static int response(struct sip_client_tx *tx, nta_outgoing_t *orq, const sip_t *
 	msg_t *msg = sip ? nta_outgoing_getresponse(tx->orq) : NULL;
 	int internal = !sip || nta_sip_is_internal(sip);
 	struct sip_message rs;
-	if (internal || !msg || sip_parse(tx->port, msg, sip, &rs)) {
+	if (internal || !msg || sip_body_is_cut(sip) || sip_parse(tx->port, msg, sip, &rs)) {
 		if (msg)
 			msg_destroy(msg);
 		fail(tx, internal ? status : 503,

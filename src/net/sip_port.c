@@ -119,6 +119,14 @@ static int complete(const sip_t *sip)
 	return sip->sip_from && sip->sip_to && sip->sip_call_id && sip->sip_cseq;
 }
 
+/* A request that goes to no handler: its final status; 0: it reads, and is in *out. */
+static int refusal(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out)
+{
+	if (sip_parse(p, msg, sip, out) || !complete(sip))
+		return 400;
+	return sip_body_is_cut(sip) ? 413 : 0;
+}
+
 static int may_invite(struct sip_port *p, msg_t *msg, const sip_t *sip)
 {
 	struct sip_source from = {0};
@@ -158,12 +166,10 @@ void sip_request_arrived(struct sip_port *p, struct sip_dialog *d, nta_incoming_
 	tx->dialog = d;
 	tx->flow = flow_new(p, tport_delivered_by(nta_agent_tports(p->agent), msg));
 	nta_incoming_bind(irq, ack_or_cancel, tx);
-	enum mcsec_err e = sip_parse(p, msg, sip, &tx->rq);
-	if (e || !complete(sip)) {
-		(void)sip_reply(tx, 400, NULL, NULL);
-		return;
-	}
-	if (d)
+	int refused = refusal(p, msg, sip, &tx->rq);
+	if (refused)
+		(void)sip_reply(tx, refused, NULL, NULL);
+	else if (d)
 		d->ev.on_request(d->ctx, tx, &tx->rq);
 	else
 		p->on_request(p->ctx, tx, &tx->rq);
@@ -178,8 +184,9 @@ static void stateless_request(struct sip_port *p, msg_t *msg, const sip_t *sip)
 		return;
 	}
 	note_activity(p, msg);
-	if (sip_parse(p, msg, sip, &tx->rq) || !complete(sip))
-		(void)sip_reply(tx, 400, NULL, NULL);
+	int refused = refusal(p, msg, sip, &tx->rq);
+	if (refused)
+		(void)sip_reply(tx, refused, NULL, NULL);
 	else
 		p->on_request(p->ctx, tx, &tx->rq);
 }

@@ -52,7 +52,7 @@ static void a_body_is_refused(void **state)
 	warned(answer < 1000 ? 0 : answer % 1000);
 	if (status == 200)
 		remember();
-	if (status == 413) /* which ends the connection (RFC 3261 21.4.11) */
+	if (status == 413) /* the peer said no more of its body, so nothing can follow it */
 		peer_close(&peer);
 	nothing_came_of_it();
 }
