@@ -177,6 +177,17 @@ static void forget(struct attempt *a)
 	metric_set(&s->metrics[M_BINDINGS], (int64_t)bindings_count(s->bindings));
 }
 
+/* Which KMSs the refused message names, for the record: the message goes with the answer. */
+static void note_kmss(struct attempt *a)
+{
+	struct mcsec_im_peek peek;
+	struct mcsec_fault fault;
+	if (a->im_err == MCSEC_E_KMS_REFUSED && !mcsec_im_peek(a->body.mikey.p, a->body.mikey.len, &peek, &fault))
+		snprintf(a->refused_kmss, sizeof a->refused_kmss, ": from %.*s for %.*s", (int)peek.initiator_kms.len,
+			 (const char *)peek.initiator_kms.p, (int)peek.responder_kms.len,
+			 (const char *)peek.responder_kms.p);
+}
+
 static void reply(struct attempt *a, const struct sa_actions *acts)
 {
 	struct server *s = a->work.s;
@@ -184,6 +195,7 @@ static void reply(struct attempt *a, const struct sa_actions *acts)
 	a->tx = NULL;
 	if (!tx)
 		return;
+	note_kmss(a);
 	metric_add(&s->metrics[acts->status == 200 ? M_REGISTER_OK : M_REGISTER_REFUSED], 1);
 	if (acts->status != 200) {
 		log_warn("sip.refuse", log_text("method", a->publish ? "PUBLISH" : "REGISTER"),
@@ -239,29 +251,16 @@ static void force_suite(struct attempt *a)
 	}
 }
 
-/* Which KMSs the refused message names; it has been read. */
-static void describe_kmss(const struct attempt *a, char *out, size_t size)
-{
-	struct mcsec_im_peek peek;
-	struct mcsec_fault fault;
-	out[0] = 0;
-	if (a->im_err == MCSEC_E_KMS_REFUSED && !mcsec_im_peek(a->body.mikey.p, a->body.mikey.len, &peek, &fault))
-		snprintf(out, size, ": from %.*s for %.*s", (int)peek.initiator_kms.len,
-			 (const char *)peek.initiator_kms.p, (int)peek.responder_kms.len,
-			 (const char *)peek.responder_kms.p);
-}
-
 static void record_refusal(struct attempt *a, const char *type)
 {
-	char kmss[180], reason[256];
-	describe_kmss(a, kmss, sizeof kmss);
-	snprintf(reason, sizeof reason, "%.60s%s", a->detail, kmss);
+	char reason[256];
+	snprintf(reason, sizeof reason, "%.60s%s", a->detail, a->refused_kmss);
 	char class_ = strncmp(type, "mikey.", 6) == 0 || strncmp(type, "krr.", 4) == 0 || strncmp(type, "xml.", 4) == 0
 			  ? 'X'
 			  : 'B';
 	const char *user = a->im && a->im->initiator ? a->im->initiator : a->row.impu;
 	server_audit(a->work.s, class_, type, *a->row.impu ? a->row.impu : a->row.peer, user, a->work.s->cfg->psi, NULL,
-		     *kmss ? reason : a->detail);
+		     *a->refused_kmss ? reason : a->detail);
 }
 
 /* The 200 has left: a client whose upload lost holds a CSK that we do not (flows 0.4). */

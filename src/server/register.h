@@ -44,8 +44,9 @@ struct attempt {
 	struct token_claims claims[MCX_SERVICES];
 	enum token_verdict token[MCX_SERVICES];
 	enum sa_stored stored;
-	int force;          /* the suite that was selected is not to be used */
-	const char *detail; /* for the log */
+	int force;              /* the suite that was selected is not to be used */
+	const char *detail;     /* for the log */
+	char refused_kmss[180]; /* those of a message that is refused for them, "" else */
 };
 
 /* ---- handle_register.c ---- */
