@@ -74,6 +74,7 @@ const struct config_option server_options[] = {
     {"idle_s", CONFIG_INT, F(idle_s), "300", 1, 86400},
     {"invites_per_user", CONFIG_INT, F(invites_per_user), "5", 1, 1000},
     {"floor_control", CONFIG_BOOL, F(floor_control), "true", 0, 0},
+    {"transmission_control", CONFIG_BOOL, F(transmission_control), "true", 0, 0},
     {"media_any_address", CONFIG_BOOL, F(media_any_address), "false", 0, 0},
 };
 const size_t server_n_options = sizeof server_options / sizeof *server_options;

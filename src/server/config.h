@@ -44,12 +44,13 @@ struct server_config {
 	int xml_require;                        /* refuse sensitive values that come in clear */
 	int64_t csk_max_age_s;                  /* an older CSK is replaced by key download; 0: never */
 	int64_t musik_life_s;
-	char suites[SUITE_TEXT]; /* algorithms that go with a CSK, most wanted first (mcx/flow/suite.h) */
-	int identity_hiding;     /* key downloads: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
-	int sakke_to_self;       /* key downloads: the key for our own other nodes too (TS 33.180 5.2.5)    */
-	int64_t csk_grace_s;     /* the previous CSK still opens what is on its way */
-	int floor_control;       /* serve the media control line of a call; else it is refused */
-	int media_any_address;   /* relay to addresses other than the signalling peer's */
+	char suites[SUITE_TEXT];  /* algorithms that go with a CSK, most wanted first (mcx/flow/suite.h) */
+	int identity_hiding;      /* key downloads: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
+	int sakke_to_self;        /* key downloads: the key for our own other nodes too (TS 33.180 5.2.5)    */
+	int64_t csk_grace_s;      /* the previous CSK still opens what is on its way */
+	int floor_control;        /* serve the media control line of an MCPTT call; else it is refused */
+	int transmission_control; /* and that of an MCVideo call */
+	int media_any_address;    /* relay to addresses other than the signalling peer's */
 };
 
 extern const struct config_option server_options[];

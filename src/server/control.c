@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.c - floor control of one call: descriptions, packets, the arbiter's messages and its clock (see control.h).
+ * control.c - media control of one call, floor control or transmission control: descriptions, packets, the machine's
+ * messages and its clock (see control.h). What is of the one or the other alone stands in its rules (control_rules.h).
  *
  * The relay's thread hands packets over as notes to the loop; a note outlives its call, so it holds the link, which the
  * call empties at its end. A packet is dropped without an answer unless it verified (F-D18); only then the sender's
- * state, or the floor, can change.
+ * state, or who may send, can change.
  */
 #include "server/control.h"
 
@@ -13,10 +14,9 @@
 
 #include "app/log.h"
 #include "mcsec/rng.h"
-#include "mcx/floor/floor_arbiter.h"
-#include "sec/base/check.h"
+#include "server/control_rules.h"
 
-enum { ENDS = 2 };
+enum { ENDS = CONTROL_ENDS };
 
 struct link {
 	atomic_int refs;
@@ -26,7 +26,7 @@ struct link {
 
 struct control_end {
 	struct control_keys *keys;
-	uint32_t own, peer; /* SSRCs of floor control */
+	uint32_t own, peer; /* SSRCs of the control itself */
 	struct sdp_control said;
 };
 
@@ -37,7 +37,8 @@ struct call_control {
 	int live;  /* the callee took it up */
 	int begun;
 	struct control_end end[ENDS];
-	struct fa floor;
+	const struct control_rules *rules;
+	union control_machine machine;
 	struct sip_timer *timer;
 };
 
@@ -51,48 +52,52 @@ static void link_release(struct link *l)
 
 static void arm(struct call_control *cc);
 
-static void send_to(struct call_control *cc, int to, struct floor_message *m)
+void control_say(struct call_control *cc, int to, struct octets plain, const char *name)
 {
-	uint8_t plain[FLOOR_MAX], wire[FLOOR_MAX + SRTP_MAX_TRAILER];
+	uint8_t wire[CONTROL_MESSAGE + SRTP_MAX_TRAILER];
 	size_t len = 0;
-	struct control_end *e = &cc->end[to];
-	struct writer w = wr_init(plain, sizeof plain);
-	m->ssrc = e->own;
-	enum srtp_verdict v = floor_message_write(&w, m) ? SRTP_FAILED
-							 : csk_control_protect(control_keys_now(e->keys), wr_result(&w),
-									       wire, sizeof wire, &len);
+	enum srtp_verdict v =
+	    plain.len ? csk_control_protect(control_keys_now(cc->end[to].keys), plain, wire, sizeof wire, &len)
+		      : SRTP_FAILED;
 	if (v || relay_send(cc->call->relay, cc->at, to, wire, len))
-		log_info("floor.unsent", log_text("call_id", cc->call->row.id),
-			 log_text("message", floor_type_name(m->type)),
+		log_info("control.unsent", log_text("call_id", cc->call->row.id), log_text("message", name),
 			 log_text("why", v ? srtp_verdict_name(v) : "no way"));
 }
 
-/* What the arbiter wants said and who may be heard from here on. */
-static void carry_out(struct call_control *cc, struct fa_out *out)
+uint32_t control_own(const struct call_control *cc, int to)
+{
+	return cc->end[to].own;
+}
+
+void control_gates(struct call_control *cc)
 {
 	for (int i = 0; i < ENDS; i++)
-		relay_gate(cc->call->relay, i, fa_forwards(&cc->floor, i));
-	for (size_t i = 0; i < out->n; i++)
-		send_to(cc, out->send[i].to, &out->send[i].message);
-	if (out->inactive)
-		log_info("floor.inactive", log_text("call_id", cc->call->row.id));
-	arm(cc);
+		relay_gate(cc->call->relay, i, cc->rules->forwards(&cc->machine, i));
+}
+
+void control_inactive(const struct call_control *cc)
+{
+	log_info("control.inactive", log_text("call_id", cc->call->row.id));
+}
+
+static struct control_turn turn(struct call_control *cc)
+{
+	return (struct control_turn){cc, &cc->machine, sip_loop_now_ms(cc->call->s->loop)};
 }
 
 static void on_time(void *arg)
 {
 	struct call_control *cc = arg;
-	struct fa_out out;
-	int64_t now = sip_loop_now_ms(cc->call->s->loop);
+	struct control_turn t = turn(cc);
 	cc->timer = NULL;
-	while (fa_time(&cc->floor, now, &out))
-		carry_out(cc, &out);
+	while (cc->rules->time(&t))
+		;
 	arm(cc);
 }
 
 static void arm(struct call_control *cc)
 {
-	int64_t next = fa_next(&cc->floor), now = sip_loop_now_ms(cc->call->s->loop);
+	int64_t next = cc->rules->next(&cc->machine), now = sip_loop_now_ms(cc->call->s->loop);
 	sip_timer_stop(cc->timer);
 	cc->timer = next == INT64_MAX
 			? NULL
@@ -108,19 +113,11 @@ struct note {
 	uint8_t packet[];
 };
 
-/* A message may name its sender: then it is who owns the key (F-D15). */
-static int names_another(const struct call_control *cc, int end, const struct floor_message *m)
-{
-	return m->has & FLOOR_HAS(FLOOR_F_USER_ID) && !octets_equal(m->user_id, octets_of(cc->floor.p[end].id));
-}
-
 static void take_packet(struct call_control *cc, int end, struct octets packet)
 {
 	uint8_t plain[SRTP_MAX_PACKET];
 	size_t len;
 	uint32_t csk_id;
-	struct floor_message m;
-	struct fa_out out;
 	struct control_end *e = &cc->end[end];
 	struct server *s = cc->call->s;
 	enum srtp_verdict v = csk_control_unprotect(control_keys_now(e->keys), e->own, e->peer, packet, plain,
@@ -130,15 +127,9 @@ static void take_packet(struct call_control *cc, int end, struct octets packet)
 		return;
 	relay_alive(cc->call->relay);
 	control_keys_proved(e->keys, csk_id);
-	if (floor_message_read((struct octets){plain, len}, &m) != APP_READ_OK ||
-	    MCX_FAULT(floor.user, names_another(cc, end, &m)))
-		return;
-	if (m.ack && m.type != FLOOR_ACK) {
-		struct floor_message ack = floor_ack(&m, e->own, FLOOR_BY_CONTROLLING);
-		send_to(cc, end, &ack);
-	}
-	fa_message(&cc->floor, end, &m, sip_loop_now_ms(s->loop), &out);
-	carry_out(cc, &out);
+	struct control_turn t = turn(cc);
+	cc->rules->message(&t, end, (struct octets){plain, len});
+	arm(cc);
 }
 
 static void take_note(void *arg)
@@ -151,9 +142,9 @@ static void take_note(void *arg)
 			take_packet(cc, n->end, packet);
 		metric_add(&cc->call->s->metrics[M_CONTROL_DROPPED], rest.len != 0);
 	} else if (cc && cc->begun && cc->call->relay) {
-		struct fa_out out;
-		fa_media(&cc->floor, n->end, sip_loop_now_ms(cc->call->s->loop), &out);
-		carry_out(cc, &out);
+		struct control_turn t = turn(cc);
+		cc->rules->media(&t, n->end);
+		arm(cc);
 	}
 	link_release(n->link);
 	free(n);
@@ -195,18 +186,26 @@ static int take_end(struct call_control *cc, int end, int64_t binding)
 	return cc->end[end].keys ? 0 : -1;
 }
 
+/* The rules of the call's service, NULL where it is not controlled. */
+static const struct control_rules *rules_of(const struct call *c)
+{
+	if (c->service == MCX_MCPTT)
+		return c->s->cfg->floor_control ? &control_floor : NULL;
+	return c->service == MCX_MCVIDEO && c->s->cfg->transmission_control ? &control_transmission : NULL;
+}
+
 void control_offered(struct call *c, const struct sdp *offer)
 {
-	struct sdp_control said;
-	size_t at = sdp_control_read(offer, MCX_MCPTT, &said);
-	if (c->service != MCX_MCPTT || at == SIZE_MAX || !said.port || !c->s->cfg->floor_control || !c->a.who.has_csk ||
-	    !c->b.who.has_csk)
+	struct sdp_control said = {0};
+	const struct control_rules *rules = rules_of(c);
+	size_t at = rules ? sdp_control_read(offer, c->service, &said) : SIZE_MAX;
+	if (at == SIZE_MAX || !said.port || !c->a.who.has_csk || !c->b.who.has_csk)
 		return;
 	enum { LONGEST = sizeof((struct fa_participant *)0)->id };
 	int named = strlen(c->row.caller) < LONGEST && strlen(c->row.callee) < LONGEST;
 	if (!said.has_floor_ssrc || !named) {
-		log_info("floor.refused", log_text("call_id", c->row.id),
-			 log_text("why", named ? "no mc_floor_ssrc" : "an identity too long for a field"));
+		log_info("control.refused", log_text("call_id", c->row.id),
+			 log_text("why", named ? "no SSRC of the control" : "an identity too long for a field"));
 		return;
 	}
 	struct call_control *cc = calloc(1, sizeof *cc);
@@ -217,7 +216,7 @@ void control_offered(struct call *c, const struct sdp *offer)
 		return;
 	}
 	*l = (struct link){.refs = 1, .loop = c->s->loop, .control = cc};
-	*cc = (struct call_control){.call = c, .link = l, .at = at};
+	*cc = (struct call_control){.call = c, .link = l, .at = at, .rules = rules};
 	cc->end[0].said = said;
 	cc->end[0].peer = said.floor_ssrc;
 	c->control = cc;
@@ -235,14 +234,18 @@ int control_describe(struct call *c, const struct sdp *sdp, int to, size_t *at, 
 {
 	const struct call_control *cc = c->control;
 	struct sdp_control theirs;
-	*at = sdp_control_read(sdp, MCX_MCPTT, &theirs);
+	*at = sdp_control_read(sdp, c->service, &theirs);
 	if (!cc || *at != cc->at || (to == 0 && !cc->live))
 		return 0;
 	const struct sdp_control *caller = &cc->end[0].said, *other = &cc->end[!to].said;
-	*out = (struct sdp_control){.priority = caller->priority,
+	*out = (struct sdp_control){.service = c->service,
+				    .priority = caller->priority,
+				    .reception_priority = caller->reception_priority,
 				    .queueing = to == 1 || caller->queueing,
 				    .has_ssrc = other->has_ssrc && (to == 1 || caller->has_ssrc),
 				    .ssrc = other->ssrc,
+				    .has_video_ssrc = other->has_video_ssrc && (to == 1 || caller->has_video_ssrc),
+				    .video_ssrc = other->video_ssrc,
 				    .has_floor_ssrc = 1,
 				    .floor_ssrc = cc->end[to].own,
 				    .granted = to == 0 && caller->implicit && !cc->begun};
@@ -253,17 +256,16 @@ int control_answered(struct call *c, const struct sdp *answer)
 {
 	struct call_control *cc = c->control;
 	struct sdp_control said;
-	if (!cc || sdp_control_read(answer, MCX_MCPTT, &said) != cc->at || !said.port)
+	if (!cc || sdp_control_read(answer, c->service, &said) != cc->at || !said.port)
 		return 0;
 	if (!said.has_floor_ssrc || said.floor_ssrc == cc->end[1].own)
 		return -1;
 	cc->end[1].said = said;
 	cc->end[1].peer = said.floor_ssrc;
 	cc->live = 1;
-	fa_init(&cc->floor, &fa_default);
-	(void)fa_join(&cc->floor, c->row.caller, cc->end[0].said.ssrc, cc->end[0].said.priority,
-		      cc->end[0].said.queueing);
-	(void)fa_join(&cc->floor, c->row.callee, said.ssrc, said.priority, said.queueing);
+	const char *const ids[ENDS] = {c->row.caller, c->row.callee};
+	const struct sdp_control *const both[ENDS] = {&cc->end[0].said, &cc->end[1].said};
+	cc->rules->join(&cc->machine, ids, both);
 	for (int i = 0; i < ENDS; i++)
 		relay_gate(c->relay, i, 0);
 	return 0;
@@ -272,34 +274,34 @@ int control_answered(struct call *c, const struct sdp *answer)
 void control_begin(struct call *c)
 {
 	struct call_control *cc = c->control;
-	struct fa_out out;
 	if (!cc || !cc->live || cc->begun)
 		return;
 	cc->begun = 1;
-	fa_start(&cc->floor, cc->end[0].said.implicit ? 0 : FA_NOBODY, sip_loop_now_ms(c->s->loop), &out);
-	carry_out(cc, &out);
+	struct control_turn t = turn(cc);
+	cc->rules->start(&t, cc->end[0].said.implicit ? 0 : -1);
+	arm(cc);
 }
 
 void control_moved(struct call *c, const struct sdp *sdp, int end)
 {
 	struct call_control *cc = c->control;
 	struct sdp_control said;
-	if (!cc || !cc->begun || sdp_control_read(sdp, MCX_MCPTT, &said) != cc->at || !said.has_floor_ssrc ||
+	if (!cc || !cc->begun || sdp_control_read(sdp, c->service, &said) != cc->at || !said.has_floor_ssrc ||
 	    said.floor_ssrc == cc->end[end].own)
 		return;
 	cc->end[end].peer = said.floor_ssrc;
-	cc->floor.p[end].media_ssrc = said.has_ssrc ? said.ssrc : 0;
+	cc->rules->moved(&cc->machine, end, &said);
 }
 
 void control_say_again(struct server *s, const struct control_keys *k)
 {
 	for (struct call *c = s->calls; c; c = c->next)
 		for (int i = 0; i < ENDS && c->control && c->control->begun; i++) {
-			struct fa_out out;
 			if (c->control->end[i].keys != k || !c->relay)
 				continue;
-			fa_repeat(&c->control->floor, i, sip_loop_now_ms(s->loop), &out);
-			carry_out(c->control, &out);
+			struct control_turn t = turn(c->control);
+			c->control->rules->repeat(&t, i);
+			arm(c->control);
 		}
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control.h - floor control of a private call at the server: SRTCP under each end's CSK, the arbiter between them (TS
- * 24.380 6.3; floor 6, 7, 13, 14; media 3.4, 3.5, 4).
+ * control.h - media control of a private call at the server: floor control of MCPTT, transmission control of MCVideo.
+ * SRTCP under each end's CSK, the arbiter between them (TS 24.380 6.3, TS 24.581 6.3; floor 6, 7, 13, 14; transmission
+ * 6 to 8; media 3.4, 3.5, 4).
  *
  * A call has it when the caller's offer has a media control line that names the caller's SSRC and the callee takes it
  * up. Its packets end here, one leg under the caller's CSK, the other under the callee's; a line that we cannot protect
- * is refused with port 0, and the call goes on without floor control. Loop thread only, but for the relay's callbacks.
+ * is refused with port 0, and the call goes on without control. Loop thread only, but for the relay's callbacks.
  *
  * Keys follow the bindings: the CSK in use sends and opens, a pending one of a key download and, for csk_grace_s, the
  * one before open (flows 1.2, 2.1). What was said while a key changed is said again under the new one.
@@ -27,7 +28,7 @@ void control_open(struct call *c);
 int control_describe(struct call *c, const struct sdp *sdp, int to, size_t *at, struct sdp_control *out);
 /* The callee's answer. 0; -1: it took the line up in a way that cannot be served. */
 int control_answered(struct call *c, const struct sdp *answer);
-/* The caller was told: the floor is there. */
+/* The caller was told: the call is up. */
 void control_begin(struct call *c);
 /* A description of that end came with a re-INVITE that went through. */
 void control_moved(struct call *c, const struct sdp *sdp, int end);

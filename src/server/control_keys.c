@@ -115,7 +115,7 @@ static void want_indices(struct control_keys *k, uint32_t csk_id)
 
 /* ---- keys ---- */
 
-static void hold(struct control_keys *k, const struct db_binding *row, uint32_t *ids, size_t *n)
+static void hold(struct control_keys *k, const struct db_binding *row, int video, uint32_t *ids, size_t *n)
 {
 	uint8_t csk[MCSEC_KEY_LEN];
 	if (!row->has_csk)
@@ -125,7 +125,7 @@ static void hold(struct control_keys *k, const struct db_binding *row, uint32_t 
 		return;
 	if (db_open_csk(k->s->seal, row, csk) == MCSEC_OK) {
 		struct csk_control_key key = {
-		    row->csk_id, csk, {row->rand, row->rand_len}, (uint8_t)suite_key_len(row->suite), 0};
+		    row->csk_id, csk, {row->rand, row->rand_len}, (uint8_t)suite_key_len(row->suite), video};
 		if (csk_control_hold(k->csk, &key))
 			log_warn("control.no-key", log_int("csk_id", row->csk_id));
 	}
@@ -149,11 +149,12 @@ struct csk_control *control_keys_now(struct control_keys *k)
 	csk_control_keep_only(k->csk, ids, n);
 	n = 0;
 	if (b) {
-		hold(k, &b->row, ids, &n);
+		int video = b->row.service == MCX_MCVIDEO;
+		hold(k, &b->row, video, ids, &n);
 		if (b->previous.has_csk && !MCX_FAULT(floor.grace, b->previous_until <= db_now()))
-			hold(k, &b->previous, ids, &n);
+			hold(k, &b->previous, video, ids, &n);
 		if (b->pending)
-			hold(k, b->pending, ids, &n);
+			hold(k, b->pending, video, ids, &n);
 		csk_control_send_with(k->csk, b->row.csk_id);
 		want_indices(k, csk_control_sends_with(k->csk));
 	}

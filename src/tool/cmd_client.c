@@ -18,7 +18,7 @@ struct session {
 	int lookup;
 	const char *send_video, *record_video, *fps;
 	struct ue_video_files video; /* of these three */
-	int json, publish;
+	int json, publish, no_queue;
 	unsigned ptt_too; /* 1: what speaks of video alone is for MCPTT as well */
 	struct domain d;
 	struct user user;
@@ -44,6 +44,7 @@ static const char *event_name(enum ue_event_kind kind)
 	    [UE_EV_CSK_REPLACED] = "csk-replaced",
 	    [UE_EV_MUSIK] = "musik",
 	    [UE_EV_FLOOR] = "floor",
+	    [UE_EV_TRANSMISSION] = "transmission",
 	    [UE_EV_REDIRECTED] = "redirected",
 	};
 	return names[kind];
@@ -130,6 +131,7 @@ static int begin(struct session *s, int argc, char **argv, const struct tool_opt
 	config.on_event = on_event;
 	config.ctx = s;
 	config.publish = s->publish;
+	config.no_queue = s->no_queue;
 	config.https_proxy = s->https_proxy;
 	config.services = services;
 	config.user_profile = s->user_profile ? s->user_profile : config.user_profile;
@@ -209,6 +211,7 @@ int cmd_register(const struct tool_command *c, int argc, char **argv)
 	    {"record", "WAV", NULL, &s.record, "what callers say; the last call's"},
 	    VIDEO_OPTIONS(s),
 	    {"services", "LIST", NULL, &s.services, "of mcptt,mcvideo,mcdata (default mcptt), in one registration"},
+	    {"no-queue", NULL, &s.no_queue, NULL, "be refused, not queued, while the other end speaks or transmits"},
 	    {"publish", NULL, &s.publish, NULL, "authorise by PUBLISH, after a REGISTER with the contact alone"}};
 	struct ue_report r;
 	sigset_t set;
@@ -249,7 +252,8 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	    {"user-profile", "FILE", NULL, &s.user_profile, "XML that names the KMS of users of other domains"},
 	    {"lookup", NULL, &s.lookup, NULL, "else ask the own KMS whose user that is"},
 	    {"kms", "URI", NULL, &kms, "KMS of the called user, whatever the profile says"},
-	    {"duplex", NULL, &duplex, NULL, "no floor control: both may speak at once"},
+	    {"duplex", NULL, &duplex, NULL, "no floor or transmission control: both may send at once"},
+	    {"no-queue", NULL, &s.no_queue, NULL, "be refused, not queued, while the other end speaks or transmits"},
 	    {"seconds", "N", NULL, &seconds, "stay in the call that long"},
 	    {"repeat", NULL, &repeat, NULL, "say it again and again, as long as the call stands"}};
 	char uri[2 * DOMAIN_TEXT];
@@ -266,7 +270,7 @@ int cmd_call(const struct tool_command *c, int argc, char **argv)
 	struct ue_call call = {.target = uri,
 			       .kms_uri = kms,
 			       .audio = {.send = speech, .record = s.record, .repeat = repeat},
-			       .floor = !duplex && !repeat && !video, /* who never ends would keep the floor */
+			       .floor = !duplex && !repeat, /* who never ends would keep the floor */
 			       .service = video ? MCX_MCVIDEO : MCX_MCPTT,
 			       .video = s.video};
 	call.video.repeat = repeat;

@@ -117,7 +117,7 @@ struct ue_call_state {
 	struct media_session *media;
 	struct video_session *video; /* of a call of MCVideo */
 	int floor_wanted;            /* caller: offer the media control line */
-	struct ue_floor *floor;      /* NULL: a call without floor control */
+	struct ue_line *line;        /* NULL: a call without floor or transmission control */
 	void *link;                  /* what the media's callbacks come with */
 	char trouble[UE_TEXT];       /* why media or files failed, "" otherwise */
 	struct ue_pck *pck, *next_pck;
@@ -255,7 +255,8 @@ struct ue {
 	_Atomic unsigned redirects_ignored;
 	struct krr_trust *krr_trust; /* set once */
 	struct krr_signer *krr_signer;
-	struct csk_control *control; /* control signalling under our CSKs; NULL until it is needed */
+	struct csk_control *control[MCX_MCVIDEO + 1]; /* of each service: control signalling under our CSKs; NULL until
+						       * it is needed */
 	struct ue_call_state call;
 	struct ue_scratch scratch;
 };
@@ -414,21 +415,21 @@ void ue_pck_open(struct ue *u);
 int ue_pck_media_keys(const struct ue_pck *pck, struct media_keys *out);
 void ue_pck_inspect(struct ue *u, const struct ue_pck *pck, const struct media_keys *keys);
 
-/* ---- ue_floor.c, on the loop ---- */
+/* ---- ue_control.c, on the loop ---- */
 /* Caller: our end of the media control line, before the offer that names it. 0 or -1. */
-int ue_floor_open(struct ue *u);
+int ue_line_open(struct ue *u);
 /* What our description says of it. */
-struct sdp_control ue_floor_describe(const struct ue *u);
+struct sdp_control ue_line_describe(const struct ue *u);
 /*
- * The server's offer or answer. With a control line that can be used there is floor control: as callee our end is
+ * The server's offer or answer. With a control line that can be used there is media control: as callee our end is
  * opened; else it is given up.
  */
-void ue_floor_take(struct ue *u, const struct sdp *theirs);
+void ue_line_take(struct ue *u, const struct sdp *theirs);
 /* The call is up and its media not yet started. */
-void ue_floor_begin(struct ue *u);
-/* Everything was said: 1 when floor control ends the call in its own time. */
-int ue_floor_said_all(struct ue *u);
-void ue_floor_close(struct ue *u);
+void ue_line_begin(struct ue *u);
+/* Everything was said and shown: 1 when media control ends the call in its own time. */
+int ue_line_said_all(struct ue *u);
+void ue_line_close(struct ue *u);
 void ue_control_wipe(struct ue *u);
 
 /* ---- ue_talk.c: requests that come in ---- */

@@ -66,6 +66,7 @@ enum ue_event_kind {
 	UE_EV_MUSIK,        /* key download: a MuSiK was added */
 	UE_EV_REDIRECTED,   /* an upload or a call is tried anew under another KMS; text says whose and why */
 	UE_EV_FLOOR,        /* who may speak; key_id: the CSK that the server said it under */
+	UE_EV_TRANSMISSION, /* of MCVideo: who may transmit and who receives it; key_id: as above */
 };
 
 struct ue_event {
@@ -122,6 +123,7 @@ struct ue_config {
 	int hide_identities; /* in I_MESSAGEs: UIDs in place of the URIs of both ends (TS 33.180 5.2.6) */
 	int sakke_to_self;   /* in I_MESSAGEs: the key for our own other devices too (TS 33.180 5.2.5) */
 	unsigned register_s; /* Expires of the REGISTER; 0: 3600 */
+	int no_queue;        /* who may not speak or transmit at once is refused, not queued */
 	unsigned services;   /* set of 1 << enum mcx_service to be authorised for, with one CSK; 0: MCPTT alone */
 	int publish; /* the REGISTER brings a contact alone; token, CSK and settings come by PUBLISH (sip.md 2.3) */
 	const struct kp_policy *key_policy; /* of the provisioning (mcx/flow/kms_provision.h); NULL: the default */
@@ -194,9 +196,11 @@ struct ue_call {
 	struct ue_audio_files audio;
 	unsigned ring_ms; /* 0: 60000 */
 	unsigned max_ms;  /* end of the call at the latest, 0: 3600000 */
-	int floor;        /* ask for floor control: one speaks at a time, if server and callee take it up */
-	int stay;         /* do not hang up when `send` has been said: the other end, ue_hang_up or max_ms does */
-	/* MCX_MCPTT, or MCX_MCVIDEO: the audio and this video beside it, without floor or transmission control. */
+	/* Ask for floor control, of MCVideo transmission control: one sends at a time, if server and callee take it up.
+	 */
+	int floor;
+	int stay; /* do not hang up when `send` has been said: the other end, ue_hang_up or max_ms does */
+	/* MCX_MCPTT, or MCX_MCVIDEO: the audio and this video beside it. */
 	enum mcx_service service;
 	struct ue_video_files video;
 };

@@ -27,7 +27,7 @@ static void said_all(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
 	c->to_say -= c->to_say > 0;
-	if (c->to_say || ue_floor_said_all(u)) /* the floor is given back; who has it next may answer */
+	if (c->to_say || ue_line_said_all(u)) /* permission is given back; who has it next may answer */
 		return;
 	if (c->caller && !c->stay)
 		ue_call_event(u, &(struct cc_event){.kind = CC_EV_HANG_UP}, NULL);
@@ -195,7 +195,7 @@ static void start_media(struct ue *u)
 	snprintf(c->trouble, sizeof c->trouble, "%s", rc ? "no keys for the media" : "");
 	if (!rc) {
 		ue_pck_inspect(u, c->pck, keys);
-		ue_floor_begin(u);
+		ue_line_begin(u);
 		rc = media_start(c->media, keys, c->remote.address, c->remote.port, c->remote.payload_type, c->trouble,
 				 sizeof c->trouble);
 	}
@@ -252,7 +252,7 @@ static void tell_gaps(struct ue *u)
 static void stop_media(struct ue *u)
 {
 	struct ue_call_state *c = &u->call;
-	ue_floor_close(u);
+	ue_line_close(u);
 	if (!c->link)
 		return;
 	int failed = c->media && media_stop(c->media);

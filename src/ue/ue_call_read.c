@@ -101,7 +101,7 @@ int ue_answer_read(struct ue *u, const struct sip_message *rs, const char **why)
 	if (v == SDP_SECURE && take_remotes(c, answer, offer))
 		v = SDP_NO_ADDRESS;
 	if (v == SDP_SECURE)
-		ue_floor_take(u, answer);
+		ue_line_take(u, answer);
 	*why = body && !believed ? body->opened.why : sdp_verdict_name(v);
 	ue_body_free(body);
 	return v == SDP_SECURE;

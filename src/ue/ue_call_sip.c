@@ -64,8 +64,8 @@ static enum mcsec_err write_offer(struct ue *u, struct writer *w)
 	struct sdp_video video;
 	struct sdp_audio a = our_audio(u, SECURE_PROFILE, PAYLOAD_TYPE, VIDEO_PAYLOAD_TYPE, &video);
 	struct sdp_control control;
-	if (c->floor_wanted && c->service == MCX_MCPTT && !ue_floor_open(u)) {
-		control = ue_floor_describe(u);
+	if (c->floor_wanted && !ue_line_open(u)) {
+		control = ue_line_describe(u);
 		a.control = &control;
 	}
 	a.key_mgmt = (struct octets){message, len};
@@ -185,9 +185,9 @@ int ue_answer_send(struct ue *u, struct sip_server_tx *tx)
 	struct sdp_video video;
 	struct sdp_audio a = our_audio(u, proto, c->remote.payload_type, c->remote_video.payload_type, &video);
 	struct sdp_control control;
-	ue_floor_take(u, offer);
-	if (c->floor) {
-		control = ue_floor_describe(u);
+	ue_line_take(u, offer);
+	if (c->line) {
+		control = ue_line_describe(u);
 		a.control = &control;
 	}
 	if (sdp_write_answer(&w, offer, &a))

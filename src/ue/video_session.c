@@ -47,7 +47,7 @@ struct video_session {
 
 	pthread_t thread;
 	int running;
-	atomic_int stop;
+	atomic_int stop, held, has_more;
 	int seen, told_shown, told_silent, failed;
 	uint32_t peer_ssrc, picture; /* picture: timestamp of the last one that came */
 	int64_t due, shown_at;
@@ -103,6 +103,7 @@ struct video_session *video_new(const struct video_options *o, char *err, size_t
 	int ok = v->socket && v->order && v->joiner && !draw_start(v) &&
 		 (!o->files.send || !video_clip_load(&v->clip, o->files.send, err, err_size));
 	v->left = v->clip.stream;
+	atomic_store(&v->has_more, v->left.len > 0);
 	if (ok)
 		return v;
 	video_free(v);
@@ -268,15 +269,19 @@ static void show(struct video_session *v)
 	v->due += (int64_t)(shown * 1000 / v->fps - (shown - 1) * 1000 / v->fps);
 	if (!v->left.len && v->o.files.repeat)
 		v->left = v->clip.stream;
-	else if (!v->left.len)
+	else if (!v->left.len) {
+		atomic_store(&v->has_more, 0);
 		v->shown_at = now_ms();
+	}
 }
 
 /* ---- the thread ------------------------------------------------------------------------------------------------ */
 
 static void tick(struct video_session *v, int64_t now)
 {
-	if (v->left.len && now >= v->due) {
+	if (atomic_load(&v->held))
+		v->due = now; /* the next picture goes with the permission, none after it is late */
+	else if (v->left.len && now >= v->due) {
 		show(v);
 		if (v->due < now) /* late: the rest moves, pictures do not come in a burst */
 			v->due = now;
@@ -307,7 +312,7 @@ static void take_packets(struct video_session *v, int wait_ms)
 
 static int wait_for(const struct video_session *v)
 {
-	int64_t left = v->left.len ? v->due - now_ms() : TICK_MS;
+	int64_t left = v->left.len && !atomic_load(&v->held) ? v->due - now_ms() : TICK_MS;
 	return left < 0 ? 0 : left < TICK_MS ? (int)left : TICK_MS;
 }
 
@@ -348,6 +353,16 @@ int video_start(struct video_session *v, const struct media_keys *keys, const ch
 int video_rekey(struct video_session *v, const struct media_keys *keys)
 {
 	return v->crypt ? media_crypt_rekey(v->crypt, keys) : -1;
+}
+
+void video_allow(struct video_session *v, int may_show)
+{
+	atomic_store(&v->held, !may_show);
+}
+
+int video_has_more(struct video_session *v)
+{
+	return atomic_load(&v->has_more);
 }
 
 int video_move(struct video_session *v, const char *address, uint16_t port)

@@ -41,6 +41,10 @@ int video_start(struct video_session *v, const struct media_keys *keys, const ch
 int video_rekey(struct video_session *v, const struct media_keys *keys);
 int video_move(struct video_session *v, const char *address, uint16_t port);
 int video_stop(struct video_session *v);
+/* Transmission control: whether we may transmit. Without a call of this everything is shown at once. */
+void video_allow(struct video_session *v, int may_show);
+/* 1 while there is something left to show. */
+int video_has_more(struct video_session *v);
 /* Adds the video's part; after video_stop it is whole. */
 void video_stats(struct video_session *v, struct ue_media_stats *out);
 

@@ -3,25 +3,11 @@
  * Control signalling at a whole server: floor control of a private call between two user agents over real TLS and UDP,
  * and every packet that the server must drop without a word (floor 13, media 3.5; testcases 21).
  */
-#include "e2e/server_bed.h"
-
-#include <poll.h>
+#include "e2e/server_control_lab.h"
 
 #include "mcx/floor/floor_message.h"
-#include "mcx/media/csk_control.h"
 
-enum { ROOM = 512, CONTROL_SSRC = 0x0a11ce00, MEDIA_SSRC = 77 };
-
-/* A user agent's end of the control line. */
-struct end {
-	struct ua *ua;
-	int fd;
-	uint16_t port, server_port;
-	uint32_t own, server_ssrc;
-	struct csk_control *csk;
-	uint32_t granted; /* indices given away so far */
-	char line[200];
-};
+enum { CONTROL_SSRC = 0x0a11ce00, MEDIA_SSRC = 77 };
 
 static struct ua alice, bob;
 static struct end a = {.ua = &alice, .own = CONTROL_SSRC, .fd = -1},
@@ -29,46 +15,18 @@ static struct end a = {.ua = &alice, .own = CONTROL_SSRC, .fd = -1},
 
 static void open_end(struct end *e, const char *parameters)
 {
-	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof at;
-	if (e->fd >= 0)
-		close(e->fd);
-	e->fd = socket(AF_INET, SOCK_DGRAM, 0);
-	assert_int_equal(bind(e->fd, (struct sockaddr *)&at, sizeof at), 0);
-	getsockname(e->fd, (struct sockaddr *)&at, &len);
-	e->port = ntohs(at.sin_port);
+	open_socket(e);
 	snprintf(e->line, sizeof e->line,
 		 "m=application %u udp MCPTT\r\na=fmtp:MCPTT %smc_ssrc=%u;mc_floor_ssrc=%u\r\n", e->port, parameters,
 		 MEDIA_SSRC, e->own);
 	e->ua->control_line = e->line;
 }
 
-/* The key of the last REGISTER of that user agent. */
-static void use_csk(struct end *e)
-{
-	struct csk_control_key k = {e->ua->csk_id, e->ua->csk, OCTETS(e->ua->csk_rand), 16, 0};
-	assert_int_equal(csk_control_hold(e->csk, &k), 0);
-	csk_control_send_with(e->csk, k.id);
-	csk_control_grant(e->csk, k.id, 1, 1000);
-}
-
 static void registered(struct end *e)
 {
 	/* Older than the next one: of two with equal T the larger CSK-ID would win (flows 0.4). */
 	assert_int_equal(ua_register(e->ua, &(struct reg){.expires = -1, .age = 10}), 200);
-	csk_control_free(e->csk);
-	e->csk = csk_control_new(NULL, NULL);
-	use_csk(e);
-}
-
-static void take_line(struct end *e, const char *sdp, struct sdp_control *c)
-{
-	static struct sdp s;
-	assert_non_null(sdp);
-	assert_int_equal(sdp_read(octets_of(sdp), &s, NULL), MCSEC_OK);
-	assert_int_equal(sdp_control_read(&s, MCX_MCPTT, c), 1);
-	e->server_port = c->port;
-	e->server_ssrc = c->floor_ssrc;
+	use_first_csk(e);
 }
 
 static void begin(const char *caller, const char *callee)
@@ -92,23 +50,15 @@ static void call_is_up(void)
 	struct sdp_control c;
 	assert_int_equal(ua_invite(&alice, &(struct inv){0}), 200);
 	wait_until(&bob.acks, 1);
-	take_line(&a, alice.sdp, &c);
-	take_line(&b, bob.sdp, &c);
+	take_line(&a, 1, &c);
+	take_line(&b, 1, &c);
 }
 
 /* ---- packets ---- */
 
-static void put(const struct end *e, struct octets packet)
-{
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_port = htons(e->server_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	assert_int_equal(sendto(e->fd, packet.p, packet.len, 0, (struct sockaddr *)&at, sizeof at), packet.len);
-}
-
 static struct octets made(struct end *e, uint32_t ssrc, uint8_t type, const char *user, uint8_t *out)
 {
 	uint8_t plain[ROOM];
-	size_t len;
 	struct floor_message m = {.type = type, .ssrc = ssrc, .ack = type == FLOOR_RELEASE};
 	if (user) {
 		m.has = FLOOR_HAS(FLOOR_F_USER_ID);
@@ -116,8 +66,7 @@ static struct octets made(struct end *e, uint32_t ssrc, uint8_t type, const char
 	}
 	struct writer w = wr_init(plain, sizeof plain);
 	assert_int_equal(floor_message_write(&w, &m), MCSEC_OK);
-	assert_int_equal(csk_control_protect(e->csk, wr_result(&w), out, ROOM, &len), SRTP_OK);
-	return (struct octets){out, len};
+	return seal(e, wr_result(&w), out);
 }
 
 static struct octets say(struct end *e, uint8_t type, uint8_t *out)
@@ -127,29 +76,12 @@ static struct octets say(struct end *e, uint8_t type, uint8_t *out)
 	return p;
 }
 
-/* The next message of the server's to that end; *raw receives its packet. Fails the test after a long wait. */
+/* The next message of the server's to that end; *raw receives its packet. */
 static struct floor_message hear(struct end *e, uint8_t *raw, size_t *raw_len)
 {
-	static uint8_t plain[ROOM];
 	struct floor_message m;
-	for (int i = 0; i < 3000; i++) {
-		struct pollfd p = {e->fd, POLLIN, 0};
-		pump(1);
-		if (poll(&p, 1, 5) != 1)
-			continue;
-		ssize_t n = recv(e->fd, raw, ROOM, 0);
-		size_t len;
-		uint32_t id;
-		assert_true(n > 0);
-		*raw_len = (size_t)n;
-		assert_int_equal(csk_control_unprotect(e->csk, e->own, e->server_ssrc, (struct octets){raw, (size_t)n},
-						       plain, sizeof plain, &len, &id),
-				 SRTP_OK);
-		assert_int_equal(floor_message_read((struct octets){plain, len}, &m), APP_READ_OK);
-		return m;
-	}
-	fail_msg("%s hears nothing", e->ua->name);
-	return (struct floor_message){0};
+	assert_int_equal(floor_message_read(hear_packet(e, raw, raw_len), &m), APP_READ_OK);
+	return m;
 }
 
 /* What comes until a message of that type does. */
@@ -162,22 +94,6 @@ static struct floor_message hear_of(struct end *e, uint8_t type)
 		m = hear(e, raw, &len);
 	while (m.type != type);
 	return m;
-}
-
-static int64_t count(enum server_metric m)
-{
-	return atomic_load(&bed.server->metrics[m].value);
-}
-
-/* The server drops this packet of that end, and nothing comes back. */
-static void is_dropped(struct end *e, struct octets packet)
-{
-	int64_t before = count(M_CONTROL_DROPPED), taken = count(M_CONTROL_TAKEN);
-	put(e, packet);
-	for (int i = 0; i < 3000 && count(M_CONTROL_DROPPED) == before; i++)
-		pump(5);
-	assert_int_equal(count(M_CONTROL_DROPPED), before + 1);
-	assert_int_equal(count(M_CONTROL_TAKEN), taken);
 }
 
 /* Nobody has the floor: a request of Bob's is granted at once. */
@@ -200,10 +116,10 @@ static void a_call_with_the_control_line_has_a_floor_that_is_granted_taken_and_i
 	uint8_t raw[ROOM];
 	begin("mc_queueing;mc_granted;mc_implicit_request;", "mc_queueing;");
 	call_is_up();
-	take_line(&a, alice.sdp, &c);
+	take_line(&a, 1, &c);
 	assert_true(c.granted && c.queueing && c.has_ssrc && c.ssrc == MEDIA_SSRC);
 	assert_int_equal(c.floor_ssrc >> 31, 1); /* of the server's half */
-	take_line(&b, bob.sdp, &c);
+	take_line(&b, 1, &c);
 	assert_false(c.granted || c.implicit);
 	assert_int_not_equal(a.server_ssrc, b.server_ssrc);
 	hear_of(&a, FLOOR_GRANTED);
@@ -264,16 +180,11 @@ static void a_packet_under_a_foreign_key_is_dropped(void **state)
 {
 	(void)state;
 	uint8_t raw[ROOM];
-	static const uint8_t other[16] = {9};
 	begin("", "");
 	call_is_up();
 	is_dropped(&a, made(&b, a.own, FLOOR_REQUEST, NULL, raw)); /* Bob's, on Alice's leg */
 	struct csk_control *own = a.csk;
-	struct csk_control_key forged = {alice.csk_id, other, OCTETS(alice.csk_rand), 16, 0};
-	a.csk = csk_control_new(NULL, NULL);
-	assert_int_equal(csk_control_hold(a.csk, &forged), 0);
-	csk_control_send_with(a.csk, forged.id);
-	csk_control_grant(a.csk, forged.id, 1, 9);
+	a.csk = forged_csk(&a);
 	is_dropped(&a, made(&a, a.own, FLOOR_REQUEST, NULL, raw));
 	csk_control_free(a.csk);
 	a.csk = own;
@@ -314,8 +225,7 @@ static void mcx_sec_311_a_request_in_the_name_of_somebody_else_changes_nothing(v
 	call_is_up();
 	int64_t taken = count(M_CONTROL_TAKEN);
 	put(&a, made(&a, a.own, FLOOR_REQUEST, bob.mcptt_id, raw));
-	for (int i = 0; i < 3000 && count(M_CONTROL_TAKEN) == taken; i++)
-		pump(5);
+	wait_taken(taken);
 	floor_is_idle();
 	put(&a, made(&a, a.own, FLOOR_REQUEST, alice.mcptt_id, raw));
 	hear_of(&a, FLOOR_GRANTED);
@@ -374,7 +284,7 @@ static void a_control_line_without_an_ssrc_is_refused_and_the_call_goes_on(void 
 	begin("", "");
 	snprintf(a.line, sizeof a.line, "m=application %u udp MCPTT\r\na=fmtp:MCPTT mc_queueing\r\n", a.port);
 	call_is_up();
-	take_line(&b, bob.sdp, &c);
+	take_line(&b, 1, &c);
 	assert_int_equal(c.port, 0);
 }
 
@@ -385,7 +295,7 @@ static void a_callee_that_refuses_the_line_leaves_a_call_without_floor_control(v
 	begin("", "");
 	snprintf(b.line, sizeof b.line, "m=application 0 udp MCPTT\r\n");
 	call_is_up();
-	take_line(&a, alice.sdp, &c);
+	take_line(&a, 1, &c);
 	assert_int_equal(c.port, 0);
 }
 
@@ -405,7 +315,7 @@ static void where_floor_control_is_off_the_line_is_refused(void **state)
 	begin("", "");
 	call_is_up();
 	bed.cfg.floor_control = 1;
-	take_line(&b, bob.sdp, &c);
+	take_line(&b, 1, &c);
 	assert_int_equal(c.port, 0);
 }
 
@@ -449,10 +359,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	csk_control_free(a.csk);
-	csk_control_free(b.csk);
-	close(a.fd);
-	close(b.fd);
+	close_end(&a);
+	close_end(&b);
 	if (bed.server)
 		bed_stop();
 	ua_close(&alice);

@@ -50,6 +50,9 @@ class Client:
     def said(self, event):
         return [e for e in self.events if e['event'] == event]
 
+    def transmissions(self):
+        return [e['text'] for e in self.said('transmission')]
+
     def wait(self, event):
         end = time.monotonic() + 90
         while not self.said(event):
@@ -59,6 +62,14 @@ class Client:
     def end(self, code=0):
         assert self.process.wait(timeout=90) == code, (self.events, self.process.stderr.read())
         self.reader.join()
+
+
+def in_order(texts, *wanted):
+    at = 0
+    for w in wanted:
+        found = [i for i in range(at, len(texts)) if w in texts[i]]
+        assert found, '%s is not there after %s: %s' % (w, texts[:at], texts)
+        at = found[0] + 1
 
 
 def same_octets(a, b):
@@ -72,11 +83,11 @@ def recorded(path):
 
 
 bob = None
+ALICE, BOB = 'sip:alice@town.mcx.test', 'sip:bob@town.mcx.test'
 
 
 def audio_and_video_cross_both_ways_octet_for_octet():
     global bob
-    # Bob shows his faster: the call ends when Alice has shown hers
     bob = Client('register', 'bob', '--send-video', clip, '--fps', '25', '--record-video', seen, '--record', heard)
     bob.wait('registered')
     alice = Client('call', 'alice', '--to', 'bob', '--send-video', clip, '--fps', '10', '--send', sound,
@@ -88,6 +99,12 @@ def audio_and_video_cross_both_ways_octet_for_octet():
     with wave.open(heard) as w:
         assert abs(w.getnframes() / w.getframerate() - 1) < 0.3
     assert not alice.said('alarm') and not bob.said('alarm')
+    # one after the other, each to a receiver that has asked for it
+    in_order(alice.transmissions(), 'we may transmit', BOB + ' receives us', 'our transmission has ended', BOB + ' transmits',
+             'receiving ' + BOB, 'the transmission of %s is over' % BOB, 'nobody transmits')
+    in_order(bob.transmissions(), ALICE + ' transmits', 'the transmission of %s is over' % ALICE, 'we may transmit',
+             ALICE + ' receives us', 'our transmission has ended')
+    assert any('waiting to transmit, at place 1' in t for t in bob.transmissions()), bob.events
     assert os.stat(seen).st_mode & 0o077 == 0
 
 
@@ -101,6 +118,21 @@ def the_same_clients_talk_without_video():
     alice = Client('call', 'alice', '--to', 'bob', '--send', sound)
     alice.end()
     assert alice.said('call-up') and not alice.said('alarm')
+
+
+def a_second_sender_who_does_not_queue_is_refused_until_the_first_has_ended():
+    global bob
+    bob.process.terminate()
+    bob.end()
+    bob = Client('register', 'bob', '--no-queue', '--send-video', clip, '--fps', '50', '--record-video', seen)
+    bob.wait('registered')
+    alice = Client('call', 'alice', '--to', 'bob', '--send-video', clip, '--record-video', seen_back)
+    alice.end()
+    bob.wait('call-ended')
+    recorded(seen)
+    recorded(seen_back)
+    in_order(bob.transmissions(), 'transmission is rejected: another transmits', 'the transmission of %s is over' % ALICE,
+             'we may transmit', 'our transmission has ended')
 
 
 def a_user_without_mcvideo_cannot_call_so():
@@ -139,7 +171,7 @@ try:
         run(MCX, 'user', 'add', name, '--services', services, '--dir', folder)
     result = tap.run([
         audio_and_video_cross_both_ways_octet_for_octet, the_call_was_one_of_mcvideo_on_the_servers_books,
-        the_same_clients_talk_without_video, a_user_without_mcvideo_cannot_call_so, a_callee_without_mcvideo_is_404,
+        the_same_clients_talk_without_video, a_second_sender_who_does_not_queue_is_refused_until_the_first_has_ended, a_user_without_mcvideo_cannot_call_so, a_callee_without_mcvideo_is_404,
         a_file_that_is_no_video_is_said_before_anybody_is_called, the_recorded_clip_shows_the_moving_picture])
 finally:
     if bob:

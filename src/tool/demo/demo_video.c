@@ -2,7 +2,7 @@
 /*
  * demo_video.c - the main job's MCVideo call (seed 000 4.7.1): Alice shows Bob a recorded clip of H.264, end to end
  * under a call key of its own, by clients that are registered for MCVideo alone. What Bob kept is compared octet for
- * octet.
+ * octet. The call goes under transmission control (seed 000 4.7.2).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +73,7 @@ static int call(struct demo *d, struct ue *alice, struct ue *bob)
 	char seen[PATH_MAX];
 	const struct ue_call what = {.target = d->bob.user.mcvideo,
 				     .service = MCX_MCVIDEO,
+				     .floor = 1,
 				     .video = {.send = client_clip(), .fps = CLIENT_CLIP_FPS}};
 	ue_answer(bob, &(struct ue_audio_files){0});
 	ue_answer_video(bob, &(struct ue_video_files){.record = domain_path(&d->d, seen, "ue/bob/seen.h264")});
@@ -107,9 +108,12 @@ int demo_video(struct demo *d)
 int demo_video_same(struct demo *d, char *why)
 {
 	const struct demo_video *v = &d->video;
-	snprintf(why, DEMO_EVIDENCE,
-		 "%zu octets of H.264 shown, %zu recorded, %s; %llu pictures in %llu packets, %llu lost", v->sent,
-		 v->seen, v->same ? "the same" : "NOT the same", (unsigned long long)v->recorded.pictures_received,
-		 (unsigned long long)v->recorded.video_received, (unsigned long long)v->recorded.video_lost);
+	snprintf(
+	    why, DEMO_EVIDENCE,
+	    "%zu octets of H.264 shown, %zu recorded, %s; %llu pictures in %llu packets, %llu lost; %llu messages of "
+	    "transmission control opened",
+	    v->sent, v->seen, v->same ? "the same" : "NOT the same", (unsigned long long)v->recorded.pictures_received,
+	    (unsigned long long)v->recorded.video_received, (unsigned long long)v->recorded.video_lost,
+	    (unsigned long long)(v->shown.control_opened + v->recorded.control_opened));
 	return v->same;
 }
