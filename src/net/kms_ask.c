@@ -183,7 +183,7 @@ static int check_signature(struct kms_ask *a, struct _xmlDoc *doc)
 	if (kms_signature_of(&s, doc, 0, &f))
 		return kms_ask_report(a, CE_BAD_SIGNATURE, "signature", &f);
 	const uint8_t *key = find_signer(a->c->transport, s.key_name);
-	if (!key || kms_signature_verify(&s, key))
+	if (MCX_FAULT(kms.answer_key, !key || kms_signature_verify(&s, key)))
 		return kms_ask_report(a, CE_BAD_SIGNATURE, "the answer's signature does not verify", NULL);
 	return 1;
 }
@@ -193,9 +193,10 @@ static int check_freshness(struct kms_ask *a)
 {
 	if (!signer(a->c))
 		return 1;
-	if (strcmp(a->doc.user_uri, a->user_uri) != 0 || strcmp(a->doc.client_req_url, a->url) != 0)
+	if (MCX_FAULT(kms.answer_for,
+		      strcmp(a->doc.user_uri, a->user_uri) != 0 || strcmp(a->doc.client_req_url, a->url) != 0))
 		return kms_ask_report(a, CE_BAD_SIGNATURE, "the answer to another request", NULL);
-	if (a->doc.time > a->now + SIGNED_AGE_S || a->doc.time < a->now - SIGNED_AGE_S)
+	if (MCX_FAULT(kms.answer_time, a->doc.time > a->now + SIGNED_AGE_S || a->doc.time < a->now - SIGNED_AGE_S))
 		return kms_ask_report(a, CE_STALE_TIME, "the answer's Time is not now", NULL);
 	return 1;
 }

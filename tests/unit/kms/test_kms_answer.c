@@ -204,7 +204,8 @@ static void a_new_key_that_does_not_open_changes_none(void **state)
 	IS_REFUSED(new_key(1, ink, INK, "ink.2"), "unwrap_failed", UNWRAP_FAILED); /* an InK wraps nothing */
 	IS_REFUSED((new_key(0, trk, TRK, "tk.13"), new_key(1, other, TRK, "ink.2")), "unwrap_failed", UNWRAP_FAILED);
 	IS_REFUSED(new_key(0, trk, TRK, "tk.13")->key.octets[7] ^= 1, "unwrap_failed", UNWRAP_FAILED);
-	IS_REFUSED(new_key(0, trk, TRK, ""), "not named", UNKNOWN_MESSAGE);
+	IS_REFUSED(new_key(0, trk, TRK, ""), "the new key is not named", UNKNOWN_MESSAGE);
+	IS_REFUSED(new_key(0, trk, "", "tk.13"), "the transport key is not named", UNKNOWN_MESSAGE);
 }
 
 static void new_keys_that_cannot_be_kept_are_not_used(void **state)

@@ -150,6 +150,56 @@ static void the_algorithm_suites_travel_in_a_namespace_of_their_own(void **state
 	kms_response_free(&response);
 }
 
+#define SUITES "<e:AlgorithmSuites xmlns:e=\"" KMS_EXT_NS "\" list=\"0101\" minimum=\"0101\"/>"
+
+/* Which of two lists would count? Neither does, and nothing of the message. */
+static void two_lists_of_suites_are_refused(void **state)
+{
+	struct kms_vector *v = *state;
+	struct kms_response r = sample(KMS_MSG_INIT);
+	char twice[sizeof text];
+	r.n_certs = 1;
+	r.certs = &v->cert;
+	const char *end = strstr(written(put_response, &r), "</KmsInit>");
+	for (int n = 1; n <= 2; n++) {
+		snprintf(twice, sizeof twice, "%.*s" SUITES "%s%s", (int)(end - text), text, n == 2 ? SUITES : "", end);
+		assert_int_equal(read_response(twice), n == 1 ? MCSEC_OK : MCSEC_E_MALFORMED);
+		if (n == 1)
+			kms_response_free(&response);
+	}
+	assert_string_equal(fault.element, "KmsInit");
+	assert_non_null(strstr(fault.detail, "more than once"));
+}
+
+#define NEW_KEY                                                                                                        \
+	"<NewTransportKey xsi:type=\"EncKeyContentType\"><xenc:EncryptedKey xmlns:xenc=\"http://www.w3.org/2001/04/"   \
+	"xmlenc#\" xmlns:ds=\"http://www.w3.org/2000/09/xmldsig#\"><xenc:EncryptionMethod Algorithm=\"http://www.w3."  \
+	"org/2001/04/xmlenc#kw-aes256\"/><ds:KeyInfo><ds:KeyName>tk.1</ds:KeyName></ds:KeyInfo><xenc:CipherData>"      \
+	"<xenc:CipherValue>BPijw8MC07C36UsU3Pha0dppzXQFbteQfTy0n7J3maQQTbBY8pAa2w==</xenc:CipherValue>"                \
+	"</xenc:CipherData><xenc:CarriedKeyName>tk.2</xenc:CarriedKeyName></xenc:EncryptedKey></NewTransportKey>"
+
+static void more_new_transport_keys_than_there_is_room_for_are_refused(void **state)
+{
+	struct kms_vector *v = *state;
+	struct kms_response r = sample(KMS_MSG_INIT);
+	char many[sizeof text];
+	r.n_certs = 1;
+	r.certs = &v->cert;
+	const char *end = strstr(written(put_response, &r), "</KmsInit>");
+	for (int extra = 0; extra <= 1; extra++) {
+		int n = snprintf(many, sizeof many, "%.*s", (int)(end - text), text);
+		for (int i = 0; i < KMS_MAX_NEW_KEYS + extra; i++)
+			n += snprintf(many + n, sizeof many - (size_t)n, "%s", NEW_KEY);
+		snprintf(many + n, sizeof many - (size_t)n, "%s", end);
+		assert_int_equal(kms_response_read(&response, KMS_ROOT_RESPONSE | KMS_WRAPPED, octets_of(many), &fault),
+				 extra ? MCSEC_E_MALFORMED : MCSEC_OK);
+		if (!extra)
+			kms_response_free(&response);
+	}
+	assert_string_equal(fault.element, "NewTransportKey");
+	assert_string_equal(fault.detail, "too many of these");
+}
+
 static void a_lookup_lists_each_kms_in_order(void **state)
 {
 	(void)state;
@@ -310,6 +360,8 @@ int main(void)
 	    T(the_error_response_is_the_one_of_the_page),
 	    V(the_cert_cache_carries_its_number_and_nothing_else_when_current),
 	    V(the_algorithm_suites_travel_in_a_namespace_of_their_own),
+	    V(two_lists_of_suites_are_refused),
+	    V(more_new_transport_keys_than_there_is_room_for_are_refused),
 	    T(a_lookup_lists_each_kms_in_order),
 	    T(a_lookup_without_a_user_reads_back_as_it_was),
 	    T(two_messages_or_a_message_with_an_error_are_refused),

@@ -110,6 +110,27 @@ static void many_entries_are_each_found(void **state)
 	revoked_list_free(l);
 }
 
+/* An account that is cut twice is cut by the later one; neither shortens what the other says. */
+static void an_entry_that_comes_again_holds_for_the_later_of_both(void **state)
+{
+	(void)state;
+	static const int64_t times[][2] = {{50, 500}, {90, 400}, {70, 600}}; /* at, until */
+	struct revoked_list *l = revoked_list_new();
+	for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+		char text[160];
+		int64_t next;
+		snprintf(text, sizeof text,
+			 "{\"next\":1,\"revoked\":[{\"kind\":\"sub\",\"value\":\"u\",\"at\":%lld,\"until\":%lld}]}",
+			 (long long)times[i][0], (long long)times[i][1]);
+		assert_int_equal(revoked_list_take(l, octets_of(text), 100, &next), 1);
+		assert_int_equal(revoked_list_count(l), 1);
+	}
+	assert_true(has(l, "", "", "u", 90, 599));
+	assert_false(has(l, "", "", "u", 91, 599));
+	assert_false(has(l, "", "", "u", 90, 600));
+	revoked_list_free(l);
+}
+
 /* ---- over HTTPS ---- */
 
 struct issuer {
@@ -210,6 +231,7 @@ int main(void)
 	    cmocka_unit_test(a_newer_token_of_a_cut_account_counts),
 	    cmocka_unit_test(an_entry_ends_when_no_token_can_be_alive),
 	    cmocka_unit_test(what_is_no_list_is_refused_and_next_stays),
+	    cmocka_unit_test(an_entry_that_comes_again_holds_for_the_later_of_both),
 	    cmocka_unit_test(many_entries_are_each_found),
 	    cmocka_unit_test(the_list_is_asked_for_page_by_page_and_an_outage_is_said_once),
 	};

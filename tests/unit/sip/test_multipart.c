@@ -50,6 +50,19 @@ static void a_base64_part_is_decoded_also_when_it_is_wrapped(void **state)
 	assert_memory_equal(p->body.p, "\1\2\3\4\5", 5);
 }
 
+static void a_quoted_boundary_is_what_its_escapes_stand_for(void **state)
+{
+	(void)state;
+	static const char *const types[] = {"multipart/mixed;boundary=\"b\\1\"",
+					    "multipart/mixed;x=\"a\\\"b;boundary=c\";boundary=b1"};
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(read_text(types[i], "--b1\r\nContent-Type: text/plain\r\n\r\nx\r\n--b1--\r\n"),
+				 MCSEC_OK);
+		assert_int_equal(m.n, 1);
+	}
+	assert_int_equal(read_text("multipart/mixed;boundary=\"b1\\\"", "--b1\r\n\r\nx\r\n--b1--\r\n"), MCSEC_E_VALUE);
+}
+
 static void a_base64_part_written_reads_back(void **state)
 {
 	(void)state;
@@ -284,6 +297,7 @@ int main(void)
 	    cmocka_unit_test(a_multipart_is_no_part_neither_read_nor_written),
 	    cmocka_unit_test(a_written_body_reads_back_octet_for_octet_with_binary_parts),
 	    cmocka_unit_test(a_base64_part_is_decoded_also_when_it_is_wrapped),
+	    cmocka_unit_test(a_quoted_boundary_is_what_its_escapes_stand_for),
 	    cmocka_unit_test(a_base64_part_written_reads_back),
 	    cmocka_unit_test(broken_base64_is_refused),
 	    cmocka_unit_test(a_nul_inside_base64_is_not_skipped_like_a_blank),
