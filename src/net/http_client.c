@@ -100,7 +100,9 @@ struct http_client *http_client_new(const struct http_client_options *o)
 	c->proxy = strdup(o->proxy ? o->proxy : "");
 	c->max_body = o->max_body ? o->max_body : DEFAULT_MAX_BODY;
 	c->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
-	if (!c->curl || !c->ca_file || !c->proxy || (o->resolve && *o->resolve && !c->resolve)) {
+	int lacks = (o->cert_file && !c->cert_file) || (o->key_file && !c->key_file) ||
+		    (o->resolve && *o->resolve && !c->resolve);
+	if (!c->curl || !c->ca_file || !c->proxy || lacks) {
 		http_client_free(c);
 		return NULL;
 	}

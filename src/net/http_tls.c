@@ -175,9 +175,11 @@ static int load_all(struct http_tls *t, char *err, size_t err_size)
 	return 0;
 }
 
-static char *copy_or_null(const char *s)
+/* 0: no memory; then what was to be checked must not be taken for what nobody asked for. */
+static int copy(char **out, const char *s)
 {
-	return s ? strdup(s) : NULL;
+	*out = s ? strdup(s) : NULL;
+	return !s || *out;
 }
 
 struct http_tls *http_tls_new(const struct http_server_options *o, char *err, size_t err_size)
@@ -189,11 +191,11 @@ struct http_tls *http_tls_new(const struct http_server_options *o, char *err, si
 		return NULL;
 	}
 	pthread_mutex_init(&t->lock, NULL);
-	t->cert_file = strdup(o->cert_file);
-	t->key_file = strdup(o->key_file);
-	t->ca_file = copy_or_null(o->client_ca_file);
-	t->crl_file = copy_or_null(o->client_crl_file);
-	if (load_all(t, err, err_size)) {
+	int ok = copy(&t->cert_file, o->cert_file) && copy(&t->key_file, o->key_file) &&
+		 copy(&t->ca_file, o->client_ca_file) && copy(&t->crl_file, o->client_crl_file);
+	if (!ok)
+		snprintf(err, err_size, "no memory");
+	if (!ok || load_all(t, err, err_size)) {
 		http_tls_free(t);
 		return NULL;
 	}
