@@ -70,8 +70,10 @@ void sip_source_of(struct sip_port *p, msg_t *msg, struct sip_source *s)
 		s->local_port = (uint16_t)strtoul(local->tpn_port, NULL, 10);
 	const su_strlst_t *names = s->transport == SIP_TLS ? tport_delivered_from_subjects(all, msg) : NULL;
 	s->verified = names && tport_is_verified(tp);
-	for (usize_t i = 0; s->verified && i < su_strlst_len(names) && s->n_subjects < SIP_MAX_SUBJECTS; i++)
-		s->subjects[s->n_subjects++] = su_strdup(msg_home(msg), su_strlst_item(names, i));
+	for (usize_t i = 0; s->verified && i < su_strlst_len(names) && s->n_subjects < SIP_MAX_SUBJECTS; i++) {
+		s->subjects[s->n_subjects] = su_strdup(msg_home(msg), su_strlst_item(names, i));
+		s->n_subjects += s->subjects[s->n_subjects] != NULL; /* without memory for it: a name less */
+	}
 }
 
 /* RFC 3261 20.10: seconds; what is no number counts as absent, what is larger than the field allows as its maximum. */
