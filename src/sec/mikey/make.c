@@ -47,7 +47,8 @@ static enum mcsec_err find_keys(struct making *mk, const struct mcsec_im_book *b
 	uint64_t period;
 	mk->kms_i = book_kms(book, octets_of(what->initiator_kms));
 	mk->kms_r = book_kms(book, octets_of(what->responder_kms));
-	if (!mk->kms_i || !mk->kms_r || MCX_FAULT(im.made_for_valid, !book_valid(mk->kms_r, what->time)))
+	if (!mk->kms_i || !mk->kms_r ||
+	    MCX_FAULT(im.made_for_expired, mk->kms_r->valid_to && what->time > mk->kms_r->valid_to))
 		return MCSEC_E_KMS_REFUSED;
 	if (mcsec_period_number(&mk->kms_i->periods, what->time, &period))
 		return MCSEC_E_NO_KEYS;
