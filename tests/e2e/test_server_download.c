@@ -275,8 +275,7 @@ static void begin_last_attempt(enum kd_reason reason, int answer)
 	assert_int_equal(rows_in_db("UPDATE downloads SET attempt=3 RETURNING 1"), 1);
 	got[0].answer = answer;
 	bed_start();
-	assert_int_equal(ua_options(&alice), 200);
-	wait_until(&got[0].n, 2);
+	assert_int_equal(ua_options(&alice), 200); /* one that does not reach her is one that failed, too */
 	bed_wait_rows("SELECT count(*) FROM downloads", 0);
 }
 
@@ -289,7 +288,6 @@ static void a_csk_that_the_client_never_takes_is_erased_and_the_old_one_stays(vo
 		assert_int_equal(in_db(IN_USE, alice.csk_id), 1);
 		assert_int_equal(call_under(got[0].key, got[0].id), 139);
 		assert_int_equal(call_under(alice.csk, alice.csk_id), 0);
-		bed_wait_recorded("csk.download", "the client refused", answers[i] == 488);
 	}
 }
 
