@@ -8,7 +8,7 @@ DOMAIN ?= run
 NICE  := nice
 MCX    = $(BUILD)/src/tool/mcx
 
-.PHONY: help deps deps-core deps-test deps-analyse with-tests build run check check-long analyse coverage timing fuzz bench soak docs clean
+.PHONY: help deps deps-core deps-test deps-analyse with-tests build run check check-long bite analyse coverage timing fuzz bench soak docs clean
 help:
 	@echo 'make run      install what is missing, build, raise a domain in ./$(DOMAIN)/, run the main job, stay up'
 	@echo '              (CORE=kamailio make run puts a SIP core before the MC server)'
@@ -23,6 +23,7 @@ help:
 	@echo 'make fuzz     fuzz every parser of hostile input (SECONDS=600 in all): tried, reached, found'
 	@echo 'make bench    side-by-side benchmarks against installed peers'
 	@echo 'make soak     long: mutations over the wire, kills under load, floods, the main job again and again (MINUTES=10)'
+	@echo 'make bite     every negative test of a hostile peer, alone and without the check it is about: it must fail'
 	@echo 'make docs     write docs/conformance.md and docs/ambiguities.md from docs/rows/'
 	@echo 'make clean    remove the build folders (never a domain)'
 
@@ -91,11 +92,16 @@ fuzz: deps-test
 bench: with-tests
 	@python3 scripts/bench.py --build $(BUILD)
 
-soak: with-tests $(ASAN)/build.ninja
+soak: with-tests bite $(ASAN)/build.ninja
 	@$(NICE) ninja -C $(ASAN) --quiet
 	@MCX_LONG=1 $(NICE) meson test -C $(ASAN) --no-rebuild -t 0 --print-errorlogs wire
 	@MCX_LONG=1 $(NICE) meson test -C $(BUILD) --no-rebuild -t 0 --print-errorlogs crash kms_kill server_kill control_kill floods failing
 	@python3 scripts/soak.py --mcx $(MCX) --minutes $(or $(MINUTES),10)
+
+# The long form of what `make check` does with waived checks (scripts/bite.py, scripts/bite_rows.py); part of `make soak`.
+bite: with-tests $(BITE)/build.ninja
+	@python3 scripts/bite.py --make --build $(BITE) --product $(BUILD)
+	@python3 scripts/bite_rows.py --make --build $(BITE) --each
 
 docs:
 	@python3 scripts/rows.py --write

@@ -14,16 +14,14 @@ hold no trace of all this.
 """
 import argparse
 import collections
-import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from run_tests import parse_tap  # noqa: E402
+from bite_run import Programs  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TABLE = os.path.join(TOP, 'tests', 'bite', 'checks.tsv')
@@ -35,7 +33,6 @@ DEMANDS = (['V-BIND', 'V-TOK', 'V-XML'] + ['V-IM %d' % n for n in range(1, 12)] 
 MACRO = re.compile(r'\bMCX_(?:CHECK|FAULT)\(\s*([a-z0-9_]+\.[a-z0-9_]+),')
 SENTENCE = re.compile(r'\b(?:mikey_(?:require|support|lacks)|sakke_once|fail)\([^;]*"([^";]+)"\s*\)\s*;')
 TRACES = (b'bite:', b'MCX_BITE', b'mcx_check_waived')
-LONGEST_S = 90
 
 Row = collections.namedtuple('Row', 'waived clause tests note')
 
@@ -66,87 +63,57 @@ def table():
     return rows
 
 
-class Programs:
-    """The test programs of a build, run with checks waived."""
-
-    def __init__(self, build):
-        # A folder of an older tree knows older tests, until ninja has looked.
-        subprocess.run(['ninja', '-C', build, 'build.ninja'], stdout=subprocess.DEVNULL, check=True)
-        said = subprocess.run(['meson', 'introspect', '--tests', build], stdout=subprocess.PIPE, check=True).stdout
-        self.tests = {t['name']: t for t in json.loads(said)}
-
-    def run(self, job):
-        """(tests that passed, tests that failed, the checks that would have refused, trouble)."""
-        program, waived = job
-        t = self.tests[program]
-        env = dict(os.environ, **t['env'])
-        env.pop('MCX_BITE', None)
-        if waived:
-            env['MCX_BITE'] = waived
-        with tempfile.TemporaryDirectory() as folder:
-            env['MCX_BITE_SEEN'] = os.path.join(folder, 'seen')
-            out, trouble = '', ''
-            try:
-                done = subprocess.run(t['cmd'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                      timeout=LONGEST_S, check=False, cwd=t.get('workdir') or None)
-                out = done.stdout.decode(errors='replace')
-                trouble = 'died of signal %d' % -done.returncode if done.returncode < 0 else ''
-            except subprocess.TimeoutExpired as e:
-                out, trouble = (e.stdout or b'').decode(errors='replace'), 'hung'
-            seen = set()
-            if os.path.exists(env['MCX_BITE_SEEN']):
-                with open(env['MCX_BITE_SEEN'], encoding='utf-8') as f:
-                    seen = set(f.read().splitlines())
-        tests, _, _ = parse_tap(out)
-        return ({n for v, n in tests if v == 'ok'}, {n for v, n in tests if v == 'fail'}, seen, trouble)
-
-    def run_all(self, jobs):
-        with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-            return dict(zip(jobs, pool.map(self.run, jobs)))
-
-
-def make(rows, programs, build):
+def make(rows, programs):
     """The programs of the table, and one that is installed for the search for traces."""
-    said = subprocess.run(['meson', 'introspect', '--targets', build], stdout=subprocess.PIPE, check=True).stdout
-    files = {t['id']: t['filename'][0] for t in json.loads(said)}
-    used = [programs.tests[p] for r in rows for p, _ in r.tests if p in programs.tests]
-    wanted = {t['cmd'][0] for t in used} | {files[d] for t in used for d in t['depends'] if d in files}
-    targets = sorted(os.path.relpath(w, os.path.abspath(build)) for w in wanted) + ['src/tool/mcx']
-    done = subprocess.run(['nice', 'ninja', '-C', build] + targets, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, check=False)
-    if done.returncode:
-        sys.exit('Bail out! the bite build failed:\n' + done.stdout[-3000:])
+    trouble = programs.make({p for r in rows for p, _ in r.tests}, ['src/tool/mcx'])
+    if trouble:
+        sys.exit('Bail out! the bite build failed:\n' + trouble)
 
 
-def judge(row, runs):
+def named_tests(rows):
+    """{program: its tests that the table names}: these run, and no others, with checks waived and without."""
+    tests = collections.defaultdict(list)
+    for r in rows:
+        for program, test in r.tests:
+            if test not in tests[program]:
+                tests[program].append(test)
+    return {p: tuple(t) for p, t in tests.items()}
+
+
+def judge(row, runs, tests):
     """What is wrong with this row, as sentences."""
     wrong = []
     if not row.tests:
         wrong.append('no test is named')
     for program, test in row.tests:
-        before, after = runs[program, ''], runs[program, row.waived]
-        if test not in before[0]:
+        before, after = runs[program, '', tests[program]], runs[program, row.waived, tests[program]]
+        missed = set(row.waived.split('+')) - set(after.seen)
+        if test not in before.passed:
             wrong.append('%s:%s does not pass with every check in force' % (program, test))
-        elif test in after[0]:
+        elif test in after.passed:
             wrong.append('%s:%s passes without it' % (program, test))
-        elif not set(row.waived.split('+')) <= after[2]:
-            wrong.append('%s never meets %s' % (program, '+'.join(sorted(set(row.waived.split('+')) - after[2]))))
+        elif missed:
+            wrong.append('%s never meets %s' % (program, '+'.join(sorted(missed))))
     return wrong
 
 
 def prove(rows, programs):
-    jobs = sorted({(p, '') for r in rows for p, _ in r.tests} | {(p, r.waived) for r in rows for p, _ in r.tests})
-    unknown = sorted({p for p, _ in jobs} - set(programs.tests))
+    tests = named_tests(rows)
+    unknown = sorted(set(tests) - set(programs.tests))
     if unknown:
         return [('the table names test programs that exist', ['no such program: ' + ', '.join(unknown)])]
+    jobs = sorted({(p, w, tests[p]) for r in rows for p, _ in r.tests for w in ('', r.waived)})
     runs = programs.run_all(jobs)
     print('# %-58s %-28s %s' % ('waived', 'clause', 'tests that fail without it'))
     for r in rows:
-        fell = sorted({t for p, t in r.tests if t not in runs[p, r.waived][0]})
-        ends = ''.join(' (%s %s)' % (p, runs[p, r.waived][3]) for p in sorted({p for p, _ in r.tests})
-                       if runs[p, r.waived][3])
+        mine = {p: runs[p, r.waived, tests[p]] for p, _ in r.tests}
+        fell = sorted({t for p, t in r.tests if t not in mine[p].passed})
+        ends = ''.join(' (%s %s)' % (p, o.trouble) for p, o in sorted(mine.items()) if o.trouble)
         print('# %-58s %-28s %s%s' % (r.waived, r.clause, ', '.join(fell), ends))
-    return [('%s bites' % r.waived, judge(r, runs)) for r in rows]
+    longest = sorted(runs.items(), key=lambda x: -x[1].seconds)[:10]
+    print('# the longest runs: ' + ', '.join('%s without %s %.1f s' % (p, w or 'nothing', o.seconds)
+                                            for (p, w, _), o in longest))
+    return [('%s bites' % r.waived, judge(r, runs, tests)) for r in rows]
 
 
 def complete(rows):
@@ -196,11 +163,11 @@ def product(build, bite):
 
 
 def find(rows, programs, names, only):
-    base = programs.run_all([(p, '') for p in names])
-    jobs = sorted((p, c) for (p, _), r in base.items() for c in r[2] | {r.waived for r in rows if '+' in r.waived}
-                  if only in c)
-    for (program, check), r in sorted(programs.run_all(jobs).items(), key=lambda x: (x[0][1], x[0][0])):
-        print('%-50s %-20s %s %s' % (check, program, r[3], ' '.join(sorted(base[program, ''][0] - r[0]))))
+    base = programs.run_all([(p, '', None) for p in names])
+    jobs = sorted((p, c, None) for (p, _, _), o in base.items()
+                  for c in set(o.seen) | {r.waived for r in rows if '+' in r.waived} if only in c)
+    for (program, check, _), o in sorted(programs.run_all(jobs).items(), key=lambda x: (x[0][1], x[0][0])):
+        print('%-50s %-20s %s %s' % (check, program, o.trouble, ' '.join(sorted(base[program, '', None].passed - o.passed))))
 
 
 def main():
@@ -214,7 +181,7 @@ def main():
     rows = [r for r in table() if a.only in r.waived]
     programs = Programs(a.build)
     if a.make:
-        make(rows, programs, a.build)
+        make(rows, programs)
     if a.find:
         find(rows, programs, a.find, a.only)
         return 0

@@ -6,7 +6,7 @@
 
 meson runs the test programs; each prints TAP, so one program is many tests. This script reads what they printed, shows
 each failure with its output, writes the list of what ran to DIR/ran.txt (`program:test<TAB>ok|skip|fail`), and checks
-docs/rows against that list. With --bite, bite.py then shows that the negative tests fail without what they test. A
+docs/rows against that list. With --bite, bite.py and bite_rows.py show that the negative tests fail without what they test. A
 program that ends early, prints no test, or exits non-zero without a failed test counts as one failure of its own. The
 last line is `N passed, N failed, N skipped`; the exit code is 0 only when tests ran and none failed.
 """
@@ -116,6 +116,12 @@ def script(label, args):
     return rows
 
 
+def write(ran, rows):
+    with open(ran, 'w', encoding='utf-8') as f:
+        for verdict, name, _ in sorted(rows, key=lambda r: r[1]):
+            f.write('%s\t%s\n' % (name, verdict))
+
+
 def main():
     ap = argparse.ArgumentParser(description='run every test and count each')
     ap.add_argument('--build', required=True)
@@ -139,16 +145,16 @@ def main():
         rows += collect([{'name': program, 'stdout': text, 'result': 'OK'}], '')
 
     here = os.path.dirname(os.path.abspath(__file__))
+    ran = os.path.join(a.build, 'ran.txt')
+    write(ran, rows)
     if a.bite:
         rows += script('bite', [os.path.join(here, 'bite.py'), '--make', '--build', a.bite, '--product', a.build])
+        rows += script('bite_rows', [os.path.join(here, 'bite_rows.py'), '--make', '--build', a.bite, '--ran', ran])
 
     if a.analyse:
         rows += script('analyse', [os.path.join(here, 'analyse.py'), '--quick', '--build', a.build])
 
-    ran = os.path.join(a.build, 'ran.txt')
-    with open(ran, 'w', encoding='utf-8') as f:
-        for verdict, name, _ in sorted(rows, key=lambda r: r[1]):
-            f.write('%s\t%s\n' % (name, verdict))
+    write(ran, rows)
     if not a.suite:
         rows += script('rows', [os.path.join(here, 'rows.py'), '--check', ran])
 

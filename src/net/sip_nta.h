@@ -140,4 +140,9 @@ void sip_client_drop(struct sip_client_tx *tx);
 void sip_dialog_answered(struct sip_dialog *d, struct sip_client_tx *tx, const sip_t *sip);
 void sip_dialog_acked(struct sip_dialog *d, int ok);
 
+#ifdef MCX_BITE
+/* sip_waived.c: links it in. */
+void sip_waived_wanted(void);
+#endif
+
 #endif

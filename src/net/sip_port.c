@@ -122,7 +122,7 @@ static int complete(const sip_t *sip)
 /* A request that goes to no handler: its final status; 0: it reads, and is in *out. */
 static int refusal(struct sip_port *p, msg_t *msg, const sip_t *sip, struct sip_message *out)
 {
-	if (sip_parse(p, msg, sip, out) || !complete(sip))
+	if (MCX_FAULT(msg.bounds, sip_parse(p, msg, sip, out) || !complete(sip)))
 		return 400;
 	return sip_body_is_cut(sip) ? 413 : 0;
 }
@@ -133,7 +133,7 @@ static int may_invite(struct sip_port *p, msg_t *msg, const sip_t *sip)
 	if (!p->may_invite || sip->sip_request->rq_method != sip_method_invite)
 		return 1;
 	sip_source_of(p, msg, &from);
-	return p->may_invite(p->ctx, &from);
+	return MCX_CHECK(size.invites, p->may_invite(p->ctx, &from));
 }
 
 /* In a dialog a transaction is there already: the answer goes out, and who asked too much loses the connection. */

@@ -31,6 +31,9 @@ enum { PASSED_OVER = 16 * 1024 * 1024, AT_ONCE = 64, READ_AT_ONCE = 16384 };
 void sip_unread_wanted(void)
 {
 	/* its name is all that is needed */
+#ifdef MCX_BITE
+	sip_waived_wanted();
+#endif
 }
 
 int sip_body_is_cut(const sip_t *sip)

@@ -14,6 +14,7 @@
 #include "app/checkpoints.h"
 #include "app/log.h"
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 #include "server/commits.h"
 #include "server/control.h"
 #include "server/download.h"
@@ -81,7 +82,7 @@ static int requires_something(const struct sip_message *rq, struct sip_server_tx
 	const char *wanted = sip_header_at(rq, "Require", 0);
 	if (!wanted)
 		wanted = sip_header_at(rq, "Proxy-Require", 0);
-	if (!wanted)
+	if (!MCX_FAULT(msg.extension, wanted))
 		return 0;
 	struct sip_header h = {"Unsupported", wanted};
 	(void)sip_reply(tx, 420, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
@@ -106,7 +107,7 @@ static void on_request(void *ctx, struct sip_server_tx *tx, const struct sip_mes
 	struct server *s = ctx;
 	if (s->ending) {
 		server_refuse(s, tx, 503, WARN_NONE, NULL); /* nobody is left to work on it */
-	} else if (strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0) {
+	} else if (MCX_FAULT(msg.scheme, strncmp(rq->uri, "sip:", 4) != 0 && strncmp(rq->uri, "sips:", 5) != 0)) {
 		(void)sip_reply(tx, 416, NULL, NULL);
 	} else if (past_the_core(s, tx, rq) || requires_something(rq, tx)) {
 		return;

@@ -51,5 +51,6 @@ void handle_message(struct server *s, struct sip_server_tx *tx, const struct sip
 		(void)sip_reply(tx, 415, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
 	}
-	server_refuse(s, tx, c.kind == MESSAGE_NONE ? c.status : 403, WARN_NONE, NULL);
+	int refused = c.kind == MESSAGE_NONE ? c.status : 403;
+	server_refuse(s, tx, MCX_FAULT(message.no_procedure, refused) ? refused : 200, WARN_NONE, NULL);
 }

@@ -196,7 +196,8 @@ void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip
 	const char *event = sip_header_at(rq, "Event", 0);
 	struct body body;
 	identity_impu(s, rq, impu, sizeof impu);
-	if (!event || strncasecmp(event, EVENT, strlen(EVENT)) != 0 || strchr(" ;", event[strlen(EVENT)]) == NULL) {
+	if (MCX_FAULT(publish.event, !event || strncasecmp(event, EVENT, strlen(EVENT)) != 0 ||
+					 strchr(" ;", event[strlen(EVENT)]) == NULL)) {
 		struct sip_header h = {"Allow-Events", EVENT};
 		(void)sip_reply(tx, 489, NULL, &(struct sip_out){.n_headers = 1, .headers = &h});
 		return;
@@ -211,11 +212,11 @@ void handle_publish(struct server *s, struct sip_server_tx *tx, const struct sip
 	}
 	enum body_kind kind = body_read(rq, &body);
 	int settings = kind == BODY_READ && rq->expires != 0 && !has_token(&body) && !body.mikey.p;
-	if (kind == BODY_BROKEN)
+	if (MCX_FAULT(publish.broken, kind == BODY_BROKEN))
 		server_refuse(s, tx, 400, WARN_NONE, NULL);
 	else if (settings)
 		settings_only(s, tx, rq, &body);
-	else if (!contact_of(s, tx, rq, impu, contact, sizeof contact))
+	else if (MCX_FAULT(publish.no_contact, !contact_of(s, tx, rq, impu, contact, sizeof contact)))
 		server_refuse(s, tx, 404, WARN_UNKNOWN_USER, NULL);
 	else
 		register_by_publish(s, tx, rq, impu, contact);

@@ -18,6 +18,7 @@
 #include "app/log.h"
 #include "mcsec/secret.h"
 #include "mcx/flow/warning.h"
+#include "sec/base/check.h"
 #include "server/download.h"
 #include "server/redirect.h"
 #include "server/waiting.h"
@@ -387,7 +388,8 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		refuse_stranger(s, tx, rq);
 		return;
 	}
-	if (server_full(s) && brings_key(rq)) { /* before anything of it is read: a storm costs as little as it can */
+	/* Before anything of it is read: a storm costs as little as it can. */
+	if (MCX_FAULT(size.queue, server_full(s) && brings_key(rq))) {
 		metric_add(&s->metrics[M_BUSY], 1);
 		server_refuse(s, tx, 503, WARN_NONE, NULL);
 		return;
@@ -403,7 +405,7 @@ void handle_register(struct server *s, struct sip_server_tx *tx, const struct si
 		facts_by_core(a, rq, &ev);
 	else
 		facts_by_client(a, rq, &ev);
-	if (ev.proven && too_many_at_work(s, a->row.impu)) {
+	if (MCX_FAULT(size.clients, ev.proven && too_many_at_work(s, a->row.impu))) {
 		attempt_free(a);
 		metric_add(&s->metrics[M_BUSY], 1);
 		server_refuse(s, tx, 503, WARN_NONE, NULL);

@@ -114,7 +114,7 @@ static void refuse_those(struct server *s, int64_t before_ms)
 {
 	struct waiting **at = &s->waiting;
 	while (*at)
-		if ((*at)->since_ms <= before_ms) {
+		if (MCX_FAULT(size.waiting_time, (*at)->since_ms <= before_ms)) {
 			struct waiting *w = take(s, at);
 			server_refuse(s, w->tx, 503, WARN_NONE, NULL);
 			forget(w);

@@ -94,7 +94,7 @@ struct ue_pck {
 	enum mcx_service service; /* of the call: its crypto sessions */
 	int from_us;              /* we sent the I_MESSAGE: we send CS-ID 0, or 2 of MCVideo (media.md M-D1) */
 	size_t message_len;
-	uint8_t message[MCSEC_IM_MAX];
+	uint8_t message[MCSEC_IM_MAX + 1]; /* of a peer's that is too long: enough to see it */
 };
 
 struct ue_call_state {

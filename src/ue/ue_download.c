@@ -33,7 +33,7 @@ struct download {
 	struct suite_list offered;
 	char detail[UE_TEXT];
 	size_t len;
-	uint8_t message[MCSEC_IM_MAX];
+	uint8_t message[MCSEC_IM_MAX + 1]; /* what is too long shows it */
 };
 
 static void download_free(struct download *d)
@@ -389,7 +389,7 @@ static void key_download(struct ue *u, struct sip_server_tx *tx, const struct si
 	d->tx = tx;
 	d->service = service;
 	d->csb_id = csb_id;
-	d->len = message.len <= sizeof d->message ? message.len : 0; /* too long: malformed */
+	d->len = message.len < sizeof d->message ? message.len : sizeof d->message;
 	if (message.p != d->message)
 		memcpy(d->message, message.p, d->len);
 	struct kr_event ev = {.kind = KR_EV_MESSAGE, .from_server = from_serving(u, rq)};

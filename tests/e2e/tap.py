@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TAP for whole-process tests: tap.run([function, ...]) runs them in order; an exception is a failure, Skip skips."""
+"""TAP for whole-process tests: tap.run([function, ...]) runs them in order; an exception is a failure, Skip skips.
+
+MCX_TESTS=NAME,NAME in the environment runs these alone, after the steps (`always`) that stand before the last of them.
+"""
+import os
 import random
 import socket
 import sys
@@ -10,7 +14,14 @@ class Skip(Exception):
     pass
 
 
+def chosen(tests):
+    names = os.environ['MCX_TESTS'].split(',')
+    last = max([n for n, t in enumerate(tests) if t.__name__ in names], default=-1)
+    return [t for t in tests[:last + 1] if t.__name__ in names or getattr(t, 'always', False)]
+
+
 def run(tests):
+    tests = chosen(tests) if 'MCX_TESTS' in os.environ else tests
     print('1..%d' % len(tests), flush=True)
     bad = 0
     for n, test in enumerate(tests, 1):

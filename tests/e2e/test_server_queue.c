@@ -154,6 +154,9 @@ static void the_fifth_that_would_wait_is_500_at_once_with_retry_after(void **sta
 	begin();
 	uint32_t last = uploads(WAITING_EACH);
 	uint32_t refused = upload(&alice, "sixth", 10);
+	for (int i = 0; i < 6000 && !n_answers && waiting() == WAITING_EACH; i++)
+		pump(10);
+	assert_int_equal(waiting(), WAITING_EACH);
 	wait_answers(1);
 	expect(0, "sixth", 500);
 	assert_true(answers[0].retry_after > 0);
@@ -217,6 +220,9 @@ static void another_client_waits_for_nobody_but_itself_and_all_together_are_boun
 	upload(&tablet, "tablet-2", 40);
 	wait_waiting(3);
 	upload(&tablet, "tablet-3", 30);
+	for (int i = 0; i < 6000 && !n_answers && waiting() == 3; i++)
+		pump(10);
+	assert_int_equal(waiting(), 3);
 	wait_answers(1);
 	expect(0, "tablet-3", 500);
 	let_go();

@@ -155,6 +155,7 @@ def case(name, *args):
 
 
 def step(test):
+    test.always = True
     TESTS.append(test)
     return test
 
@@ -200,6 +201,7 @@ for what, *answer in (('clear', 403, 139), ('no-target', 403, 145), ('two-target
                       ('cut-key', 488, 136), ('client-server-key', 488, 136), ('other-client', 403, 140),
                       ('other-csk', 403, 139), ('unknown-csk', 403, 139), ('stranger', 404)):
     case('call_' + what, 'INVITE', MULTIPART + '\n      ' + SERVICE, 'call-' + what, *answer)
+TESTS[-1].always = True  # whose body comes again
 case('call_body_again', 'INVITE', MULTIPART + '\n      ' + SERVICE, 'call-stranger', 403, 140)
 for what, kind, status in (('text', 'text/plain', 415), ('key', 'application/mikey', 403),
                            ('info', 'application/vnd.3gpp.mcptt-info+xml', 403), ('junk', 'multipart/mixed;boundary=b', 400)):

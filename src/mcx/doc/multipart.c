@@ -170,7 +170,7 @@ static enum mcsec_err take_encoding(const char *value, struct part_headers *h)
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
 		if (!strcasecmp(name, plain[i]))
 			return MCSEC_OK;
-	return h->base64 ? MCSEC_OK : MCSEC_E_UNSUPPORTED;
+	return MCX_CHECK(part.encoding, h->base64) ? MCSEC_OK : MCSEC_E_UNSUPPORTED;
 }
 
 static enum mcsec_err take_id(const char *value, struct body_part *part)
@@ -202,11 +202,12 @@ static enum mcsec_err take_header(struct octets line, struct body_part *part, st
 		colon--;
 	*colon = 0;
 	if (!strcasecmp(text, "Content-Type"))
-		return h->type++ ? MCSEC_E_VALUE : media_type(value, part->type, sizeof part->type);
+		return MCX_FAULT(part.type_once, h->type++) ? MCSEC_E_VALUE
+							    : media_type(value, part->type, sizeof part->type);
 	if (!strcasecmp(text, "Content-ID"))
-		return h->id++ ? MCSEC_E_VALUE : take_id(value, part);
+		return MCX_FAULT(part.id_once, h->id++) ? MCSEC_E_VALUE : take_id(value, part);
 	if (!strcasecmp(text, "Content-Transfer-Encoding"))
-		return h->encoding++ ? MCSEC_E_VALUE : take_encoding(value, h);
+		return MCX_FAULT(part.encoding_once, h->encoding++) ? MCSEC_E_VALUE : take_encoding(value, h);
 	return MCSEC_OK;
 }
 
@@ -231,7 +232,7 @@ static enum mcsec_err read_headers(struct octets part_text, struct body_part *pa
 		size_t end = header_end(part_text, *at);
 		if (end == SIZE_MAX)
 			return MCSEC_E_TRUNCATED;
-		if (n == MULTIPART_MAX_HEADERS)
+		if (MCX_FAULT(size.part_headers, n >= MULTIPART_MAX_HEADERS))
 			return MCSEC_E_LENGTH;
 		enum mcsec_err e = take_header((struct octets){part_text.p + *at, end - *at}, part, h);
 		if (e)
@@ -255,7 +256,7 @@ static enum mcsec_err undo_base64(struct body_part *part, struct writer *scratch
 	size_t len = 0;
 	enum mcsec_err e = base64_decode((const char *)text, packed, text, part->body.len, &len);
 	part->body = (struct octets){text, len};
-	return e;
+	return MCX_FAULT(part.base64, e) ? e : MCSEC_OK;
 }
 
 static int is_multipart(const char *type)

@@ -47,6 +47,13 @@ static int without_key(const struct cc_event *ev)
 	return MCX_FAULT(cc.without_key, !ev->has_key);
 }
 
+/* One call at a time. */
+static int busy(const struct cc_event *ev)
+{
+	(void)ev;
+	return MCX_FAULT(cc.busy, 1);
+}
+
 static int automatic(const struct cc_event *ev)
 {
 	return ev->automatic;
@@ -67,10 +74,12 @@ static int kms_refused(const struct cc_event *ev)
 	return ev->im == MCSEC_E_KMS_REFUSED;
 }
 
-static int our_trouble(const struct cc_event *ev)
+/* By what it is, and not by our own trouble. */
+static int im_failed(const struct cc_event *ev)
 {
-	return ev->im == MCSEC_E_MEMORY || ev->im == MCSEC_E_RANDOM || ev->im == MCSEC_E_CRYPTO ||
-	       ev->im == MCSEC_E_NO_SPACE;
+	int ours = ev->im == MCSEC_E_MEMORY || ev->im == MCSEC_E_RANDOM || ev->im == MCSEC_E_CRYPTO ||
+		   ev->im == MCSEC_E_NO_SPACE;
+	return MCX_FAULT(cc.im_failed, !ours);
 }
 
 static const char by_code[] = ""; /* cc_refusal_text of the event */
@@ -122,8 +131,8 @@ static const struct row {
 	{ CC_IDLE,       CC_EV_INVITE,    without_key,    CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_TELL), 488, 0, "this client has no clear media" },
 	{ CC_IDLE,       CC_EV_INVITE,    0,              CC_CHECKING,   ACTS(CC_DO_OPEN), 0, 0, 0 },
 	{ CC_CHECKING,   CC_EV_UNOPENED,  kms_refused,    CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_WIPE, CC_DO_TELL), 488, 0, "the KMS is not acceptable here" },
-	{ CC_CHECKING,   CC_EV_UNOPENED,  our_trouble,    CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_WIPE, CC_DO_TELL), 503, 0, "the key could not be checked" },
-	{ CC_CHECKING,   CC_EV_UNOPENED,  0,              CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_WIPE, CC_DO_TELL), 488, WARN_MIKEY, "the call could not be authenticated" },
+	{ CC_CHECKING,   CC_EV_UNOPENED,  im_failed,      CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_WIPE, CC_DO_TELL), 488, WARN_MIKEY, "the call could not be authenticated" },
+	{ CC_CHECKING,   CC_EV_UNOPENED,  0,              CC_IDLE,       ACTS(CC_DO_REPLY, CC_DO_WIPE, CC_DO_TELL), 503, 0, "the key could not be checked" },
 	{ CC_CHECKING,   CC_EV_OPENED,    0,              CC_CHECKING,   ACTS(CC_DO_RECORD), 0, 0, 0 },
 	{ CC_CHECKING,   CC_EV_RECORDED,  automatic,      CC_UP,         ACTS(CC_DO_ANSWER, CC_DO_MEDIA), 0, 0, 0 },
 	{ CC_CHECKING,   CC_EV_RECORDED,  0,              CC_RINGING,    ACTS(CC_DO_RING, CC_DO_RING_TIMER), 0, 0, 0 },
@@ -143,7 +152,7 @@ static const struct row {
 	{ CC_UP,         CC_EV_SILENT,    0,              CC_IDLE,       ACTS(CC_DO_STOP, CC_DO_BYE, CC_DO_WIPE, CC_DO_TELL), 0, 0, "silent too long, or the connection is gone" },
 	{ CC_UP,         CC_EV_REINVITE,  same_key,       CC_UP,         ACTS(CC_DO_REANSWER), 0, 0, 0 },
 	{ CC_UP,         CC_EV_REINVITE,  other_key,      CC_REKEYING,   ACTS(CC_DO_OPEN), 0, 0, 0 },
-	{ CC_UP,         CC_EV_REINVITE,  0,              CC_UP,         ACTS(CC_DO_REPLY), 488, 0, 0 },
+	{ CC_UP,         CC_EV_REINVITE,  without_key,    CC_UP,         ACTS(CC_DO_REPLY), 488, 0, 0 },
 	{ CC_REKEYING,   CC_EV_OPENED,    0,              CC_REKEYING,   ACTS(CC_DO_RECORD), 0, 0, 0 },
 	{ CC_REKEYING,   CC_EV_RECORDED,  0,              CC_UP,         ACTS(CC_DO_REKEY, CC_DO_REANSWER), 0, 0, 0 },
 	{ CC_REKEYING,   CC_EV_NOT_RECORDED, 0,           CC_UP,         ACTS(CC_DO_REPLY), 503, 0, 0 },
@@ -155,12 +164,12 @@ static const struct row {
 	{ CC_REKEYING,   CC_EV_SILENT,    0,              CC_IDLE,       ACTS(CC_DO_STOP, CC_DO_BYE, CC_DO_WIPE, CC_DO_TELL), 0, 0, "silent too long, or the connection is gone" },
 
 	/* busy: one call at a time */
-	{ CC_MAKING,     CC_EV_INVITE,    0,              CC_MAKING,     ACTS(CC_DO_REPLY), 486, 0, 0 },
-	{ CC_CALLING,    CC_EV_INVITE,    0,              CC_CALLING,    ACTS(CC_DO_REPLY), 486, 0, 0 },
-	{ CC_CHOOSING,   CC_EV_INVITE,    0,              CC_CHOOSING,   ACTS(CC_DO_REPLY), 486, 0, 0 },
-	{ CC_CANCELLING, CC_EV_INVITE,    0,              CC_CANCELLING, ACTS(CC_DO_REPLY), 486, 0, 0 },
-	{ CC_CHECKING,   CC_EV_INVITE,    0,              CC_CHECKING,   ACTS(CC_DO_REPLY), 486, 0, 0 },
-	{ CC_RINGING,    CC_EV_INVITE,    0,              CC_RINGING,    ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_MAKING,     CC_EV_INVITE,    busy,           CC_MAKING,     ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_CALLING,    CC_EV_INVITE,    busy,           CC_CALLING,    ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_CHOOSING,   CC_EV_INVITE,    busy,           CC_CHOOSING,   ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_CANCELLING, CC_EV_INVITE,    busy,           CC_CANCELLING, ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_CHECKING,   CC_EV_INVITE,    busy,           CC_CHECKING,   ACTS(CC_DO_REPLY), 486, 0, 0 },
+	{ CC_RINGING,    CC_EV_INVITE,    busy,           CC_RINGING,    ACTS(CC_DO_REPLY), 486, 0, 0 },
 	{ CC_UP,         CC_EV_INVITE,    0,              CC_UP,         ACTS(CC_DO_REPLY), 486, 0, 0 },
 	{ CC_REKEYING,   CC_EV_INVITE,    0,              CC_REKEYING,   ACTS(CC_DO_REPLY), 486, 0, 0 },
 };

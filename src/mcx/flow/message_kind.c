@@ -235,9 +235,9 @@ struct message_class message_classify(enum mcx_service service, const char *icsi
 {
 	struct facts f = {0};
 	size_t n_known = 0, count;
-	if (!parts)
+	if (MCX_FAULT(msg.unreadable, !parts))
 		return refuse(400, "the body does not read");
-	for (size_t i = 0; i < parts->n; i++)
+	for (size_t i = 0; parts && i < parts->n; i++)
 		n_known += (size_t)known_type(parts->parts[i].type);
 	if (MCX_FAULT(msg.known_type, n_known == 0))
 		return refuse(415, "no part of a known type");
@@ -258,6 +258,8 @@ struct message_class message_classify(enum mcx_service service, const char *icsi
 	for (size_t i = 0; i < ROWS && c.kind == MESSAGE_NONE; i++)
 		if (rows[i].services & 1 << service && f.part[rows[i].in] && meets(&rows[i], &f))
 			c = (struct message_class){.kind = rows[i].kind, .csb_id = f.csb_id};
+	if (c.kind == MESSAGE_NONE && !MCX_FAULT(msg.no_kind, 1))
+		c.status = 200;
 	c.read_mikey = f.part[MIKEY] != NULL;
 	c.read_xml = f.part[INFO] || f.part[LOCATION] || f.part[USAGE];
 	return c;

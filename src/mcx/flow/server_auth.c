@@ -126,6 +126,13 @@ static int other_id(const struct sa_event *ev)
 	return MCX_FAULT(sa.other_id, !ev->same_id);
 }
 
+/* One at a time. */
+static int at_work(const struct sa_event *ev)
+{
+	(void)ev;
+	return MCX_FAULT(sa.at_work, 1);
+}
+
 /* The queue of jobs is full. */
 static int busy(const struct sa_event *ev)
 {
@@ -188,7 +195,7 @@ static const struct row {
 	{ IDLE,            SA_EV_REGISTER, no_mikey,  BACK,        403, WARN_DECRYPT, "svc.refuse",    ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IDLE,            SA_EV_REGISTER, no_token,  BACK,        403, WARN_SERVICE_AUTHORISATION, "token.refuse", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IDLE,            SA_EV_REGISTER, NULL,      SA_CHECKING, 0, 0,             NULL,             ACTS(SA_DO_CHECK) },
-	{ AT_WORK,         SA_EV_REGISTER, NULL,      BACK,        500, 0,           NULL,             ACTS(SA_DO_REPLY) },
+	{ AT_WORK,         SA_EV_REGISTER, at_work,   BACK,        500, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ AT_WORK,         SA_EV_BUSY,     busy,      BACK,        503, 0,           NULL,             ACTS(SA_DO_REPLY) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  im_failed, BACK,        BY_IM, 0,         NULL,             ACTS(SA_DO_REPLY, SA_DO_AUDIT) },
 	{ IN(SA_CHECKING), SA_EV_CHECKED,  forged_xml, BACK,       403, WARN_INTEGRITY, "xml.bad-sig", ACTS(SA_DO_REPLY, SA_DO_AUDIT) },

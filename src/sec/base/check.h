@@ -17,8 +17,9 @@
  * scripts/bite.py runs each of them with its check waived and fails where one still passes, where a name of the source
  * has no line, a line no name, or a demand no check. Names are group.what, lower case: im (V-IM), tok (V-TOK), bind
  * (V-BIND), xml (V-XML), alg (V-ALG), perm (V-PERM), size (V-SIZE), sa, sc, cc, kr (the rows of the machines), kms (the
- * KMS and its documents), krr (redirects), doc (certificates and key sets at a client),
- * floor (floor control and its protection), tx (transmission control), h264 (video).
+ * KMS and its documents), krr (redirects), doc (certificates and key sets at a client), floor (floor control and its
+ * protection), tx (transmission control), h264 (video), msg (which message it is), part (of a body), sip (what the SIP
+ * library itself refuses: net/sip_waived.c).
  */
 #ifndef SEC_BASE_CHECK_H
 #define SEC_BASE_CHECK_H

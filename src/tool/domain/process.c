@@ -65,8 +65,12 @@ void process_arg(struct process *p, const char *fmt, ...)
 /* Only what a daemon may need from the person's shell. */
 static char **small_environment(void)
 {
-	static const char *const kept[] = {"PATH",         "LANG",          "TZ",          "MCX_LOG",
-					   "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"};
+	static const char *const kept[] = {
+	    "PATH",     "LANG",          "TZ", "MCX_LOG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS",
+#ifdef MCX_BITE /* sec/base/check.h */
+	    "MCX_BITE", "MCX_BITE_SEEN",
+#endif
+	};
 	static char *env[sizeof kept / sizeof *kept + 1];
 	harden_environment(kept, sizeof kept / sizeof *kept, env);
 	return env;
