@@ -79,9 +79,10 @@ static void one_users_requests_do_not_fill_the_queue(void **state)
 	}
 	for (int i = 0; i < 3000 && atomic_load(&refused->value) < ALL - CLIENTS_MAX; i++)
 		pump(10);
-	assert_int_equal(atomic_load(&refused->value), ALL - CLIENTS_MAX);
-	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+	long n_refused = (long)atomic_load(&refused->value);
+	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL); /* whatever came of it */
 	sqlite3_close(db);
+	assert_int_equal(n_refused, ALL - CLIENTS_MAX);
 	for (int i = 0; i < 3000 && atomic_load(&bound->value) < CLIENTS_MAX; i++)
 		pump(10);
 	assert_int_equal(atomic_load(&bound->value), CLIENTS_MAX);

@@ -94,6 +94,9 @@ static struct octets message(struct im how)
 				     .algs = how.suite ? &algs : NULL};
 	must("random", mcsec_rng_system.fill(NULL, key, sizeof key));
 	must("K-ID", mcsec_kid_new(what.kind, &mcsec_rng_system, NULL, NULL, &what.k_id));
+	/* What is said to be old is older than the certificate too: a hostile peer does not mind. */
+	for (size_t i = 0; i < from->ue->ring->book.n_kms; i++)
+		from->ue->ring->kms[i].valid_from = 0;
 	must("I_MESSAGE", mcsec_im_make(&from->ue->ring->book, &what, &mcsec_rng_system, out, sizeof out, &len));
 	if (what.kind == MCSEC_CSK) {
 		memcpy(csk, key, sizeof csk);
