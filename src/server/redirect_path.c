@@ -64,10 +64,13 @@ int redirect_refuses(const struct call *c)
 static void keep_held(struct domains *d, const struct mcsec_im_book *book)
 {
 	size_t kept = 0;
-	for (size_t i = 0; i < d->n; i++)
-		for (size_t k = 0; k < book->n_kms; k++)
-			if (strcmp(book->kms[k].uri, d->uri[i]) == 0)
-				d->uri[kept++] = d->uri[i];
+	for (size_t i = 0; i < d->n; i++) {
+		size_t k = 0;
+		while (k < book->n_kms && strcmp(book->kms[k].uri, d->uri[i]) != 0)
+			k++;
+		if (k < book->n_kms)
+			d->uri[kept++] = d->uri[i];
+	}
 	d->n = kept;
 }
 
