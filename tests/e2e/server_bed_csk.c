@@ -75,3 +75,20 @@ void bed_wait_csk(uint32_t id, size_t n)
 	bed_text(sql, sizeof sql, "SELECT count(*) FROM bindings WHERE csk_id=%u", id);
 	bed_wait_rows(sql, n);
 }
+
+/* ---- settings of a running server ---- */
+
+struct setting {
+	int64_t *at, value;
+};
+
+static void set(void *arg)
+{
+	const struct setting *s = arg;
+	*s->at = s->value;
+}
+
+void bed_set(int64_t *setting, int64_t value)
+{
+	server_on_loop(bed.server, set, &(struct setting){setting, value});
+}

@@ -172,7 +172,8 @@ struct change {
 	char user[64];
 	int spoils;     /* when it first runs, all that is not durable is lost */
 	int fails;      /* it undoes what it did */
-	int runs, told; /* told: 1 and, if the row was there for everybody, 2 */
+	int runs;
+	_Atomic int told; /* 1 and, if the row was there for everybody, 2 */
 	enum store_err result;
 };
 
@@ -217,7 +218,7 @@ static void changes_at_once(struct change *c, size_t n)
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	sqlite3_close(db);
 	for (size_t i = 0; i < n; i++)
-		for (int t = 0; t < 3000 && !*(volatile int *)&c[i].told; t++)
+		for (int t = 0; t < 3000 && !c[i].told; t++)
 			pump(10);
 }
 

@@ -312,8 +312,8 @@ static void an_invite_without_session_description_is_400(void **state)
 static void one_call_too_many_is_486_124(void **state)
 {
 	(void)state;
-	bed.cfg.max_private_calls = 1;
 	begin();
+	bed_set(&bed.cfg.max_private_calls, 1);
 	call_is_up();
 	struct sip_dialog *first = alice.dialog;
 	alice.dialog = NULL;
@@ -322,7 +322,7 @@ static void one_call_too_many_is_486_124(void **state)
 	sip_dialog_free(alice.dialog);
 	alice.dialog = first;
 	assert_int_equal(ua_bye(&alice), 200);
-	bed.cfg.max_private_calls = 10;
+	bed_set(&bed.cfg.max_private_calls, 10);
 }
 
 static void a_488_of_the_callee_reaches_the_caller_with_warning_and_body_unchanged(void **state)

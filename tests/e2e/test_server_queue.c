@@ -90,8 +90,8 @@ static void begin(void)
 
 static void end(void)
 {
-	bed.cfg.waiting = 256;
-	bed.cfg.waiting_s = 30;
+	bed_set(&bed.cfg.waiting, 256);
+	bed_set(&bed.cfg.waiting_s, 30);
 }
 
 /* An upload, each later than the one before it. */
@@ -216,7 +216,7 @@ static void what_waited_is_judged_as_if_it_came_then(void **state)
 static void another_client_waits_for_nobody_but_itself_and_all_together_are_bounded(void **state)
 {
 	(void)state;
-	bed.cfg.waiting = 3;
+	bed_set(&bed.cfg.waiting, 3);
 	begin();
 	uploads(2);
 	upload(&tablet, "tablet", 50); /* hers too, but another device: it goes to work */
@@ -239,7 +239,7 @@ static void another_client_waits_for_nobody_but_itself_and_all_together_are_boun
 static void who_waits_longer_than_its_sender_does_is_503(void **state)
 {
 	(void)state;
-	bed.cfg.waiting_s = 1;
+	bed_set(&bed.cfg.waiting_s, 1);
 	begin();
 	uploads(1);
 	wait_answers(1);

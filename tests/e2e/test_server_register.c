@@ -266,8 +266,10 @@ static void a_register_over_tcp_is_403_unless_switched_on(void **state)
 	bed_start();
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1, .transport = SIP_TCP}), 200);
 	assert_int_equal(ua_register(&alice, &(struct reg){.expires = -1}), 403); /* the list is exact */
+	bed_stop();
 	bed.cfg.register_over.n = 0;
-	forget_all();
+	bed_fresh();
+	bed_start();
 }
 
 static void an_encrypted_element_that_cannot_be_opened_is_403_140(void **state)

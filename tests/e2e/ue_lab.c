@@ -428,9 +428,24 @@ void lab_come_back(struct lab *l)
 	assert_true(l->number);
 }
 
+struct hooking {
+	struct lab *l;
+	struct lab_hooks hooks;
+};
+
+static void hook(void *arg)
+{
+	const struct hooking *h = arg;
+	h->l->hooks = h->hooks;
+	sem_post(&h->l->ready);
+}
+
+/* On the loop that reads them: a request of the test before may still be on its way. */
 void lab_set_hooks(struct lab *l, const struct lab_hooks *h)
 {
-	l->hooks = h ? *h : (struct lab_hooks){0};
+	struct hooking to = {l, h ? *h : (struct lab_hooks){0}};
+	sip_loop_post(l->loop, hook, &to);
+	sem_wait(&l->ready);
 }
 
 struct lab *lab;
