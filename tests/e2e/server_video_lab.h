@@ -89,6 +89,8 @@ static inline void video_begin(int of_alice, int of_bob)
 	key_of_video = NULL;
 	bed_on_body = on_body;
 	services = PTT;
+	if (bed.server)
+		bed_stop();
 	bed.cfg.services = (struct config_list){.n = 2, .item = {"mcptt", "mcvideo"}};
 	begin();
 	authorise(&alice, of_alice);
