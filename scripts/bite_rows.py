@@ -170,7 +170,7 @@ def judged(rows, programs, a):
     else:
         whole = programs.run_all([(p, '', None) for p in wanted])
         names = {p: whole[p, '', None].passed for p in wanted}
-    done = [] if a.only else [('every test of a hostile peer has its line, and every line its test', complete(rows, names))]
+    done = [] if a.only else [('every test of a hostile peer has its line and every line its test', complete(rows, names))]
     return done + (each(rows, programs) if a.each else quick(rows, programs, names))
 
 

@@ -135,7 +135,7 @@ struct mcsec_im_make {
 /*
  * Writes the I_MESSAGE to out (room for MCSEC_IM_MAX is always enough). What is sent for each kind by custom: CSK and
  * PCK with no map and no SP; GMK with CS ID 4 and/or 5. MCSEC_E_NO_KEYS: no own key set for the initiator in the
- * period of `time`; MCSEC_E_KMS_REFUSED: a KMS is not in the book, or the responder's certificate not valid then;
+ * period of `time`; MCSEC_E_KMS_REFUSED: a KMS is not in the book, or the responder's certificate expired then;
  * MCSEC_E_ARGUMENT, MCSEC_E_RANDOM, MCSEC_E_NO_SPACE.
  */
 MCSEC_API MCSEC_MUST_CHECK enum mcsec_err mcsec_im_make(const struct mcsec_im_book *book,
