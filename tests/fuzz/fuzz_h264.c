@@ -77,7 +77,7 @@ static void packets(const uint8_t *data, size_t size)
 		now += TIME_STEP;
 	}
 	h264_join_end(joiner);
-	HOLDS(took == put && lost_all <= put * 0x8000 && seen.octets <= payloads);
+	HOLDS(took == put && lost_all <= put * 0x10000 && seen.octets <= payloads);
 	reorder_free(order);
 }
 
