@@ -47,20 +47,21 @@ THREADED = QUICK_TSAN + ['admin', 'alarm', 'audit_faults', 'audit_points', 'base
                          'http_hostile', 'http_proxy', 'ibc_eccsi', 'idms_abuse', 'idms_authorize', 'idms_failing',
                          'idms_flow', 'idms_refusals', 'idms_resource', 'idms_signin', 'kms_callers', 'kms_ceremony',
                          'kms_client', 'kms_extcert', 'kms_issuer', 'kms_life', 'kms_nodes', 'kms_reports', 'kms_requests',
-                         'kms_separation', 'kms_watch', 'log', 'metrics', 'pace', 'server_binding', 'server_busy',
+                         'kms_watch', 'log', 'metrics', 'pace', 'server_binding', 'server_busy',
                          'server_call_moments', 'server_control', 'server_core', 'server_download', 'server_failing',
                          'server_hiding', 'server_hostile', 'server_octets', 'server_private_call', 'server_publish',
-                         'server_queue', 'server_redirect', 'server_redirect_core', 'server_register', 'server_roll',
+                         'server_queue', 'server_redirect', 'server_redirect_core', 'server_register',
                          'server_services', 'server_suite', 'server_torture', 'server_video_call', 'server_xml', 'sip_gate',
                          'sip_unread', 'ue_call', 'ue_download', 'ue_failing', 'ue_hiding', 'ue_hostile', 'ue_keys',
                          'ue_publish', 'ue_redirect', 'ue_store', 'ue_suite', 'ue_video', 'ue_way', 'video_session']
+# Not kms_separation, whose search of whole processes walks the shadow memory, nor server_roll, a crowd that does not come up in time.
 # The test and what it tests share a process and speak over sockets: a test that prepares an answer and then asks for it has
 # put these in order, which ThreadSanitizer sees only when it takes any write as happening before any later read.
 PEERS = ['bearer', 'http', 'http_hostile', 'http_proxy', 'idms_abuse', 'idms_authorize', 'idms_failing', 'idms_flow',
          'idms_refusals', 'idms_resource', 'idms_signin', 'kms_client', 'server_binding', 'server_busy',
          'server_call_moments', 'server_control', 'server_core', 'server_download', 'server_failing', 'server_hiding',
          'server_hostile', 'server_octets', 'server_private_call', 'server_publish', 'server_queue', 'server_redirect',
-         'server_redirect_core', 'server_register', 'server_roll', 'server_services', 'server_suite', 'server_torture',
+         'server_redirect_core', 'server_register', 'server_services', 'server_suite', 'server_torture',
          'server_video_call', 'server_xml', 'ue_call', 'ue_download', 'ue_failing', 'ue_hiding', 'ue_hostile', 'ue_keys',
          'ue_publish', 'ue_redirect', 'ue_suite', 'ue_video', 'ue_way']
 QUICK_VALGRIND = ['base', 'kdf', 'mcptt_info', 'multipart', 'sdp', 'srtp', 'token', 'wrap', 'xml_refuse', 'mikey_parse']

@@ -249,8 +249,7 @@ static enum mcsec_err undo_base64(struct body_part *part, struct writer *scratch
 	if (!text)
 		return MCSEC_E_NO_SPACE;
 	for (size_t i = 0; i < part->body.len; i++)
-		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): four octets to look among, NUL is none of them
-		 */
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): NUL is none of the four */
 		if (!memchr(" \t\r\n", part->body.p[i], 4))
 			text[packed++] = part->body.p[i];
 	size_t len = 0;

@@ -114,6 +114,6 @@ int demo_video_same(struct demo *d, char *why)
 	    "transmission control opened",
 	    v->sent, v->seen, v->same ? "the same" : "NOT the same", (unsigned long long)v->recorded.pictures_received,
 	    (unsigned long long)v->recorded.video_received, (unsigned long long)v->recorded.video_lost,
-	    (unsigned long long)(v->shown.control_opened + v->recorded.control_opened));
+	    (unsigned long long)v->shown.control_opened + v->recorded.control_opened);
 	return v->same;
 }
