@@ -90,7 +90,7 @@ void bed_end(void);
 /* Start (again) with the configuration in bed.cfg; the database stays. */
 void bed_start(void);
 void bed_stop(void);
-/* A setting of the running server, changed where it is read. */
+/* A setting, changed where it is read if the server runs. */
 void bed_set(int64_t *setting, int64_t value);
 /* The same server in a process of its own, so that it can be killed. bed.server then only knows its ports. */
 void bed_spawn(void);

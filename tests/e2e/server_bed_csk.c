@@ -90,5 +90,9 @@ static void set(void *arg)
 
 void bed_set(int64_t *setting, int64_t value)
 {
-	server_on_loop(bed.server, set, &(struct setting){setting, value});
+	struct setting s = {setting, value};
+	if (bed.server)
+		server_on_loop(bed.server, set, &s);
+	else
+		set(&s);
 }

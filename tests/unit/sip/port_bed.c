@@ -168,8 +168,8 @@ int bed_set_up(void **state)
 	pki_agent(&ca, &ca, "server", "DNS:sip.a.test", dir_server, sizeof dir_server);
 	pki_agent(&ca, &ca, "alice", "URI:sip:alice@a.test,DNS:alice.ue.a.test", dir_alice, sizeof dir_alice);
 	pki_agent(&other_ca, &ca, "stranger", "URI:sip:alice@a.test", dir_stranger, sizeof dir_stranger);
-	pki_agent(&ca, &ca, "sip:bob@a.test", "URI:sip:alice@a.test", dir_as_bob, sizeof dir_as_bob);
-	pki_agent(&ca, &ca, "sip.a.test", "DNS:other.a.test", dir_as_server, sizeof dir_as_server);
+	pki_agent(&ca, &ca, "sip:bob@a.test", NULL, dir_as_bob, sizeof dir_as_bob);
+	pki_agent(&ca, &ca, "sip.a.test", NULL, dir_as_server, sizeof dir_as_server);
 	pki_agent(&ca, &other_ca, "naive", "URI:sip:alice@a.test", dir_naive, sizeof dir_naive);
 	dns_start(&dns, ca.dir);
 	return 0;

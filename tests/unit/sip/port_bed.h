@@ -28,7 +28,8 @@ extern struct sip_loop *loop;
 /* Folders with a certificate: of the server and a client; of a client of another authority; of one that trusts only it.
  */
 extern char dir_server[128], dir_alice[128], dir_stranger[128], dir_naive[128];
-/* Alice, and some other server, whose common names are of whom they would be. */
+/* Those whose certificates have but a common name, of whom they would be: the library counts it where there is no
+ * other. */
 extern char dir_as_bob[128], dir_as_server[128];
 extern const struct sip_dialog_events bed_events; /* for dialogs with an end as their ctx */
 
